@@ -1,0 +1,332 @@
+//! The only mutator: one batch in, one outcome a command out.
+//!
+//! Every command passes the same steps in the same order, and the first step that objects gives the answer:
+//!
+//! 1. *form*: counts and lengths within their limits. `Malformed`
+//! 2. *authorisation*: the batch's submitter is among the authorisations, each key is a live key of its
+//!    participant (`SignerNotLive` for the whole batch), and whoever must sign this command has (`NotAuthorised`).
+//!    Accounts that do not exist have nobody to ask; step 6 refuses them.
+//! 3. *duplicate*: an id that was answered before gets the first answer when the content is the same, and
+//!    `DuplicateId` when it is not. Nothing changes either way.
+//! 4. *validity*: the ledger's time is not later than the batch's `valid_until`
+//! 5. *rules*: the command and its options are active; the transfer's own deadline has not passed
+//! 6. *legs, accounts and status*: two different accounts, which exist, hold the same asset, may pay, may receive
+//! 7. *amounts*: more than zero, and no balance passes its bound
+//! 8. *cover*: no account that pays in sum pays more than it has available
+//!
+//! A step looks at all legs of a transfer, in order, before the next step begins. A refusal by step 1 or 2
+//! leaves the id unused: whoever may really use it still can. A refusal by a later step uses the id up: it
+//! stays refused, also when money or time would allow it later, so that both sides can rely on the answer.
+
+use crate::answer::Outcome;
+use crate::batch::{Authorisation, Batch, BatchContext, CheckedCommand};
+use crate::command::Command;
+use crate::event::Event;
+use crate::id::{LedgerTime, ParticipantNumber};
+use crate::ids::{GENESIS_LEAF, IdEntry, OldIds};
+use crate::limits::{AUTHORISATIONS_PER_BATCH_MAX, COMMANDS_PER_BATCH_MAX};
+use crate::refusal::Refusal;
+use crate::state::Ledger;
+
+/// Who stands behind a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Authority<'a> {
+    /// Everybody: the network is being made.
+    Genesis,
+    /// The participants that signed the batch, with live keys.
+    Signed(&'a [Authorisation]),
+}
+
+impl Authority<'_> {
+    /// True when the participant stands behind the command.
+    pub(crate) fn includes(&self, participant: ParticipantNumber) -> bool {
+        match self {
+            Self::Genesis => true,
+            Self::Signed(list) => list.iter().any(|one| one.participant == participant),
+        }
+    }
+
+    /// True in genesis.
+    pub(crate) const fn is_genesis(&self) -> bool {
+        matches!(self, Self::Genesis)
+    }
+}
+
+/// Where, when and for whom one command is applied.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    pub(crate) authority: Authority<'a>,
+    pub(crate) time: LedgerTime,
+    pub(crate) valid_until: LedgerTime,
+    pub(crate) position: u32,
+    pub(crate) leaf: u64,
+}
+
+/// How many commands ahead memory is asked for: enough to overlap the waits, few enough to stay cached.
+const TOUCH_AHEAD: usize = 32;
+
+impl Ledger {
+    /// Applies a batch: appends one outcome a command to `outcomes` and what happened to `events`.
+    ///
+    /// `old` holds every id of the batch that is in a generation no longer in memory. The caller keeps heights,
+    /// times and leaves from going back.
+    ///
+    /// # Panics
+    /// When a leaf number reaches 2^48 - 1.
+    pub fn apply_batch(
+        &mut self,
+        context: &BatchContext,
+        batch: &Batch,
+        old: &OldIds<'_>,
+        outcomes: &mut Vec<Outcome>,
+        events: &mut Vec<Event>,
+    ) {
+        let leaf_end = context.first_leaf.checked_add(batch.commands.len() as u64);
+        assert!(leaf_end.is_some_and(|end| end < GENESIS_LEAF), "leaf numbers are exhausted");
+        outcomes.reserve(batch.commands.len());
+        if let Err(refusal) = self.check_batch(batch) {
+            let refused = Outcome::refused(refusal);
+            outcomes.extend(std::iter::repeat_n(refused, batch.commands.len()));
+            return;
+        }
+        let mut turn = Turn {
+            authority: Authority::Signed(&batch.authorisations),
+            time: context.time,
+            valid_until: batch.valid_until,
+            position: 0,
+            leaf: context.first_leaf,
+        };
+        self.ids.prepare();
+        for commands in batch.commands.chunks(TOUCH_AHEAD) {
+            self.touch_memory(commands);
+            for checked in commands {
+                outcomes.push(self.take_turn(&turn, checked, old, events));
+                turn.position += 1;
+                turn.leaf += 1;
+            }
+        }
+    }
+
+    /// What is asked of the batch as a whole.
+    fn check_batch(&self, batch: &Batch) -> Result<(), Refusal> {
+        if batch.commands.len() > COMMANDS_PER_BATCH_MAX
+            || batch.authorisations.len() > AUTHORISATIONS_PER_BATCH_MAX
+        {
+            return Err(Refusal::Malformed);
+        }
+        let live = |one: &Authorisation| {
+            self.registry
+                .participant(one.participant)
+                .is_some_and(|participant| participant.signing_keys.contains(&one.key))
+        };
+        let submitter_signed =
+            batch.authorisations.iter().any(|one| one.participant == batch.submitter);
+        if submitter_signed && batch.authorisations.iter().all(live) {
+            Ok(())
+        } else {
+            Err(Refusal::SignerNotLive)
+        }
+    }
+
+    /// Reads what the next commands will need. The reads do not depend on each other, so the processor waits
+    /// for all of them at once instead of for each in its turn.
+    fn touch_memory(&self, commands: &[CheckedCommand]) {
+        let mut read = 0;
+        for checked in commands {
+            if let Command::Transfer(transfer) = &checked.command {
+                read ^= self.ids.touch(&transfer.id);
+                for leg in transfer.legs.as_slice() {
+                    for number in [leg.debit, leg.credit] {
+                        read ^= self.hot(number).map_or(0, |account| account.floor as u64);
+                    }
+                }
+            }
+        }
+        std::hint::black_box(read);
+    }
+
+    /// Applies one command.
+    pub(crate) fn take_turn(
+        &mut self,
+        turn: &Turn<'_>,
+        checked: &CheckedCommand,
+        old: &OldIds<'_>,
+        events: &mut Vec<Event>,
+    ) -> Outcome {
+        let command = &checked.command;
+        if let Err(refusal) = command.authorise(self, &turn.authority) {
+            return Outcome::refused(refusal);
+        }
+        let id = command.id();
+        if let Some(first) = id.and_then(|id| self.ids.get(&id).or_else(|| old.get(&id))) {
+            return if first.content == checked.content {
+                Outcome { answer: first.answer(), original: Some(first.leaf) }
+            } else {
+                Outcome::refused(Refusal::DuplicateId)
+            };
+        }
+        let outcome = match command.check_and_apply(self, turn, events) {
+            Ok(()) => Outcome::SETTLED,
+            Err(refusal) => Outcome::refused(refusal),
+        };
+        if let Some(id) = id {
+            let code = outcome.answer.code();
+            self.ids.insert(&id, IdEntry { leaf: turn.leaf, code, content: checked.content });
+        }
+        outcome
+    }
+}
+
+impl Command {
+    /// Steps 1 and 2, which leave the id unused.
+    fn authorise(&self, ledger: &Ledger, authority: &Authority<'_>) -> Result<(), Refusal> {
+        match self {
+            Self::Transfer(command) => command.authorise(ledger, authority),
+            Self::Issue(command) => command.authorise(ledger, authority),
+            Self::Redeem(command) => command.authorise(ledger, authority),
+            Self::OpenAccount(command) => command.authorise(authority),
+            Self::SetFloor(command) => command.authorise(ledger, authority),
+            Self::SetAccountStatus(command) => command.authorise(ledger, authority),
+            Self::AdmitParticipant(command) => command.check_form(),
+            Self::AddAsset(_) => Ok(()),
+        }
+    }
+
+    /// Steps 4 to 8 and, when none objects, the change.
+    fn check_and_apply(
+        &self,
+        ledger: &mut Ledger,
+        turn: &Turn<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        if turn.time > turn.valid_until {
+            return Err(Refusal::ValidityPassed);
+        }
+        let position = turn.position;
+        let event = match self {
+            Self::Transfer(command) => {
+                command.check(ledger, turn.time)?;
+                command.apply(ledger);
+                Some(Event::Settled { position, leaf: turn.leaf })
+            }
+            Self::Issue(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::Settled { position, leaf: turn.leaf })
+            }
+            Self::Redeem(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::Settled { position, leaf: turn.leaf })
+            }
+            Self::OpenAccount(command) => {
+                command.check(ledger)?;
+                Some(Event::AccountOpened { position, number: command.apply(ledger) })
+            }
+            Self::SetFloor(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::FloorSet { position, account: command.account })
+            }
+            Self::SetAccountStatus(command) => {
+                let changes = command.check(ledger)?;
+                command.apply(ledger);
+                changes.then_some(Event::AccountStatusSet {
+                    position,
+                    account: command.account,
+                    status: command.status,
+                })
+            }
+            Self::AdmitParticipant(command) => {
+                command.check(ledger, &turn.authority)?;
+                Some(Event::ParticipantAdmitted { position, number: command.apply(ledger) })
+            }
+            Self::AddAsset(command) => {
+                command.check(ledger, &turn.authority)?;
+                Some(Event::AssetAdded { position, number: command.apply(ledger) })
+            }
+        };
+        events.extend(event);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{AddAsset, AdmitParticipant, Issue, Leg, Legs, OpenAccount, Transfer};
+    use crate::id::{AccountNumber, AssetNumber, Height, PublicKey, TransferId};
+    use crate::limits::BALANCE_MAX;
+    use crate::{Amount, Answer, Balance, Exponent, Label};
+
+    /// One bank that issues one asset and has two accounts in it.
+    fn small_ledger() -> Ledger {
+        let owner = ParticipantNumber(0);
+        let open = |label: &str| {
+            let label: Label = label.parse().unwrap();
+            Command::OpenAccount(OpenAccount { owner, asset: AssetNumber(0), label })
+        };
+        let commands = [
+            Command::AdmitParticipant(AdmitParticipant {
+                bic: "ALPHDEFF".parse().unwrap(),
+                name: "Alpha".to_owned(),
+                signing_keys: vec![PublicKey([1; 32])],
+                sealing_key: [1; 32],
+            }),
+            Command::AddAsset(AddAsset {
+                code: "EUR".parse().unwrap(),
+                exponent: Exponent::new(2).unwrap(),
+                issuer: owner,
+            }),
+            open(""),
+            open("second"),
+        ];
+        Ledger::genesis(LedgerTime(0), &commands).unwrap()
+    }
+
+    fn answer(ledger: &mut Ledger, command: Command) -> Answer {
+        let participant = ParticipantNumber(0);
+        let batch = Batch {
+            submitter: participant,
+            valid_until: LedgerTime(9),
+            authorisations: vec![Authorisation { participant, key: PublicKey([1; 32]) }],
+            commands: vec![CheckedCommand::new(command)],
+        };
+        let context = BatchContext { height: Height(1), time: LedgerTime(1), first_leaf: 0 };
+        let mut outcomes = Vec::new();
+        ledger.apply_batch(&context, &batch, &OldIds::NONE, &mut outcomes, &mut Vec::new());
+        outcomes[0].answer
+    }
+
+    #[test]
+    fn amounts_beyond_the_bound_are_refused_before_any_debit() {
+        let mut ledger = small_ledger();
+        ledger.accounts[0].posted = Balance::new(100);
+        ledger.accounts[1].posted = Balance::new(BALANCE_MAX - 5);
+        let leg = |amount| Leg {
+            debit: AccountNumber(0),
+            credit: AccountNumber(1),
+            amount: Amount::new(amount),
+        };
+        let transfer = |id, legs| {
+            let id = TransferId([id; 16]);
+            Command::Transfer(Transfer { id, legs, document: None, options: None })
+        };
+        let too_large = Answer::Refused(Refusal::AmountTooLarge);
+        assert_eq!(answer(&mut ledger, transfer(1, Legs::One(leg(6)))), too_large);
+        let two = Legs::new(vec![leg(3), leg(3)]).unwrap();
+        assert_eq!(answer(&mut ledger, transfer(2, two)), too_large);
+        assert_eq!(ledger.accounts[0].posted, Balance::new(100));
+        assert_eq!(answer(&mut ledger, transfer(3, Legs::One(leg(5)))), Answer::Settled);
+        assert_eq!(ledger.accounts[1].posted, Balance::new(BALANCE_MAX));
+    }
+
+    #[test]
+    fn totals_are_bounded_like_balances() {
+        let mut ledger = small_ledger();
+        ledger.registry.assets[0].issued = BALANCE_MAX.unsigned_abs();
+        let (account, amount) = (AccountNumber(0), Amount::new(1));
+        let issue = Command::Issue(Issue { id: TransferId([1; 16]), account, amount });
+        assert_eq!(answer(&mut ledger, issue), Answer::Refused(Refusal::AmountTooLarge));
+    }
+}

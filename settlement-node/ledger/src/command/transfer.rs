@@ -1,0 +1,218 @@
+//! Moving money between accounts: 1 to 64 legs that all happen or none.
+//!
+//! Who must sign: the owner of every account that a leg debits. The legs are judged together: an account that
+//! appears in several legs needs cover only for what it pays in sum, so a payment against payment does not
+//! depend on the order of its legs. Every debited account must be allowed to pay and every credited account
+//! to receive, also where the sums cancel out. The order of the checks is in `apply.rs`.
+
+use thiserror::Error;
+
+use crate::account::Account;
+use crate::amount::Amount;
+use crate::apply::Authority;
+use crate::id::{AccountNumber, Digest, LedgerTime, TransferId};
+use crate::limits::LEGS_MAX;
+use crate::refusal::Refusal;
+use crate::state::{Ledger, NetEffect};
+
+use super::options::TransferOptions;
+
+/// Moves money between accounts: all legs or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The UETR. The same id with the same content gets the first answer, with other content a refusal.
+    pub id: TransferId,
+    /// What moves: 1 to 64 legs.
+    pub legs: Legs,
+    /// Digest of the document (an encrypted payment message) that belongs to the transfer.
+    pub document: Option<Digest>,
+    /// What the transfer asks beyond "now or never". Boxed: rare, and the common case stays small.
+    pub options: Option<Box<TransferOptions>>,
+}
+
+/// One movement inside a transfer. Both accounts hold the same asset and are different.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leg {
+    /// The account that pays.
+    pub debit: AccountNumber,
+    /// The account that receives.
+    pub credit: AccountNumber,
+    /// What moves, more than zero.
+    pub amount: Amount,
+}
+
+/// The legs of a transfer; one leg, by far the most frequent case, needs no allocation.
+#[derive(Debug, Clone)]
+pub enum Legs {
+    /// One leg.
+    One(Leg),
+    /// 2 to 64 legs.
+    Many(Box<[Leg]>),
+}
+
+/// A number of legs that no transfer may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a transfer has 1 to {LEGS_MAX} legs, not {0}")]
+pub struct LegsError(pub usize);
+
+impl Legs {
+    /// Legs from a list.
+    ///
+    /// # Errors
+    /// `LegsError` when there are none or more than 64.
+    pub fn new(legs: Vec<Leg>) -> Result<Self, LegsError> {
+        match legs.len() {
+            1 => Ok(Self::One(legs[0])),
+            2..=LEGS_MAX => Ok(Self::Many(legs.into_boxed_slice())),
+            count => Err(LegsError(count)),
+        }
+    }
+
+    /// The legs in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Leg] {
+        match self {
+            Self::One(leg) => std::slice::from_ref(leg),
+            Self::Many(legs) => legs,
+        }
+    }
+}
+
+impl PartialEq for Legs {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Legs {}
+
+impl Transfer {
+    /// Form, and the signatures of the owners of all debited accounts.
+    #[inline]
+    pub(crate) fn authorise(
+        &self,
+        ledger: &Ledger,
+        authority: &Authority<'_>,
+    ) -> Result<(), Refusal> {
+        let legs = self.legs.as_slice();
+        if legs.is_empty() || legs.len() > LEGS_MAX {
+            return Err(Refusal::Malformed);
+        }
+        let allowed = |leg: &Leg| match ledger.hot(leg.debit) {
+            Some(account) => authority.includes(account.owner),
+            None => true,
+        };
+        if legs.iter().all(allowed) { Ok(()) } else { Err(Refusal::NotAuthorised) }
+    }
+
+    /// Rules, legs, accounts, amounts, cover. Leaves the net effects of several legs for `apply`.
+    #[inline]
+    pub(crate) fn check(&self, ledger: &mut Ledger, now: LedgerTime) -> Result<(), Refusal> {
+        if let Some(options) = &self.options {
+            options.check(now)?;
+        }
+        match &self.legs {
+            Legs::One(leg) => leg.check_alone(ledger),
+            Legs::Many(legs) => check_together(legs, ledger),
+        }
+    }
+
+    /// Carries out what `check` allowed.
+    #[inline]
+    pub(crate) fn apply(&self, ledger: &mut Ledger) {
+        match &self.legs {
+            Legs::One(leg) => {
+                let amount = i128::from(leg.amount.minor());
+                ledger.post(leg.debit, -amount);
+                ledger.post(leg.credit, amount);
+            }
+            Legs::Many(_) => {
+                let net = std::mem::take(&mut ledger.net);
+                for effect in &net {
+                    ledger.post(effect.account, effect.change);
+                }
+                ledger.net = net;
+            }
+        }
+    }
+}
+
+impl Leg {
+    /// The two accounts, when the leg may use them.
+    #[inline]
+    fn check_accounts<'a>(
+        &self,
+        ledger: &'a Ledger,
+    ) -> Result<(&'a Account, &'a Account), Refusal> {
+        let debit = ledger.hot(self.debit).ok_or(Refusal::UnknownDebitAccount)?;
+        let credit = ledger.hot(self.credit).ok_or(Refusal::UnknownCreditAccount)?;
+        if debit.asset != credit.asset {
+            return Err(Refusal::AssetMismatch);
+        }
+        debit.check_may_pay()?;
+        credit.check_may_receive()?;
+        Ok((debit, credit))
+    }
+
+    /// All checks of a transfer's only leg.
+    #[inline]
+    fn check_alone(&self, ledger: &Ledger) -> Result<(), Refusal> {
+        if self.debit == self.credit {
+            return Err(Refusal::SameAccount);
+        }
+        let (debit, credit) = self.check_accounts(ledger)?;
+        if self.amount.is_zero() {
+            return Err(Refusal::AmountZero);
+        }
+        if credit.posted.checked_add(i128::from(self.amount.minor())).is_none() {
+            return Err(Refusal::AmountTooLarge);
+        }
+        if debit.covers(self.amount) { Ok(()) } else { Err(Refusal::InsufficientCover) }
+    }
+}
+
+/// All checks of several legs, each step over all of them.
+fn check_together(legs: &[Leg], ledger: &mut Ledger) -> Result<(), Refusal> {
+    if legs.iter().any(|leg| leg.debit == leg.credit) {
+        return Err(Refusal::SameAccount);
+    }
+    for leg in legs {
+        leg.check_accounts(ledger)?;
+    }
+    if legs.iter().any(|leg| leg.amount.is_zero()) {
+        return Err(Refusal::AmountZero);
+    }
+    let mut net = std::mem::take(&mut ledger.net);
+    net.clear();
+    for leg in legs {
+        // At most 64 amounts of 64 bits: the sums are far from the ends of an i128.
+        let amount = i128::from(leg.amount.minor());
+        add_effect(&mut net, leg.debit, -amount);
+        add_effect(&mut net, leg.credit, amount);
+    }
+    ledger.net = net;
+    check_net(ledger)
+}
+
+fn add_effect(net: &mut Vec<NetEffect>, account: AccountNumber, change: i128) {
+    match net.iter_mut().find(|effect| effect.account == account) {
+        Some(effect) => effect.change += change,
+        None => net.push(NetEffect { account, change }),
+    }
+}
+
+/// Amounts and cover of the net effects.
+fn check_net(ledger: &Ledger) -> Result<(), Refusal> {
+    let effects =
+        || ledger.net.iter().map(|effect| (&ledger.accounts[effect.account.0 as usize], effect));
+    // Only upwards: a payer is held by its cover, far above the lower bound.
+    if effects().any(|(account, effect)| {
+        effect.change > 0 && account.posted.checked_add(effect.change).is_none()
+    }) {
+        return Err(Refusal::AmountTooLarge);
+    }
+    let short = |(account, effect): (&Account, &NetEffect)| {
+        effect.change < 0 && account.available().minor() + effect.change < 0
+    };
+    if effects().any(short) { Err(Refusal::InsufficientCover) } else { Ok(()) }
+}

@@ -1,0 +1,108 @@
+//! What must hold after every block, whatever was applied.
+//!
+//! Tests ask after each block; a node may ask at any time. A violation is a defect or damaged memory: the node
+//! stops. Available may be below zero when an issuer withdrew a credit line, so it is not among these; that no
+//! *payment* takes it there is a property that the tests check with a model.
+
+use thiserror::Error;
+
+use crate::account::AccountStatus;
+use crate::id::{AccountNumber, AssetNumber};
+use crate::limits::BALANCE_MAX;
+use crate::name::AssetCode;
+use crate::state::Ledger;
+
+/// The money of one asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AssetTotals {
+    /// The asset.
+    pub asset: AssetNumber,
+    /// Its code.
+    pub code: AssetCode,
+    /// Sum of what is posted on all accounts, in minor units.
+    pub sum_of_posted: i128,
+    /// What was ever issued, in minor units.
+    pub issued: u128,
+    /// What was ever redeemed, in minor units.
+    pub redeemed: u128,
+}
+
+impl AssetTotals {
+    /// True when the accounts hold what was issued less what was redeemed.
+    #[must_use]
+    pub const fn balanced(&self) -> bool {
+        // Both totals are at most 2^100.
+        self.sum_of_posted == self.issued as i128 - self.redeemed as i128
+    }
+}
+
+/// An invariant that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Violation {
+    /// The accounts of an asset do not hold what was issued less what was redeemed.
+    #[error("{}: accounts hold {}, issued {} less redeemed {}", .0.code, .0.sum_of_posted, .0.issued, .0.redeemed)]
+    Conservation(AssetTotals),
+    /// A balance is outside its bound.
+    #[error("account {0}: balance outside the bound")]
+    Bound(AccountNumber),
+    /// Something is held although there are no holds.
+    #[error("account {0}: held is not the sum of its live holds")]
+    Held(AccountNumber),
+    /// A floor is above zero.
+    #[error("account {0}: floor above zero")]
+    Floor(AccountNumber),
+    /// A closed account is not empty.
+    #[error("account {0}: closed but not empty")]
+    Closed(AccountNumber),
+    /// An account cannot be found by its name.
+    #[error("account {0}: not found by its name")]
+    Name(AccountNumber),
+}
+
+impl Ledger {
+    /// The money of each asset, by asset number. Reads every account.
+    #[must_use]
+    pub fn conservation(&self) -> Vec<AssetTotals> {
+        let total_of = |asset: &crate::registry::Asset| AssetTotals {
+            asset: asset.number,
+            code: asset.code,
+            sum_of_posted: 0,
+            issued: asset.issued,
+            redeemed: asset.redeemed,
+        };
+        let mut totals: Vec<AssetTotals> = self.assets().iter().map(total_of).collect();
+        for account in &self.accounts {
+            totals[account.asset.0 as usize].sum_of_posted += account.posted.minor();
+        }
+        totals
+    }
+
+    /// Checks every invariant. Reads every account.
+    ///
+    /// # Errors
+    /// The first violation found.
+    pub fn check_invariants(&self) -> Result<(), Violation> {
+        for view in self.accounts() {
+            let number = view.number;
+            if view.posted.minor().abs() > BALANCE_MAX {
+                return Err(Violation::Bound(number));
+            }
+            if view.held.minor() != 0 {
+                return Err(Violation::Held(number));
+            }
+            if view.floor > 0 {
+                return Err(Violation::Floor(number));
+            }
+            if view.status == AccountStatus::Closed && !view.is_empty() {
+                return Err(Violation::Closed(number));
+            }
+            if self.account_by_name(&view.name).map(|found| found.number) != Some(number) {
+                return Err(Violation::Name(number));
+            }
+        }
+        match self.conservation().into_iter().find(|totals| !totals.balanced()) {
+            Some(totals) => Err(Violation::Conservation(totals)),
+            None => Ok(()),
+        }
+    }
+}

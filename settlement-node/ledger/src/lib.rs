@@ -1,0 +1,75 @@
+//! The deterministic rules of money.
+//!
+//! One state machine keeps the accounts of all participants in all assets. It is pure: no I/O, clock, threads
+//! or randomness; the same genesis and the same batches give the same answers, events and state root on every
+//! node, for ever. There is one door: `Ledger::apply_batch`. It checks everything, then writes; the write part
+//! cannot fail. It answers each command with settled or a numbered refusal, and an answer never reverses.
+//!
+//! Promises, checked by tests after every block: what is in the accounts of an asset is what was issued less
+//! what was redeemed; nobody pays out more than is available; an id is answered once, however old it is.
+//!
+//! What it does not do: verify signatures, order batches, keep history, store anything.
+//!
+//! Modules in reading order, which is the order of the data flow:
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::float_arithmetic)]
+
+// Bounds of everything.
+pub mod limits;
+// Numbers, ids, digests.
+pub mod id;
+// BIC, asset code, label, account name.
+pub mod name;
+// Minor units, checked.
+pub mod amount;
+// What may be asked; one command a file.
+pub mod command;
+// Canonical bytes of a command.
+pub mod codec;
+// Commands that were signed together.
+pub mod batch;
+// Why not.
+pub mod refusal;
+// Settled or refused.
+pub mod answer;
+// What happened.
+pub mod event;
+// Balance, credit line, status.
+pub mod account;
+// Participants, assets, names.
+pub mod registry;
+// Remembered ids.
+pub mod ids;
+// All state, and how to read it.
+pub mod state;
+// The first state.
+pub mod genesis;
+// The only mutator.
+mod apply;
+// What must hold after every block.
+pub mod invariant;
+// The state root.
+pub mod digest;
+
+pub use account::{Account, AccountStatus, AccountView};
+pub use amount::{Amount, Balance, Exponent};
+pub use answer::{Answer, Outcome};
+pub use batch::{Authorisation, Batch, BatchContext, CheckedCommand};
+pub use codec::DecodeError;
+pub use command::{
+    AddAsset, AdmitParticipant, Approver, Command, Condition, Issue, Leg, Legs, LegsError,
+    OnShortage, OpenAccount, Priority, Redeem, SetAccountStatus, SetFloor, Transfer,
+    TransferOptions,
+};
+pub use event::Event;
+pub use genesis::GenesisError;
+pub use id::{
+    AccountNumber, AssetNumber, ContentDigest, Digest, Height, LedgerTime, ParseIdError,
+    ParticipantNumber, PublicKey, TransferId,
+};
+pub use ids::{GENESIS_LEAF, Generation, IdEntry, OldIds};
+pub use invariant::{AssetTotals, Violation};
+pub use name::{AccountName, AssetCode, Bic, Label};
+pub use refusal::Refusal;
+pub use registry::{Asset, Participant};
+pub use state::Ledger;

@@ -1,0 +1,60 @@
+//! Every bound of the ledger, by name.
+//!
+//! The edge (wire, gateway) checks them before it allocates; the ledger checks them again and refuses, so that
+//! a batch that slipped through cannot make it do unbounded work. Changing a limit changes which commands are
+//! accepted and is therefore a change of the rules, not of the configuration.
+
+/// Most commands in one batch. At least one; a batch with more is refused as a whole.
+pub const COMMANDS_PER_BATCH_MAX: usize = 8_192;
+
+/// Most authorisations (participant and key) in one batch.
+pub const AUTHORISATIONS_PER_BATCH_MAX: usize = 16;
+
+/// Most legs in one transfer. At least one.
+pub const LEGS_MAX: usize = 64;
+
+/// Most release conditions in one transfer.
+pub const CONDITIONS_MAX: usize = 16;
+
+/// Most members of one threshold condition.
+pub const THRESHOLD_MEMBERS_MAX: usize = 16;
+
+/// Most bytes of UTF-8 in a participant's name. At least one.
+pub const PARTICIPANT_NAME_BYTES_MAX: usize = 140;
+
+/// Most live signing keys of a participant. At least one.
+pub const SIGNING_KEYS_MAX: usize = 8;
+
+/// Most characters of an asset code. At least one.
+pub const ASSET_CODE_LEN_MAX: usize = 12;
+
+/// Most characters of an account label. An empty label is the participant's main account in that asset.
+pub const LABEL_LEN_MAX: usize = 16;
+
+/// Most decimal places of an asset.
+pub const EXPONENT_MAX: u8 = 18;
+
+/// Most participants of one network.
+pub const PARTICIPANTS_MAX: usize = 1 << 16;
+
+/// Most assets of one network.
+pub const ASSETS_MAX: usize = 1 << 16;
+
+/// Most accounts of one network.
+pub const ACCOUNTS_MAX: usize = 1 << 26;
+
+/// Most accounts of one participant, over all assets.
+pub const ACCOUNTS_PER_PARTICIPANT_MAX: u32 = 1 << 16;
+
+/// Bound of any balance and of the total issued of any asset, in minor units: a credit that would pass it is
+/// refused before anything is debited. Far above any sum of 64-bit amounts that can occur, far below overflow.
+pub const BALANCE_MAX: i128 = 1 << 100;
+
+/// Transfer ids in one generation of the duplicate table: about one million.
+pub const GENERATION_IDS: usize = 1 << 20;
+
+/// First number that is not a leaf of the record log: leaves are written in 48 bits.
+pub const LEAF_END: u64 = 1 << 48;
+
+/// Most bytes of one command in canonical form; the longest is a transfer with 64 legs and full conditions.
+pub const COMMAND_BYTES_MAX: usize = 16 * 1024;

@@ -1,0 +1,241 @@
+//! One table of refusals: number, ISO reason code, what the sender is told, what the operator is told.
+//!
+//! A refusal is an answer, not an error: it is deterministic, part of the replicated state and recorded.
+//! Numbers are 100 and above, grouped by the step of the check order with gaps for later rules, and are never
+//! used again for something else. The ISO codes are of ExternalStatusReason1Code. Texts for the sender tell
+//! nothing about other participants.
+
+/// Declares the enum and its table from one list, so that no refusal can lack a row.
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $iso:literal, $sender:literal, $operator:literal;)*) => {
+        /// Why a command was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum Refusal {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Refusal {
+            /// Every refusal, in order of number.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The refusal of a number, `None` for a number that is not in the table.
+            #[must_use]
+            pub const fn from_code(code: u16) -> Option<Self> {
+                match code {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The name of the refusal, as in this table: stable, for logs and metrics.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// The reason in ISO 20022's ExternalStatusReason1Code.
+            #[must_use]
+            pub const fn iso_code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $iso,)*
+                }
+            }
+
+            /// What the sender is told: what is wrong and what to do.
+            #[must_use]
+            pub const fn sender_text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $sender,)*
+                }
+            }
+
+            /// What the operator of a node is told: what the ledger saw.
+            #[must_use]
+            pub const fn operator_text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $operator,)*
+                }
+            }
+        }
+    };
+}
+
+refusals! {
+    // 100: authorisation. These leave the id unused.
+    /// A participant that must authorise the command has not.
+    NotAuthorised = 100, "AG01",
+        "The batch does not carry the authorisation that this command needs.",
+        "an owner or issuer that must sign is not among the batch's authorisations";
+    /// The batch's submitter is unknown or has not signed, or a key is not a live key of its participant.
+    SignerNotLive = 101, "DS0H",
+        "A key that signed the batch is not registered for its participant. Check the signing key.",
+        "submitter not among the authorisations, unknown participant, or key not live: every command refused";
+    // 110: form. These leave the id unused.
+    /// A value outside its limits, which canonical bytes cannot carry.
+    Malformed = 110, "FF01",
+        "The command is not well formed.",
+        "a count or length is outside the limits; the edge should have stopped it";
+    // 120: duplicate.
+    /// The id was used before with other content.
+    DuplicateId = 120, "AM05",
+        "This transaction reference was used before for another transaction. Use a new one.",
+        "id seen before with another content digest; the first answer stands";
+    // 130: validity.
+    /// The batch was ordered after the time its sender gave it.
+    ValidityPassed = 130, "TM01",
+        "The batch arrived after its validity time. Send it again with a new reference.",
+        "ledger time is later than the batch's valid_until: look for delay between gateway and leader";
+    /// The transfer was ordered after its own deadline.
+    DeadlinePassed = 131, "TM01",
+        "The transaction arrived after its own deadline.",
+        "ledger time is later than the transfer's deadline";
+    // 140: rules.
+    /// The command or option is not active in the current rule version.
+    RuleNotActive = 140, "AG03",
+        "The network does not offer this kind of transaction or option yet.",
+        "command or option of a rule version that is not active";
+    // 150: legs.
+    /// A leg debits and credits the same account.
+    SameAccount = 150, "AC01",
+        "Debtor and creditor account are the same.",
+        "a leg names one account on both sides";
+    /// The accounts of a leg hold different assets.
+    AssetMismatch = 151, "AM03",
+        "Debtor and creditor account are in different currencies.",
+        "the accounts of a leg hold different assets";
+    // 160: accounts.
+    /// The account to debit does not exist.
+    UnknownDebitAccount = 160, "AC02",
+        "The debtor account does not exist.",
+        "debit account number was never assigned";
+    /// The account to credit does not exist.
+    UnknownCreditAccount = 161, "AC03",
+        "The creditor account does not exist.",
+        "credit account number was never assigned";
+    /// The account that an administrative command names does not exist.
+    UnknownAccount = 162, "AC01",
+        "The account does not exist.",
+        "account number was never assigned";
+    /// The account to debit is closed.
+    DebitAccountClosed = 163, "AC04",
+        "The debtor account is closed.",
+        "debit account has status closed";
+    /// The account to credit is closed.
+    CreditAccountClosed = 164, "AC07",
+        "The creditor account is closed.",
+        "credit account has status closed";
+    /// The account to debit is blocked.
+    DebitAccountBlocked = 165, "AC06",
+        "The debtor account is blocked.",
+        "debit account has status blocked";
+    /// The account to credit is blocked.
+    CreditAccountBlocked = 166, "AC06",
+        "The creditor account is blocked.",
+        "credit account has status blocked";
+    /// The account to debit may only be credited.
+    DebitNotAllowed = 167, "AG07",
+        "The debtor account may not be debited.",
+        "debit account has status credit-only";
+    /// The account to credit may only be debited.
+    CreditNotAllowed = 168, "AG01",
+        "The creditor account may not be credited.",
+        "credit account has status debit-only";
+    /// The account of an administrative command is closed, which is for ever.
+    AccountClosed = 169, "AC04",
+        "The account is closed and stays closed.",
+        "administrative command on a closed account";
+    /// The account to close still has a balance.
+    AccountNotEmpty = 170, "NARR",
+        "The account still has a balance. Empty it before closing it.",
+        "close refused: posted or held is not zero";
+    /// An account of this owner, asset and label exists.
+    AccountExists = 171, "NARR",
+        "An account of this name exists, or existed. Use another label.",
+        "owner, asset and label name an account that was opened before";
+    // 180: amounts.
+    /// A leg moves nothing.
+    AmountZero = 180, "AM01",
+        "The amount is zero.",
+        "a leg, issue or redemption has amount zero";
+    /// A balance or total would pass its bound.
+    AmountTooLarge = 181, "AM02",
+        "The amount is larger than the network can carry.",
+        "a balance or the total issued would pass 2^100 minor units; nothing was debited";
+    /// A floor above zero.
+    FloorPositive = 182, "AM12",
+        "A credit line is given as a floor of zero or below.",
+        "set-floor with a positive floor";
+    // 190: cover.
+    /// The account to debit has too little available.
+    InsufficientCover = 190, "AM04",
+        "The amount available on the debtor account is insufficient.",
+        "available is less than the net debit of an account";
+    // 200: participants and assets.
+    /// No participant has this number.
+    UnknownParticipant = 200, "RC01",
+        "The participant is not known to the network.",
+        "participant number was never assigned";
+    /// No asset has this number.
+    UnknownAsset = 201, "AM11",
+        "The currency or asset is not known to the network.",
+        "asset number was never assigned";
+    /// A participant with this BIC exists.
+    ParticipantExists = 202, "NARR",
+        "A participant with this BIC exists.",
+        "BIC is registered";
+    /// An asset with this code exists.
+    AssetExists = 203, "NARR",
+        "An asset with this code exists.",
+        "asset code is registered";
+    /// A signing key is named twice or belongs to another participant.
+    KeyInUse = 204, "NARR",
+        "A signing key belongs to another participant or is named twice.",
+        "signing key is not unique in the network";
+    // 210: capacity.
+    /// The network has as many participants, assets or accounts as it can hold.
+    LimitReached = 210, "NARR",
+        "The network cannot hold more of these. Ask its operator.",
+        "a limit of the ledger is reached: participants, assets, accounts, or accounts of one participant";
+}
+
+impl Refusal {
+    /// The number of the refusal, 100 or above.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// True when the refused id stays unused, so that the rightful sender may still use it.
+    #[must_use]
+    pub const fn leaves_id_unused(self) -> bool {
+        matches!(self, Self::NotAuthorised | Self::SignerNotLive | Self::Malformed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_100_and_above_ascending_and_round_trip() {
+        assert!(Refusal::ALL.windows(2).all(|pair| pair[0].code() < pair[1].code()));
+        for &refusal in Refusal::ALL {
+            assert!(refusal.code() >= 100);
+            assert_eq!(Refusal::from_code(refusal.code()), Some(refusal));
+        }
+        assert_eq!(Refusal::from_code(0), None);
+        assert_eq!(Refusal::from_code(1), None);
+    }
+
+    #[test]
+    fn texts_fit_an_iso_text_of_105_characters() {
+        for refusal in Refusal::ALL {
+            assert!(refusal.sender_text().len() <= 105, "{refusal:?}");
+            assert!(!refusal.operator_text().is_empty(), "{refusal:?}");
+            assert_eq!(refusal.iso_code().len(), 4, "{refusal:?}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! A naive ledger to compare with: maps and lists, no speed, nothing shared with the crate but its types.
+//!
+//! It is written from the rules as people state them. Where it and the ledger disagree, one of them is wrong.
+
+use std::collections::BTreeMap;
+
+use ledger::{
+    AccountStatus, Authorisation, Command, LedgerTime, Leg, OnShortage, Priority, PublicKey,
+    Refusal, Transfer, TransferId,
+};
+
+#[derive(Debug, Clone)]
+pub(crate) struct ModelAccount {
+    pub(crate) owner: u32,
+    pub(crate) asset: u32,
+    pub(crate) label: String,
+    pub(crate) balance: i128,
+    pub(crate) floor: i128,
+    pub(crate) status: AccountStatus,
+}
+
+impl ModelAccount {
+    pub(crate) fn available(&self) -> i128 {
+        self.balance - self.floor
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) participants: Vec<(String, Vec<PublicKey>)>,
+    /// Code and issuer.
+    pub(crate) assets: Vec<(String, u32)>,
+    pub(crate) accounts: BTreeMap<u32, ModelAccount>,
+    pub(crate) issued: BTreeMap<u32, i128>,
+    pub(crate) redeemed: BTreeMap<u32, i128>,
+    /// Every id ever answered: command, code, leaf.
+    pub(crate) answered: Vec<(TransferId, Command, u16, u64)>,
+}
+
+/// Where and for whom one command is applied. `signers` is `None` in genesis.
+pub(crate) struct ModelTurn<'a> {
+    pub(crate) submitter: u32,
+    pub(crate) signers: Option<&'a [Authorisation]>,
+    pub(crate) now: LedgerTime,
+    pub(crate) valid_until: LedgerTime,
+    pub(crate) leaf: u64,
+}
+
+impl Model {
+    /// The code of the answer, and the leaf of the first time when this is a repetition.
+    pub(crate) fn apply(&mut self, turn: &ModelTurn<'_>, command: &Command) -> (u16, Option<u64>) {
+        if let Err(refusal) = self.may(turn, command) {
+            return (refusal.code(), None);
+        }
+        let id = id_of(command);
+        if let Some((_, first, code, leaf)) =
+            self.answered.iter().find(|(known, ..)| Some(*known) == id)
+        {
+            return if first == command {
+                (*code, Some(*leaf))
+            } else {
+                (Refusal::DuplicateId.code(), None)
+            };
+        }
+        let result = if turn.now > turn.valid_until {
+            Err(Refusal::ValidityPassed)
+        } else {
+            self.carry_out(turn, command)
+        };
+        let code = match result {
+            Ok(()) => 1,
+            Err(refusal) => refusal.code(),
+        };
+        if let Some(id) = id {
+            self.answered.push((id, command.clone(), code, turn.leaf));
+        }
+        (code, None)
+    }
+
+    fn may(&self, turn: &ModelTurn<'_>, command: &Command) -> Result<(), Refusal> {
+        let Some(signers) = turn.signers else { return Ok(()) };
+        if !signers.iter().any(|one| one.participant.0 == turn.submitter) {
+            return Err(Refusal::SignerNotLive);
+        }
+        for one in signers {
+            match self.participants.get(one.participant.0 as usize) {
+                Some((_, keys)) if keys.contains(&one.key) => {}
+                _ => return Err(Refusal::SignerNotLive),
+            }
+        }
+        let signed = |who: u32| signers.iter().any(|one| one.participant.0 == who);
+        let owner = |account: u32| self.accounts.get(&account).map(|found| found.owner);
+        let issuer = |account: u32| {
+            self.accounts.get(&account).map(|found| self.assets[found.asset as usize].1)
+        };
+        let mut needed: Vec<Option<u32>> = Vec::new();
+        match command {
+            Command::Transfer(transfer) => {
+                needed.extend(transfer.legs.as_slice().iter().map(|leg| owner(leg.debit.0)));
+            }
+            Command::Issue(issue) => needed.push(issuer(issue.account.0)),
+            Command::Redeem(redeem) => {
+                needed.extend([issuer(redeem.account.0), owner(redeem.account.0)]);
+            }
+            Command::OpenAccount(open) => needed.push(Some(open.owner.0)),
+            Command::SetFloor(set) => needed.push(issuer(set.account.0)),
+            Command::SetAccountStatus(set) => {
+                let own_closing =
+                    set.status == AccountStatus::Closed && owner(set.account.0).is_some_and(signed);
+                if !own_closing {
+                    needed.push(issuer(set.account.0));
+                }
+            }
+            Command::AdmitParticipant(_) | Command::AddAsset(_) => {}
+        }
+        if needed.into_iter().flatten().all(signed) { Ok(()) } else { Err(Refusal::NotAuthorised) }
+    }
+
+    fn carry_out(&mut self, turn: &ModelTurn<'_>, command: &Command) -> Result<(), Refusal> {
+        match command {
+            Command::Transfer(transfer) => self.transfer(turn.now, transfer),
+            Command::Issue(issue) => {
+                let account =
+                    self.accounts.get_mut(&issue.account.0).ok_or(Refusal::UnknownCreditAccount)?;
+                receives(account)?;
+                positive(issue.amount.minor())?;
+                account.balance += i128::from(issue.amount.minor());
+                *self.issued.entry(account.asset).or_default() += i128::from(issue.amount.minor());
+                Ok(())
+            }
+            Command::Redeem(redeem) => {
+                let account =
+                    self.accounts.get_mut(&redeem.account.0).ok_or(Refusal::UnknownDebitAccount)?;
+                pays(account)?;
+                positive(redeem.amount.minor())?;
+                let amount = i128::from(redeem.amount.minor());
+                if account.available() < amount {
+                    return Err(Refusal::InsufficientCover);
+                }
+                account.balance -= amount;
+                *self.redeemed.entry(account.asset).or_default() += amount;
+                Ok(())
+            }
+            Command::OpenAccount(open) => {
+                if open.owner.0 as usize >= self.participants.len() {
+                    return Err(Refusal::UnknownParticipant);
+                }
+                if open.asset.0 as usize >= self.assets.len() {
+                    return Err(Refusal::UnknownAsset);
+                }
+                let label = open.label.as_str().to_owned();
+                let same = |account: &ModelAccount| {
+                    (account.owner, account.asset) == (open.owner.0, open.asset.0)
+                        && account.label == label
+                };
+                if self.accounts.values().any(same) {
+                    return Err(Refusal::AccountExists);
+                }
+                let account = ModelAccount {
+                    owner: open.owner.0,
+                    asset: open.asset.0,
+                    label,
+                    balance: 0,
+                    floor: 0,
+                    status: AccountStatus::Open,
+                };
+                self.accounts.insert(self.accounts.len() as u32, account);
+                Ok(())
+            }
+            Command::SetFloor(set) => {
+                let account =
+                    self.accounts.get_mut(&set.account.0).ok_or(Refusal::UnknownAccount)?;
+                if account.status == AccountStatus::Closed {
+                    return Err(Refusal::AccountClosed);
+                }
+                if set.floor > 0 {
+                    return Err(Refusal::FloorPositive);
+                }
+                account.floor = i128::from(set.floor);
+                Ok(())
+            }
+            Command::SetAccountStatus(set) => {
+                let account =
+                    self.accounts.get_mut(&set.account.0).ok_or(Refusal::UnknownAccount)?;
+                match (account.status, set.status) {
+                    (old, new) if old == new => {}
+                    (AccountStatus::Closed, _) => return Err(Refusal::AccountClosed),
+                    (_, AccountStatus::Closed) if account.balance != 0 => {
+                        return Err(Refusal::AccountNotEmpty);
+                    }
+                    (_, new) => account.status = new,
+                }
+                Ok(())
+            }
+            Command::AdmitParticipant(admit) => {
+                if turn.signers.is_some() {
+                    return Err(Refusal::RuleNotActive);
+                }
+                self.participants.push((admit.bic.to_string(), admit.signing_keys.clone()));
+                Ok(())
+            }
+            Command::AddAsset(add) => {
+                if turn.signers.is_some() {
+                    return Err(Refusal::RuleNotActive);
+                }
+                self.assets.push((add.code.to_string(), add.issuer.0));
+                Ok(())
+            }
+        }
+    }
+
+    fn transfer(&mut self, now: LedgerTime, transfer: &Transfer) -> Result<(), Refusal> {
+        if let Some(options) = &transfer.options {
+            if options.not_before.is_some()
+                || options.priority != Priority::Normal
+                || options.on_shortage != OnShortage::Refuse
+                || options.returns.is_some()
+                || !options.conditions.is_empty()
+            {
+                return Err(Refusal::RuleNotActive);
+            }
+            if options.deadline.is_some_and(|deadline| now > deadline) {
+                return Err(Refusal::DeadlinePassed);
+            }
+        }
+        let legs: &[Leg] = transfer.legs.as_slice();
+        if legs.iter().any(|leg| leg.debit == leg.credit) {
+            return Err(Refusal::SameAccount);
+        }
+        for leg in legs {
+            let debit = self.accounts.get(&leg.debit.0).ok_or(Refusal::UnknownDebitAccount)?;
+            let credit = self.accounts.get(&leg.credit.0).ok_or(Refusal::UnknownCreditAccount)?;
+            if debit.asset != credit.asset {
+                return Err(Refusal::AssetMismatch);
+            }
+            pays(debit)?;
+            receives(credit)?;
+        }
+        legs.iter().try_for_each(|leg| positive(leg.amount.minor()))?;
+        let mut sums: BTreeMap<u32, i128> = BTreeMap::new();
+        for leg in legs {
+            *sums.entry(leg.debit.0).or_default() -= i128::from(leg.amount.minor());
+            *sums.entry(leg.credit.0).or_default() += i128::from(leg.amount.minor());
+        }
+        for (number, sum) in &sums {
+            if *sum < 0 && self.accounts[number].available() < -sum {
+                return Err(Refusal::InsufficientCover);
+            }
+        }
+        for (number, sum) in sums {
+            self.accounts.entry(number).and_modify(|account| account.balance += sum);
+        }
+        Ok(())
+    }
+}
+
+fn id_of(command: &Command) -> Option<TransferId> {
+    match command {
+        Command::Transfer(transfer) => Some(transfer.id),
+        Command::Issue(issue) => Some(issue.id),
+        Command::Redeem(redeem) => Some(redeem.id),
+        _ => None,
+    }
+}
+
+fn pays(account: &ModelAccount) -> Result<(), Refusal> {
+    Err(match account.status {
+        AccountStatus::Open | AccountStatus::DebitOnly => return Ok(()),
+        AccountStatus::CreditOnly => Refusal::DebitNotAllowed,
+        AccountStatus::Blocked => Refusal::DebitAccountBlocked,
+        AccountStatus::Closed => Refusal::DebitAccountClosed,
+    })
+}
+
+fn receives(account: &ModelAccount) -> Result<(), Refusal> {
+    Err(match account.status {
+        AccountStatus::Open | AccountStatus::CreditOnly => return Ok(()),
+        AccountStatus::DebitOnly => Refusal::CreditNotAllowed,
+        AccountStatus::Blocked => Refusal::CreditAccountBlocked,
+        AccountStatus::Closed => Refusal::CreditAccountClosed,
+    })
+}
+
+fn positive(amount: u64) -> Result<(), Refusal> {
+    if amount == 0 { Err(Refusal::AmountZero) } else { Ok(()) }
+}
