@@ -1,0 +1,268 @@
+//! Canonical bytes of one line of history. A record is a leaf of the Merkle log.
+//!
+//! | kind | bytes after `[kind u8][version u8 = 1]` |
+//! |---|---|
+//! | 1 batch | signed batch header, then its signatures, as the wire carries them |
+//! | 2 command | `answer u16, flags u8, reserved u8 = 0`, `original leaf u64` if flag bit 0, canonical bytes of the command |
+//! | 3 seal | `height u64, time u64, first leaf u64, records u32, commands u32, previous seal 32, state root 32` |
+//! | 4 genesis | SHA-256 of the genesis file (the network id), state root after it |
+//!
+//! All integers are little-endian. A block is written as: for each batch one batch record and its
+//! command records in order; then one seal. The signature of a batch covers its header and the
+//! concatenated bytes of its commands, so the records of a block are enough to check every
+//! signature again. Sealed documents travel beside the log: a command names them by digest.
+
+use crate::{Hash, tree::leaf_hash};
+
+/// Version of the record format.
+pub const VERSION: u8 = 1;
+/// Kind of a batch record.
+pub const KIND_BATCH: u8 = 1;
+/// Kind of a command record.
+pub const KIND_COMMAND: u8 = 2;
+/// Kind of a seal record.
+pub const KIND_SEAL: u8 = 3;
+/// Kind of the genesis record, leaf 0 of every log.
+pub const KIND_GENESIS: u8 = 4;
+/// Longest record, in bytes (tlog-tiles bundles carry 16-bit lengths).
+pub const RECORD_BYTES_MAX: usize = 65_535;
+/// Length of a seal record in bytes.
+pub const SEAL_BYTES: usize = 2 + 8 + 8 + 8 + 4 + 4 + 32 + 32;
+
+/// Writes the genesis record into `out`, which is cleared first.
+pub fn genesis(out: &mut Vec<u8>, network: &Hash, state_root: &Hash) {
+    out.clear();
+    out.extend_from_slice(&[KIND_GENESIS, VERSION]);
+    out.extend_from_slice(network);
+    out.extend_from_slice(state_root);
+}
+
+/// Writes a batch record into `out`, which is cleared first.
+///
+/// `header` and `signatures` are the bytes that the wire carries before and after the commands.
+pub fn batch(out: &mut Vec<u8>, header: &[u8], signatures: &[u8]) {
+    out.clear();
+    out.extend_from_slice(&[KIND_BATCH, VERSION]);
+    out.extend_from_slice(header);
+    out.extend_from_slice(signatures);
+}
+
+/// Writes a command record into `out`, which is cleared first.
+///
+/// `answer` is the numbered outcome (1 settled, 100 and above refused); `original` is the leaf of
+/// the first answer when this command repeats an id with the same content.
+pub fn command(out: &mut Vec<u8>, answer: u16, original: Option<u64>, command: &[u8]) {
+    out.clear();
+    let answer = answer.to_le_bytes();
+    out.extend_from_slice(&[
+        KIND_COMMAND,
+        VERSION,
+        answer[0],
+        answer[1],
+        u8::from(original.is_some()),
+        0,
+    ]);
+    if let Some(leaf) = original {
+        out.extend_from_slice(&leaf.to_le_bytes());
+    }
+    out.extend_from_slice(command);
+}
+
+/// The record that closes a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// Number of the block; the first block after genesis is 1.
+    pub height: u64,
+    /// Ledger time of the block: nanoseconds since the Unix epoch, UTC.
+    pub time: u64,
+    /// Leaf index of the block's first record.
+    pub first_leaf: u64,
+    /// Records of the block before the seal.
+    pub records: u32,
+    /// Commands among them.
+    pub commands: u32,
+    /// Leaf hash of the seal before this one (of the genesis record for block 1).
+    pub previous: Hash,
+    /// Digest of the whole state after the block.
+    pub state_root: Hash,
+}
+
+impl Seal {
+    /// Canonical bytes of the seal.
+    pub fn encode(&self) -> [u8; SEAL_BYTES] {
+        let mut out = [0u8; SEAL_BYTES];
+        out[0] = KIND_SEAL;
+        out[1] = VERSION;
+        out[2..10].copy_from_slice(&self.height.to_le_bytes());
+        out[10..18].copy_from_slice(&self.time.to_le_bytes());
+        out[18..26].copy_from_slice(&self.first_leaf.to_le_bytes());
+        out[26..30].copy_from_slice(&self.records.to_le_bytes());
+        out[30..34].copy_from_slice(&self.commands.to_le_bytes());
+        out[34..66].copy_from_slice(&self.previous);
+        out[66..98].copy_from_slice(&self.state_root);
+        out
+    }
+
+    /// Reads a seal; `None` when the bytes are not a seal record of this version.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; SEAL_BYTES] = bytes.try_into().ok()?;
+        if bytes[0] != KIND_SEAL || bytes[1] != VERSION {
+            return None;
+        }
+        let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+        let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
+        Some(Self {
+            height: u64_at(2),
+            time: u64_at(10),
+            first_leaf: u64_at(18),
+            records: u32_at(26),
+            commands: u32_at(30),
+            previous: bytes[34..66].try_into().expect("32 bytes"),
+            state_root: bytes[66..98].try_into().expect("32 bytes"),
+        })
+    }
+
+    /// Leaf hash of the seal: what the next seal names as its predecessor.
+    pub fn leaf_hash(&self) -> Hash {
+        leaf_hash(&self.encode())
+    }
+}
+
+/// A record taken apart again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// Header and signatures of a batch.
+    Batch(&'a [u8]),
+    /// One command with its outcome.
+    Command {
+        /// Numbered outcome.
+        answer: u16,
+        /// Leaf of the first answer, for a repetition.
+        original: Option<u64>,
+        /// Canonical bytes of the command.
+        command: &'a [u8],
+    },
+    /// The end of a block.
+    Seal(Seal),
+    /// The beginning of the log.
+    Genesis {
+        /// Network id.
+        network: Hash,
+        /// State root after genesis.
+        state_root: Hash,
+    },
+}
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Shorter than its kind needs.
+    #[error("record of {0} bytes is too short")]
+    Short(usize),
+    /// Kind or version that this code does not know.
+    #[error("unknown record kind {kind} version {version}")]
+    Unknown {
+        /// First byte.
+        kind: u8,
+        /// Second byte.
+        version: u8,
+    },
+    /// Bytes that must be zero are not, or a flag is unknown.
+    #[error("record is not canonical")]
+    NotCanonical,
+}
+
+/// Takes a record apart.
+pub fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
+    let short = || RecordError::Short(bytes.len());
+    let [kind, version, body @ ..] = bytes else { return Err(short()) };
+    match (*kind, *version) {
+        (KIND_BATCH, VERSION) => Ok(Record::Batch(body)),
+        (KIND_COMMAND, VERSION) => {
+            let [low, high, flags, reserved, rest @ ..] = body else { return Err(short()) };
+            if *reserved != 0 || *flags > 1 {
+                return Err(RecordError::NotCanonical);
+            }
+            let (original, command) = if *flags == 1 {
+                let (leaf, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
+                (Some(u64::from_le_bytes(*leaf)), rest)
+            } else {
+                (None, rest)
+            };
+            Ok(Record::Command { answer: u16::from_le_bytes([*low, *high]), original, command })
+        }
+        (KIND_SEAL, VERSION) => Seal::decode(bytes).map(Record::Seal).ok_or_else(short),
+        (KIND_GENESIS, VERSION) => {
+            let body: &[u8; 64] = body.try_into().map_err(|_| short())?;
+            let (network, state_root) = body.split_at(32);
+            Ok(Record::Genesis {
+                network: network.try_into().expect("32 bytes"),
+                state_root: state_root.try_into().expect("32 bytes"),
+            })
+        }
+        (kind, version) => Err(RecordError::Unknown { kind, version }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn golden_bytes_of_each_kind() {
+        let mut out = Vec::new();
+        batch(&mut out, b"HEAD", b"SIG");
+        assert_eq!(hex(&out), "0101484541445349 47".replace(' ', ""));
+        command(&mut out, 1, None, b"PAY");
+        assert_eq!(hex(&out), "020101000000504159");
+        command(&mut out, 300, Some(7), b"PAY");
+        assert_eq!(hex(&out), "02012c0101000700000000000000504159");
+        let seal = Seal {
+            height: 1,
+            time: 2,
+            first_leaf: 3,
+            records: 4,
+            commands: 5,
+            previous: [6; 32],
+            state_root: [7; 32],
+        };
+        let expected = format!(
+            "0301{}{}{}{}{}{}{}",
+            "0100000000000000",
+            "0200000000000000",
+            "0300000000000000",
+            "04000000",
+            "05000000",
+            "06".repeat(32),
+            "07".repeat(32)
+        );
+        assert_eq!(hex(&seal.encode()), expected);
+        assert_eq!(decode(&seal.encode()), Ok(Record::Seal(seal)));
+        genesis(&mut out, &[8; 32], &[9; 32]);
+        assert_eq!(hex(&out), format!("0401{}{}", "08".repeat(32), "09".repeat(32)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_record_reads_back(
+            answer: u16, original: Option<u64>, bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut out = Vec::new();
+            command(&mut out, answer, original, &bytes);
+            prop_assert_eq!(
+                decode(&out),
+                Ok(Record::Command { answer, original, command: &bytes })
+            );
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes);
+        }
+    }
+}
