@@ -1,0 +1,102 @@
+//! What one log entry holds: the leader's time and the submissions that it ordered.
+//!
+//! `version u8 = 1 | time u64 | submissions u32 | { length u32 | submission }*`. Nothing in a block
+//! is signed by the leader: what moves money is signed by its owner, and the time is checked
+//! against each node's clock and against the block before.
+
+use bytes::Bytes;
+use ledger::LedgerTime;
+
+use crate::{
+    batch::{BatchError, Domain, RawSubmission, Submission},
+    codec::{CodecError, Reader, put_bytes, put_count},
+    limits::{BATCHES_PER_BLOCK_MAX, BLOCK_BYTES_MAX, SUBMISSION_BYTES_MAX},
+};
+
+/// Version of the block format.
+pub const VERSION: u8 = 1;
+/// Bytes of a block beside its submissions.
+pub const HEADER_BYTES: usize = 1 + 8 + 4;
+/// Bytes that each submission costs beside itself.
+pub const PER_SUBMISSION_BYTES: usize = 4;
+
+/// Writes a block.
+pub fn encode<'a>(
+    time: LedgerTime,
+    submissions: impl ExactSizeIterator<Item = &'a Bytes>,
+) -> Bytes {
+    let mut out = Vec::with_capacity(4096);
+    out.push(VERSION);
+    out.extend_from_slice(&time.0.to_le_bytes());
+    put_count(&mut out, submissions.len());
+    for submission in submissions {
+        put_bytes(&mut out, submission);
+    }
+    Bytes::from(out)
+}
+
+/// A block as received: form checked, signatures not yet.
+#[derive(Clone, Debug)]
+pub struct RawBlock {
+    /// The leader's time.
+    pub time: LedgerTime,
+    /// Submissions in order.
+    pub submissions: Vec<RawSubmission>,
+}
+
+/// A block whose every signature was checked.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The leader's time.
+    pub time: LedgerTime,
+    /// Submissions in order.
+    pub submissions: Vec<Submission>,
+}
+
+impl RawBlock {
+    /// Checks the form of a block and of all submissions in it.
+    pub fn decode(bytes: Bytes) -> Result<Self, BatchError> {
+        if bytes.len() > BLOCK_BYTES_MAX {
+            return Err(CodecError::TooLarge {
+                field: "block",
+                value: bytes.len(),
+                limit: BLOCK_BYTES_MAX,
+            }
+            .into());
+        }
+        let mut reader = Reader::new(bytes);
+        let version = reader.u8("block version")?;
+        if version != VERSION {
+            return Err(
+                CodecError::Unknown { field: "block version", value: u64::from(version) }.into()
+            );
+        }
+        let time = LedgerTime(reader.u64("block time")?);
+        let count = reader.count(BATCHES_PER_BLOCK_MAX, "number of submissions")?;
+        let mut submissions = Vec::with_capacity(count.min(1024));
+        for _ in 0..count {
+            let bytes = reader.bytes(SUBMISSION_BYTES_MAX, "submission")?;
+            submissions.push(RawSubmission::decode(bytes)?);
+        }
+        reader.end()?;
+        Ok(Self { time, submissions })
+    }
+
+    /// Checks every signature and attachment in the block.
+    pub fn verify(self, domain: &Domain) -> Result<Block, BatchError> {
+        self.open(|submission| submission.verify(domain))
+    }
+
+    /// Reads it without checking signatures: for bytes from this node's own checked log.
+    pub fn trusted(self, domain: &Domain) -> Result<Block, BatchError> {
+        self.open(|submission| submission.trusted(domain))
+    }
+
+    fn open(
+        self,
+        check: impl Fn(RawSubmission) -> Result<Submission, BatchError>,
+    ) -> Result<Block, BatchError> {
+        let submissions = self.submissions.into_iter().map(check).collect::<Result<_, _>>()?;
+        Ok(Block { time: self.time, submissions })
+    }
+}

@@ -1,0 +1,569 @@
+//! What a gateway or a tool says to a node, and what the node says back.
+//!
+//! | frame | way | meaning |
+//! |---|---|---|
+//! | 1 submit | → | a submission; answered by 2 or 3, in any order |
+//! | 2 outcomes | ← | what became of each command of a batch, once it is settled |
+//! | 3 not taken | ← | the batch was not ordered: busy, or not well formed |
+//! | 4 subscribe | → | deliveries after a cursor, then live |
+//! | 5 deliveries | ← | settled transfers that credit an account of the session's bank |
+//! | 6 query | → | one question; answered by 7 with the same number |
+//! | 7 answer | ← | |
+//!
+//! A submission may be repeated at will, also to another node: an id is answered once, for ever.
+
+use bytes::Bytes;
+use ledger::{
+    AccountNumber, AccountStatus, Answer, AssetCode, AssetNumber, Bic, Digest, Height, Label,
+    LedgerTime, Outcome, ParticipantNumber, TransferId,
+};
+
+use crate::{
+    codec::{CodecError, Reader, put_bytes, put_count, put_text},
+    limits::{ATTACHMENT_BYTES_MAX, BATCH_BYTES_MAX, DELIVERIES_PER_FRAME_MAX, TEXT_BYTES_MAX},
+};
+
+/// Version of the client protocol, checked in the hello.
+pub const CLIENT_PROTOCOL: u16 = 1;
+/// Version of all client frames.
+pub const FRAME_VERSION: u8 = 1;
+/// Frame kind: a submission ([`crate::batch::encode_submission`]).
+pub const KIND_SUBMIT: u8 = 1;
+/// Frame kind: [`Outcomes`].
+pub const KIND_OUTCOMES: u8 = 2;
+/// Frame kind: [`NotTaken`].
+pub const KIND_NOT_TAKEN: u8 = 3;
+/// Frame kind: [`Cursor`] after which deliveries are wanted.
+pub const KIND_SUBSCRIBE: u8 = 4;
+/// Frame kind: [`Deliveries`].
+pub const KIND_DELIVERIES: u8 = 5;
+/// Frame kind: a numbered [`Query`].
+pub const KIND_QUERY: u8 = 6;
+/// Frame kind: a numbered [`QueryAnswer`].
+pub const KIND_ANSWER: u8 = 7;
+
+const ROWS_MAX: usize = 1 << 20;
+
+/// A place in the history: all commands up to and including this one were seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// Height of the block.
+    pub height: u64,
+    /// Commands of that block that were seen, counted over its batches in order.
+    pub commands: u32,
+}
+
+impl Cursor {
+    /// Writes the cursor.
+    pub fn encode(&self) -> Bytes {
+        let mut out = self.height.to_le_bytes().to_vec();
+        out.extend_from_slice(&self.commands.to_le_bytes());
+        Bytes::from(out)
+    }
+
+    /// Reads a cursor.
+    pub fn decode(bytes: Bytes) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes);
+        let cursor = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(cursor)
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, CodecError> {
+        Ok(Self { height: reader.u64("cursor height")?, commands: reader.u32("cursor commands")? })
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcomes {
+    /// The batch's digest.
+    pub batch: Digest,
+    /// Block that holds it.
+    pub height: Height,
+    /// Ledger time of that block.
+    pub time: LedgerTime,
+    /// Leaf of the first command in the Merkle log; the others follow it.
+    pub first_leaf: u64,
+    /// One outcome a command, in order.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Outcomes {
+    /// Writes the message.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(60 + self.outcomes.len() * 3);
+        out.extend_from_slice(&self.batch.0);
+        out.extend_from_slice(&self.height.0.to_le_bytes());
+        out.extend_from_slice(&self.time.0.to_le_bytes());
+        out.extend_from_slice(&self.first_leaf.to_le_bytes());
+        put_count(&mut out, self.outcomes.len());
+        for outcome in &self.outcomes {
+            put_outcome(&mut out, outcome);
+        }
+        Bytes::from(out)
+    }
+
+    /// Reads the message.
+    pub fn decode(bytes: Bytes) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes);
+        let batch = Digest(reader.array("batch digest")?);
+        let height = Height(reader.u64("height")?);
+        let time = LedgerTime(reader.u64("time")?);
+        let first_leaf = reader.u64("first leaf")?;
+        let count = reader.count(ledger::limits::COMMANDS_PER_BATCH_MAX, "number of outcomes")?;
+        let outcomes = (0..count).map(|_| read_outcome(&mut reader)).collect::<Result<_, _>>()?;
+        reader.end()?;
+        Ok(Self { batch, height, time, first_leaf, outcomes })
+    }
+}
+
+/// Appends one outcome: the numbered answer, and the leaf of the first answer for a repetition.
+pub fn put_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
+    out.extend_from_slice(&outcome.answer.code().to_le_bytes());
+    out.push(u8::from(outcome.original.is_some()));
+    if let Some(leaf) = outcome.original {
+        out.extend_from_slice(&leaf.to_le_bytes());
+    }
+}
+
+/// Reads one outcome.
+pub fn read_outcome(reader: &mut Reader) -> Result<Outcome, CodecError> {
+    let code = reader.u16("outcome")?;
+    let answer = Answer::from_code(code)
+        .ok_or(CodecError::Unknown { field: "outcome", value: u64::from(code) })?;
+    let original =
+        if reader.bool("repetition flag")? { Some(reader.u64("original leaf")?) } else { None };
+    Ok(Outcome { answer, original })
+}
+
+/// A batch that was not ordered. Nothing of it will happen unless it is sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// The batch's digest; all zero when the batch could not be read.
+    pub batch: Digest,
+    /// Why.
+    pub reason: NotTakenReason,
+}
+
+/// Why a batch was not ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTakenReason {
+    /// Too much is waiting, or there is no leader: send it again after the given time.
+    Busy {
+        /// Milliseconds to wait before sending it again.
+        retry_after_ms: u32,
+    },
+    /// It is not well formed, a signature does not verify, or the bank is not the session's.
+    Invalid {
+        /// What is wrong, for the gateway's operator.
+        text: String,
+    },
+}
+
+impl NotTaken {
+    /// Writes the message.
+    pub fn encode(&self) -> Bytes {
+        let mut out = self.batch.0.to_vec();
+        match &self.reason {
+            NotTakenReason::Busy { retry_after_ms } => {
+                out.push(1);
+                out.extend_from_slice(&retry_after_ms.to_le_bytes());
+            }
+            NotTakenReason::Invalid { text } => {
+                out.push(2);
+                put_text(&mut out, text, TEXT_BYTES_MAX);
+            }
+        }
+        Bytes::from(out)
+    }
+
+    /// Reads the message.
+    pub fn decode(bytes: Bytes) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes);
+        let batch = Digest(reader.array("batch digest")?);
+        let reason = match reader.u8("reason")? {
+            1 => NotTakenReason::Busy { retry_after_ms: reader.u32("retry after")? },
+            2 => NotTakenReason::Invalid { text: reader.text(TEXT_BYTES_MAX, "text")? },
+            other => {
+                return Err(CodecError::Unknown { field: "reason", value: u64::from(other) });
+            }
+        };
+        reader.end()?;
+        Ok(Self { batch, reason })
+    }
+}
+
+/// A settled transfer that credits an account of the receiving bank.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its place in the history.
+    pub cursor: Cursor,
+    /// Its leaf in the Merkle log.
+    pub leaf: u64,
+    /// Ledger time at which it settled.
+    pub time: LedgerTime,
+    /// Bank that submitted it.
+    pub submitter: ParticipantNumber,
+    /// Canonical bytes of the command.
+    pub command: Bytes,
+    /// The salted document's digest and the sealed document, if one travels with it.
+    pub document: Option<(Digest, Bytes)>,
+}
+
+/// Several deliveries, and how far the history was searched for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deliveries {
+    /// In order of the history.
+    pub items: Vec<Delivery>,
+    /// Everything up to here was searched: where to subscribe from next time.
+    pub searched: Cursor,
+}
+
+impl Deliveries {
+    /// Writes the message.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(64 + self.items.len() * 256);
+        out.extend_from_slice(&self.searched.encode());
+        put_count(&mut out, self.items.len());
+        for item in &self.items {
+            out.extend_from_slice(&item.cursor.encode());
+            out.extend_from_slice(&item.leaf.to_le_bytes());
+            out.extend_from_slice(&item.time.0.to_le_bytes());
+            out.extend_from_slice(&item.submitter.0.to_le_bytes());
+            put_bytes(&mut out, &item.command);
+            match &item.document {
+                None => out.push(0),
+                Some((salted, sealed)) => {
+                    out.push(1);
+                    out.extend_from_slice(&salted.0);
+                    put_bytes(&mut out, sealed);
+                }
+            }
+        }
+        Bytes::from(out)
+    }
+
+    /// Reads the message.
+    pub fn decode(bytes: Bytes) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes);
+        let searched = Cursor::read(&mut reader)?;
+        let count = reader.count(DELIVERIES_PER_FRAME_MAX, "number of deliveries")?;
+        let mut items = Vec::with_capacity(count.min(256));
+        for _ in 0..count {
+            let cursor = Cursor::read(&mut reader)?;
+            let leaf = reader.u64("leaf")?;
+            let time = LedgerTime(reader.u64("time")?);
+            let submitter = ParticipantNumber(reader.u32("submitter")?);
+            let command = reader.bytes(BATCH_BYTES_MAX, "command")?;
+            let document = if reader.bool("document flag")? {
+                let salted = Digest(reader.array("salted digest")?);
+                Some((salted, reader.bytes(ATTACHMENT_BYTES_MAX, "sealed document")?))
+            } else {
+                None
+            };
+            items.push(Delivery { cursor, leaf, time, submitter, command, document });
+        }
+        reader.end()?;
+        Ok(Self { items, searched })
+    }
+}
+
+/// A question to a node. It is answered from what this node has applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// Participants, assets and accounts.
+    Directory,
+    /// What became of a transfer.
+    Transfer(TransferId),
+    /// Height, leader, roots.
+    Status,
+}
+
+/// A bank as the directory shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParticipantRow {
+    /// Number in commands.
+    pub number: ParticipantNumber,
+    /// BIC.
+    pub bic: Bic,
+    /// Name for people.
+    pub name: String,
+    /// X25519 key to which documents for this bank are sealed.
+    pub sealing_key: [u8; 32],
+}
+
+/// An asset as the directory shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetRow {
+    /// Number in commands.
+    pub number: AssetNumber,
+    /// Code, such as EUR.
+    pub code: AssetCode,
+    /// Decimals of the minor unit.
+    pub exponent: u8,
+    /// Issuer.
+    pub issuer: ParticipantNumber,
+}
+
+/// An account as the directory shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Number in commands.
+    pub number: AccountNumber,
+    /// Owner.
+    pub owner: ParticipantNumber,
+    /// Asset.
+    pub asset: AssetNumber,
+    /// Label, empty for the main account.
+    pub label: Label,
+    /// Status.
+    pub status: AccountStatus,
+    /// Posted balance in minor units; only for the session's own bank, 0 for others.
+    pub posted: i128,
+}
+
+/// The directory at a height.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryAnswer {
+    /// Height at which it was read.
+    pub height: u64,
+    /// All participants in order of their numbers.
+    pub participants: Vec<ParticipantRow>,
+    /// All assets in order of their numbers.
+    pub assets: Vec<AssetRow>,
+    /// All accounts in order of their numbers.
+    pub accounts: Vec<AccountRow>,
+}
+
+/// A transfer found by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferFound {
+    /// What became of it.
+    pub answer: Answer,
+    /// Its leaf in the Merkle log.
+    pub leaf: u64,
+    /// Block that holds it.
+    pub height: u64,
+    /// Ledger time of that block.
+    pub time: LedgerTime,
+    /// Canonical bytes of the command; only for a bank that takes part in it.
+    pub command: Bytes,
+}
+
+/// How a node stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusAnswer {
+    /// The node's id.
+    pub node: u64,
+    /// The leader's id; 0 when there is none.
+    pub leader: u64,
+    /// Last applied block.
+    pub height: u64,
+    /// Ledger time of that block.
+    pub time: LedgerTime,
+    /// Records in the Merkle log.
+    pub leaves: u64,
+    /// Root of the Merkle log.
+    pub log_root: [u8; 32],
+    /// Digest of the state.
+    pub state_root: [u8; 32],
+    /// Commands settled since genesis.
+    pub settled: u64,
+    /// Commands refused since genesis.
+    pub refused: u64,
+}
+
+/// The answer to a [`Query`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryAnswer {
+    /// To [`Query::Directory`].
+    Directory(DirectoryAnswer),
+    /// To [`Query::Transfer`]: `None` when no such id was ever answered at this node's height.
+    Transfer(Option<TransferFound>),
+    /// To [`Query::Status`].
+    Status(StatusAnswer),
+    /// The node cannot answer now.
+    Failed(String),
+}
+
+impl Query {
+    /// Writes a numbered query.
+    pub fn encode(&self, number: u64) -> Bytes {
+        let mut out = number.to_le_bytes().to_vec();
+        match self {
+            Self::Directory => out.push(1),
+            Self::Transfer(id) => {
+                out.push(2);
+                out.extend_from_slice(&id.0);
+            }
+            Self::Status => out.push(3),
+        }
+        Bytes::from(out)
+    }
+
+    /// Reads a numbered query.
+    pub fn decode(bytes: Bytes) -> Result<(u64, Self), CodecError> {
+        let mut reader = Reader::new(bytes);
+        let number = reader.u64("query number")?;
+        let query = match reader.u8("query")? {
+            1 => Self::Directory,
+            2 => Self::Transfer(TransferId(reader.array("transfer id")?)),
+            3 => Self::Status,
+            other => {
+                return Err(CodecError::Unknown { field: "query", value: u64::from(other) });
+            }
+        };
+        reader.end()?;
+        Ok((number, query))
+    }
+}
+
+impl QueryAnswer {
+    /// Writes a numbered answer.
+    pub fn encode(&self, number: u64) -> Bytes {
+        let mut out = number.to_le_bytes().to_vec();
+        match self {
+            Self::Directory(directory) => {
+                out.push(1);
+                put_directory(&mut out, directory);
+            }
+            Self::Transfer(found) => {
+                out.push(2);
+                out.push(u8::from(found.is_some()));
+                if let Some(found) = found {
+                    out.extend_from_slice(&found.answer.code().to_le_bytes());
+                    for field in [found.leaf, found.height, found.time.0] {
+                        out.extend_from_slice(&field.to_le_bytes());
+                    }
+                    put_bytes(&mut out, &found.command);
+                }
+            }
+            Self::Status(status) => {
+                out.push(3);
+                for field in
+                    [status.node, status.leader, status.height, status.time.0, status.leaves]
+                {
+                    out.extend_from_slice(&field.to_le_bytes());
+                }
+                out.extend_from_slice(&status.log_root);
+                out.extend_from_slice(&status.state_root);
+                out.extend_from_slice(&status.settled.to_le_bytes());
+                out.extend_from_slice(&status.refused.to_le_bytes());
+            }
+            Self::Failed(text) => {
+                out.push(4);
+                put_text(&mut out, text, TEXT_BYTES_MAX);
+            }
+        }
+        Bytes::from(out)
+    }
+
+    /// Reads a numbered answer.
+    pub fn decode(bytes: Bytes) -> Result<(u64, Self), CodecError> {
+        let mut reader = Reader::new(bytes);
+        let number = reader.u64("query number")?;
+        let answer = match reader.u8("answer")? {
+            1 => Self::Directory(read_directory(&mut reader)?),
+            2 => Self::Transfer(if reader.bool("found flag")? {
+                let code = reader.u16("outcome")?;
+                let answer = Answer::from_code(code)
+                    .ok_or(CodecError::Unknown { field: "outcome", value: u64::from(code) })?;
+                Some(TransferFound {
+                    answer,
+                    leaf: reader.u64("leaf")?,
+                    height: reader.u64("height")?,
+                    time: LedgerTime(reader.u64("time")?),
+                    command: reader.bytes(BATCH_BYTES_MAX, "command")?,
+                })
+            } else {
+                None
+            }),
+            3 => Self::Status(StatusAnswer {
+                node: reader.u64("node")?,
+                leader: reader.u64("leader")?,
+                height: reader.u64("height")?,
+                time: LedgerTime(reader.u64("time")?),
+                leaves: reader.u64("leaves")?,
+                log_root: reader.array("log root")?,
+                state_root: reader.array("state root")?,
+                settled: reader.u64("settled")?,
+                refused: reader.u64("refused")?,
+            }),
+            4 => Self::Failed(reader.text(TEXT_BYTES_MAX, "text")?),
+            other => {
+                return Err(CodecError::Unknown { field: "answer", value: u64::from(other) });
+            }
+        };
+        reader.end()?;
+        Ok((number, answer))
+    }
+}
+
+fn put_directory(out: &mut Vec<u8>, directory: &DirectoryAnswer) {
+    out.extend_from_slice(&directory.height.to_le_bytes());
+    put_count(out, directory.participants.len());
+    for row in &directory.participants {
+        out.extend_from_slice(&row.number.0.to_le_bytes());
+        put_text(out, &row.bic.to_string(), 11);
+        put_text(out, &row.name, TEXT_BYTES_MAX);
+        out.extend_from_slice(&row.sealing_key);
+    }
+    put_count(out, directory.assets.len());
+    for row in &directory.assets {
+        out.extend_from_slice(&row.number.0.to_le_bytes());
+        put_text(out, &row.code.to_string(), 12);
+        out.push(row.exponent);
+        out.extend_from_slice(&row.issuer.0.to_le_bytes());
+    }
+    put_count(out, directory.accounts.len());
+    for row in &directory.accounts {
+        out.extend_from_slice(&row.number.0.to_le_bytes());
+        out.extend_from_slice(&row.owner.0.to_le_bytes());
+        out.extend_from_slice(&row.asset.0.to_le_bytes());
+        put_text(out, &row.label.to_string(), 16);
+        out.push(row.status as u8);
+        out.extend_from_slice(&row.posted.to_le_bytes());
+    }
+}
+
+fn read_parsed<T: std::str::FromStr>(
+    reader: &mut Reader,
+    limit: usize,
+    field: &'static str,
+) -> Result<T, CodecError> {
+    let text = reader.text(limit, field)?;
+    text.parse().map_err(|_| CodecError::Unknown { field, value: text.len() as u64 })
+}
+
+fn read_directory(reader: &mut Reader) -> Result<DirectoryAnswer, CodecError> {
+    let mut directory = DirectoryAnswer { height: reader.u64("height")?, ..Default::default() };
+    for _ in 0..reader.count(ROWS_MAX, "number of participants")? {
+        directory.participants.push(ParticipantRow {
+            number: ParticipantNumber(reader.u32("participant")?),
+            bic: read_parsed(reader, 11, "BIC")?,
+            name: reader.text(TEXT_BYTES_MAX, "name")?,
+            sealing_key: reader.array("sealing key")?,
+        });
+    }
+    for _ in 0..reader.count(ROWS_MAX, "number of assets")? {
+        directory.assets.push(AssetRow {
+            number: AssetNumber(reader.u32("asset")?),
+            code: read_parsed(reader, 12, "asset code")?,
+            exponent: reader.u8("exponent")?,
+            issuer: ParticipantNumber(reader.u32("issuer")?),
+        });
+    }
+    for _ in 0..reader.count(ROWS_MAX, "number of accounts")? {
+        let number = AccountNumber(reader.u32("account")?);
+        let owner = ParticipantNumber(reader.u32("owner")?);
+        let asset = AssetNumber(reader.u32("asset")?);
+        let label = read_parsed(reader, 16, "label")?;
+        let code = reader.u8("account status")?;
+        let status = AccountStatus::from_number(code)
+            .ok_or(CodecError::Unknown { field: "account status", value: u64::from(code) })?;
+        let posted = reader.i128("posted")?;
+        directory.accounts.push(AccountRow { number, owner, asset, label, status, posted });
+    }
+    Ok(directory)
+}

@@ -1,0 +1,23 @@
+//! Every byte that crosses a process boundary: envelopes, signatures, versions, codecs.
+//!
+//! | module | bytes | between |
+//! |---|---|---|
+//! | [`frame`] | length, checksum, kind, version | any two processes |
+//! | [`batch`] | signed batch of commands with its attachments | gateway → node → every node |
+//! | [`block`] | what one log entry holds: the leader's time and the batches | nodes |
+//! | [`peer`] | Raft messages and forwarded batches | node ↔ node |
+//! | [`client`] | submit, outcomes, deliveries, queries | gateway ↔ node |
+//! | [`genesis`] | the network's first page | operator → everybody |
+//!
+//! Decoders are strict (one encoding for a value), bounded (a length is checked before it is
+//! believed) and never panic. Enum values on the wire start at 1: zero is never a meaning.
+
+pub mod batch;
+pub mod block;
+pub mod client;
+pub mod codec;
+pub mod document;
+pub mod frame;
+pub mod genesis;
+pub mod limits;
+pub mod peer;
