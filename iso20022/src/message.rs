@@ -1,0 +1,121 @@
+//! The entry point: bytes to [`Message`], and validation beyond the schema.
+//!
+//! [`read`] does layers L0 and L1. A message that fails L0 is [`Unreadable`] and has no tree; one
+//! that fails L1 has a tree (as far as it goes) and findings, so an answer can still quote its
+//! identifiers. [`Message::validate`] adds the rules of the layers above.
+
+use crate::finding::{Finding, Layer, Severity};
+use crate::limits::Limits;
+use crate::name::MessageName;
+use crate::reader::{self, ReadPart};
+use crate::rules;
+use crate::tree::Tree;
+
+/// Which rules apply beyond the schema and the rules of the base message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Profile {
+    /// The base message as published: L2 and L4.
+    Base,
+    /// The settlement network: base plus identifiers and totals that settlement relies on.
+    Corridor,
+}
+
+/// A message that was read: its parts and what the schema says against them.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Name and version of the `Document`.
+    pub name: MessageName,
+    /// The `AppHdr` with its version, when there is one.
+    pub header: Option<(MessageName, Tree)>,
+    /// The `Document`.
+    pub document: Tree,
+    /// Schema findings (L1) on header and document; empty when both are valid.
+    pub findings: Vec<Finding>,
+}
+
+/// A header read on its own; see [`read_header`].
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Name and version of the header.
+    pub name: MessageName,
+    /// The `AppHdr`.
+    pub tree: Tree,
+    /// Schema findings; empty when it is valid.
+    pub findings: Vec<Finding>,
+}
+
+/// The input is not a message that can be read (layer L0). The answer is an `admi.002`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message cannot be read: {}", .findings.first().map_or("", |finding| &finding.text))]
+pub struct Unreadable {
+    /// At least one finding of layer L0.
+    pub findings: Vec<Finding>,
+}
+
+impl Message {
+    /// True when header and document follow their schemas.
+    #[must_use]
+    pub fn is_schema_valid(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The schema findings and those of the layers above: cross-field rules, the profile, and
+    /// reference data. In order of layer, then place; at most the reader's limit plus 64.
+    #[must_use]
+    pub fn validate(&self, profile: Profile) -> Vec<Finding> {
+        let mut findings = self.findings.clone();
+        findings.extend(rules::check(self, profile));
+        findings
+    }
+}
+
+/// Reads a message: a `Document`, optionally with an `AppHdr`, in any wrapper or none.
+///
+/// # Errors
+/// The input exceeds a limit, is not well-formed UTF-8 XML, uses a DOCTYPE or entities, or holds
+/// no `Document` of a supported message.
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Message, Unreadable> {
+    let parsed = reader::read(bytes, limits).map_err(unreadable)?;
+    let Some(document) = parsed.document else {
+        return Err(unreadable(parsed.unknown.unwrap_or_else(|| absent("Document"))));
+    };
+    let mut findings = Vec::new();
+    let header = parsed.header.map(|header| {
+        findings.extend(header.findings);
+        (header.message, header.tree)
+    });
+    findings.extend(document.findings);
+    findings.truncate(limits.findings_max);
+    let (name, document) = (document.message, document.tree);
+    Ok(Message { name, header, document, findings })
+}
+
+/// Reads only the `AppHdr` of an input that may lack a `Document`.
+///
+/// # Errors
+/// As for [`read`], or there is no `AppHdr` of a supported version.
+pub fn read_header(bytes: &[u8], limits: &Limits) -> Result<Header, Unreadable> {
+    let parsed = reader::read(bytes, limits).map_err(unreadable)?;
+    let missing = || unreadable(parsed.unknown.unwrap_or_else(|| absent("AppHdr")));
+    let ReadPart { message, tree, findings } = parsed.header.ok_or_else(missing)?;
+    Ok(Header { name: message, tree, findings })
+}
+
+fn unreadable(finding: Finding) -> Unreadable {
+    Unreadable { findings: vec![finding] }
+}
+
+fn absent(element: &str) -> Finding {
+    Finding {
+        layer: Layer::Transport,
+        severity: Severity::Error,
+        message: String::new(),
+        path: String::new(),
+        offset: 0,
+        line: 1,
+        value: String::new(),
+        rule: "xml.absent",
+        code: "FF01",
+        text: format!("The input holds no `{element}` of a supported message."),
+    }
+}

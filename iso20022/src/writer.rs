@@ -1,0 +1,140 @@
+//! Writing: trees back to XML, and drafts to messages that are valid by construction.
+//!
+//! [`write()`] gives back the content of a tree in canonical form (one default namespace, no
+//! prefixes, values as they were). [`Draft`] is what builders fill in; writing a draft walks the
+//! schema table, puts elements into schema order and runs the same automaton and facets as the
+//! reader, so nothing invalid leaves.
+
+mod draft;
+
+pub use draft::{BuildError, Draft};
+
+use crate::name::MessageName;
+use crate::tree::{Node, NodeKind, Tree};
+
+/// The XML declaration that every written message starts with.
+pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+/// What to do with an element while a tree is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change<'a> {
+    /// Write it as it is.
+    Keep,
+    /// Leave it out.
+    Drop,
+    /// Write it with this text.
+    Text(&'a str),
+    /// Write it with text and attributes of another element.
+    ContentOf(Node<'a>),
+}
+
+/// Writes a tree as a document of its own. Reading the result gives the same content.
+#[must_use]
+pub fn write(tree: &Tree) -> Vec<u8> {
+    write_changed(tree, &|_| Change::Keep)
+}
+
+/// Writes a tree with changes; `decide` is asked for each element of the message's namespace.
+pub(crate) fn write_changed<'a>(
+    tree: &'a Tree,
+    decide: &dyn Fn(Node<'a>) -> Change<'a>,
+) -> Vec<u8> {
+    // The source may be a batch of which little is written.
+    let mut out = String::with_capacity(tree.source().len().min(4096) + 64);
+    out.push_str(DECLARATION);
+    element(&mut out, tree.root(), Some(tree.message()), decide);
+    out.into_bytes()
+}
+
+/// Writes header and document into one `Envelope`.
+#[must_use]
+pub fn write_envelope(header: &Tree, document: &Tree) -> Vec<u8> {
+    let mut out = String::with_capacity(document.source().len() + 64);
+    out.push_str(DECLARATION);
+    out.push_str("<Envelope>");
+    for tree in [header, document] {
+        element(&mut out, tree.root(), Some(tree.message()), &|_| Change::Keep);
+    }
+    out.push_str("</Envelope>");
+    out.into_bytes()
+}
+
+/// Depth is bounded by the reader's limit, so plain recursion is safe.
+fn element<'a>(
+    out: &mut String,
+    node: Node<'a>,
+    namespace: Option<MessageName>,
+    decide: &dyn Fn(Node<'a>) -> Change<'a>,
+) {
+    let change = if node.kind() == NodeKind::Element { decide(node) } else { Change::Keep };
+    let content = match change {
+        Change::Drop => return,
+        Change::ContentOf(other) => other,
+        Change::Keep | Change::Text(_) => node,
+    };
+    out.push('<');
+    out.push_str(node.name());
+    if let Some(namespace) = namespace {
+        out.push_str(" xmlns=\"");
+        out.push_str(&namespace.namespace());
+        out.push('"');
+    }
+    for (name, value) in content.attributes() {
+        out.push(' ');
+        out.push_str(name);
+        out.push_str("=\"");
+        escape_attribute(out, value);
+        out.push('"');
+    }
+    let mut nodes = node.nodes().peekable();
+    let text = match change {
+        Change::Text(text) => text,
+        _ if node.kind() == NodeKind::Element => content.text(),
+        _ => "",
+    };
+    if text.is_empty() && nodes.peek().is_none() {
+        out.push_str("/>");
+        return;
+    }
+    out.push('>');
+    escape_text(out, text);
+    for child in nodes {
+        if child.kind() == NodeKind::Text {
+            escape_text(out, child.text());
+        } else {
+            element(out, child, None, decide);
+        }
+    }
+    out.push_str("</");
+    out.push_str(node.name());
+    out.push('>');
+}
+
+/// Appends character data. A carriage return is written as a reference, or it would be read back
+/// as a line feed.
+pub(crate) fn escape_text(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\r' => out.push_str("&#13;"),
+            other => out.push(other),
+        }
+    }
+}
+
+/// Appends an attribute value for double quotes.
+pub(crate) fn escape_attribute(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            other => out.push(other),
+        }
+    }
+}
