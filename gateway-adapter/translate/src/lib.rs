@@ -1,0 +1,44 @@
+//! ISO 20022 messages to ledger commands, and the ledger's answers back to messages.
+//!
+//! Pure: bytes and a [`Directory`] in, values and bytes out; no files, clock, network or randomness. A message
+//! from a bank's own systems becomes [`Received`]; what of it can be paid is an [`Instruction`] each, what can't
+//! has [`iso20022::Finding`]s. The answer is built from a stored [`AnswerContext`] and one [`Fate`] for each
+//! transaction, and is the same whenever it is built again.
+//!
+//! What it does not do: seal or sign, submit, store, wait, screen, or decide when to answer.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::float_arithmetic)]
+
+// In reading order.
+
+// Who and what there is.
+mod directory;
+// What translation itself objects to.
+pub mod rules;
+// Decimals and minor units.
+pub mod money;
+// A message as a whole.
+mod receive;
+// One transaction of it.
+mod payment;
+// The reference of what can't be read.
+mod reference;
+// What is stored to answer later.
+mod answer;
+mod codec;
+// The answers.
+mod report;
+pub mod time;
+// What the receiving side shows of a document.
+mod incoming;
+
+pub use answer::{
+    AnswerContext, Fate, REASON_PATH_CHARS_MAX, REASON_TEXT_CHARS_MAX, REASONS_MAX,
+    REFERENCE_CHARS_MAX, Reason, References, reasons,
+};
+pub use codec::DecodeError;
+pub use directory::{Account, Asset, Directory, Participant};
+pub use incoming::{Summary, incoming};
+pub use iso20022::{Finding, Limits};
+pub use receive::{Instruction, Payment, Payments, Received, receive};
+pub use report::{ReportError, message_rejection, not_supported, refusal_reason, status_report};
