@@ -1,0 +1,283 @@
+//! The applied state: the ledger, the Merkle log over its records, and where both stand.
+//!
+//! [`Chain::apply`] is the only way forward. It takes checked blocks in the order of the log and is
+//! deterministic: the same blocks give the same roots on every node and after every restart.
+
+use bytes::Bytes;
+use ledger::{
+    BatchContext, Digest, Event as LedgerEvent, Height, Ledger, LedgerTime, OldIds, Outcome,
+};
+use proof::{
+    Hash,
+    record::{self, Seal},
+    tree::Frontier,
+};
+use wire::{batch::Domain, genesis::Genesis};
+
+use crate::prepare::{OldIdSource, PreparedBlock, PreparedSubmission};
+
+/// What became of one submission.
+#[derive(Clone, Debug)]
+pub struct AppliedSubmission {
+    /// The batch's digest.
+    pub batch: Digest,
+    /// Leaf of its first command.
+    pub first_leaf: u64,
+    /// One outcome a command.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of one block.
+#[derive(Clone, Debug)]
+pub struct AppliedBlock {
+    /// Its number, from 1.
+    pub height: Height,
+    /// Its place in the Raft log.
+    pub log_index: u64,
+    /// Its ledger time: the leader's time, and later than the block before.
+    pub time: LedgerTime,
+    /// Leaf of its first record.
+    pub first_leaf: u64,
+    /// Its submissions in order.
+    pub submissions: Vec<AppliedSubmission>,
+    /// The record that closes it.
+    pub seal: Seal,
+    /// The block as the log holds it.
+    pub bytes: Bytes,
+    /// The checked form, for those who read the commands again.
+    pub block: std::sync::Arc<PreparedBlock>,
+}
+
+/// The applied state of a node.
+pub struct Chain {
+    ledger: Ledger,
+    frontier: Frontier,
+    domain: Domain,
+    height: Height,
+    time: LedgerTime,
+    log_index: u64,
+    previous_seal: Hash,
+    state_root: Digest,
+    settled: u64,
+    refused: u64,
+    runs_released: u64,
+    /// Reused from block to block, so that a record costs no allocation.
+    record: Vec<u8>,
+    events: Vec<LedgerEvent>,
+}
+
+impl Chain {
+    /// The state before the first block.
+    pub fn genesis(genesis: &Genesis) -> Result<Self, wire::genesis::GenesisError> {
+        let mut ledger = genesis.ledger()?;
+        let state_root = ledger.seal_block();
+        let mut frontier = Frontier::new();
+        let mut bytes = Vec::new();
+        record::genesis(&mut bytes, &genesis.domain.network, &state_root.0);
+        let previous_seal = frontier.append(&bytes);
+        Ok(Self {
+            ledger,
+            frontier,
+            domain: genesis.domain,
+            height: Height(0),
+            time: genesis.time,
+            log_index: 0,
+            previous_seal,
+            state_root,
+            settled: 0,
+            refused: 0,
+            runs_released: 0,
+            record: bytes,
+            events: Vec::new(),
+        })
+    }
+
+    /// Applies the next block. `old` is asked only when a look-up was done too early to be used.
+    ///
+    /// # Errors
+    /// When the runs on disk cannot be read: the node must stop, nothing was applied.
+    pub fn apply(
+        &mut self,
+        log_index: u64,
+        block: std::sync::Arc<PreparedBlock>,
+        old: &dyn OldIdSource,
+    ) -> Result<AppliedBlock, std::io::Error> {
+        let late = self.look_up_again(&block, old)?;
+        let height = Height(self.height.0 + 1);
+        // Ledger time never stands still or goes back, whatever a leader writes into a block.
+        let time = LedgerTime(block.time.0.max(self.time.0.saturating_add(1)));
+        let first_leaf = self.frontier.size();
+        let mut submissions = Vec::with_capacity(block.submissions.len());
+        let mut commands = 0;
+        for (number, prepared) in block.submissions.iter().enumerate() {
+            let old_ids = late.get(number).map_or(&prepared.old_ids[..], |found| &found[..]);
+            let applied = self.apply_submission(height, time, prepared, old_ids);
+            commands += applied.outcomes.len();
+            submissions.push(applied);
+        }
+        self.state_root = self.ledger.seal_block();
+        let seal = Seal {
+            height: height.0,
+            time: time.0,
+            first_leaf,
+            records: (self.frontier.size() - first_leaf) as u32,
+            commands: commands as u32,
+            previous: self.previous_seal,
+            state_root: self.state_root.0,
+        };
+        self.previous_seal = self.frontier.append(&seal.encode());
+        self.height = height;
+        self.time = time;
+        self.log_index = log_index;
+        let bytes = block.bytes.clone();
+        Ok(AppliedBlock {
+            height,
+            log_index,
+            time,
+            first_leaf,
+            submissions,
+            seal,
+            bytes,
+            block,
+        })
+    }
+
+    /// Looks ids up again where the first look-up missed a run whose ids have since left memory.
+    /// That needs a million other ids in between, so it is rare; skipping it would be wrong.
+    fn look_up_again(
+        &self,
+        block: &PreparedBlock,
+        old: &dyn OldIdSource,
+    ) -> Result<Vec<Vec<(ledger::TransferId, ledger::IdEntry)>>, std::io::Error> {
+        if block.submissions.iter().all(|prepared| prepared.runs_seen >= self.runs_released) {
+            return Ok(Vec::new());
+        }
+        let again = |prepared: &PreparedSubmission| {
+            PreparedSubmission::find_old(prepared.submission.clone(), old)
+                .map(|found| found.old_ids)
+                .map_err(|error| std::io::Error::other(error.to_string()))
+        };
+        block.submissions.iter().map(again).collect()
+    }
+
+    fn apply_submission(
+        &mut self,
+        height: Height,
+        time: LedgerTime,
+        prepared: &PreparedSubmission,
+        old_ids: &[(ledger::TransferId, ledger::IdEntry)],
+    ) -> AppliedSubmission {
+        let verified = &prepared.submission.batch;
+        let signed = verified.signed();
+        record::batch(&mut self.record, signed.header(), signed.signatures());
+        self.frontier.append(&self.record);
+        let first_leaf = self.frontier.size();
+        // While the log is replayed the runs on disk already know ids that are yet to come: only
+        // what was answered before this leaf counts.
+        let past =
+            |entry: &ledger::IdEntry| entry.leaf < first_leaf || entry.leaf == ledger::GENESIS_LEAF;
+        let filtered: Vec<(ledger::TransferId, ledger::IdEntry)>;
+        let old_ids = if old_ids.iter().all(|(_, entry)| past(entry)) {
+            old_ids
+        } else {
+            filtered = old_ids.iter().filter(|(_, entry)| past(entry)).copied().collect();
+            &filtered[..]
+        };
+        let mut outcomes = Vec::with_capacity(signed.len());
+        self.events.clear();
+        self.ledger.apply_batch(
+            &BatchContext { height, time, first_leaf },
+            verified.batch(),
+            &OldIds::new(old_ids),
+            &mut outcomes,
+            &mut self.events,
+        );
+        for (position, outcome) in outcomes.iter().enumerate() {
+            record::command(
+                &mut self.record,
+                outcome.answer.code(),
+                outcome.original,
+                verified.command_slice(position),
+            );
+            self.frontier.append(&self.record);
+            match outcome.answer {
+                // A repetition gets the first answer again, but settles nothing.
+                ledger::Answer::Settled if outcome.original.is_none() => self.settled += 1,
+                ledger::Answer::Settled => {}
+                ledger::Answer::Refused(_) => self.refused += 1,
+            }
+        }
+        AppliedSubmission { batch: signed.digest(), first_leaf, outcomes }
+    }
+
+    /// A generation of ids that is full and should be written to disk, if there is one.
+    pub fn take_full_generation(&mut self) -> Option<(u64, std::sync::Arc<ledger::Generation>)> {
+        self.ledger.take_full_generation()
+    }
+
+    /// Frees the memory of a generation whose run is on disk.
+    ///
+    /// One generation more than necessary stays in memory, so that look-ups which were done before
+    /// the run was published practically always remain good.
+    pub fn run_written(&mut self, generation: u64) {
+        if let Some(before) = generation.checked_sub(1) {
+            self.ledger.release_generation(before);
+            self.runs_released = self.runs_released.max(generation);
+        }
+    }
+
+    /// The ledger, for reading.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Network id and epoch.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Number of the last applied block; 0 before the first.
+    pub fn height(&self) -> Height {
+        self.height
+    }
+
+    /// Ledger time of the last applied block.
+    pub fn time(&self) -> LedgerTime {
+        self.time
+    }
+
+    /// Last applied index of the Raft log.
+    pub fn log_index(&self) -> u64 {
+        self.log_index
+    }
+
+    /// Notes that an entry without a block was applied.
+    pub fn skip(&mut self, log_index: u64) {
+        self.log_index = log_index;
+    }
+
+    /// Records in the Merkle log.
+    pub fn leaves(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// Root of the Merkle log.
+    pub fn log_root(&self) -> Hash {
+        self.frontier.root()
+    }
+
+    /// Digest of the state after the last block.
+    pub fn state_root(&self) -> Digest {
+        self.state_root
+    }
+
+    /// Commands settled since genesis.
+    pub fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// Commands refused since genesis.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+}

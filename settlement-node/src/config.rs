@@ -1,0 +1,146 @@
+//! The node's configuration file: as written ([`RawConfig`]) and checked ([`NodeConfig`]).
+//!
+//! Everything that all banks must agree on stands in the genesis file; this file says only where
+//! this node keeps its data and on which addresses it answers.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use wire::genesis::{Genesis, GenesisError, GenesisNode};
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("read {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not TOML of the expected shape.
+    #[error("{path}: {source}")]
+    Toml {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        source: toml::de::Error,
+    },
+    /// The genesis file is refused.
+    #[error("{path}: {source}")]
+    Genesis {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: GenesisError,
+    },
+    /// The key file is refused.
+    #[error(transparent)]
+    Key(#[from] link::keyfile::KeyFileError),
+    /// The genesis file names no node with this id.
+    #[error("the genesis file names no node with id {0}")]
+    UnknownNode(u64),
+    /// The genesis file names another key for this node.
+    #[error("the link key is not the one that the genesis file names for node {0}")]
+    OtherKey(u64),
+    /// An address that is reachable from outside was not allowed.
+    #[error(
+        "{field} {address} is not a loopback address; set allow_remote = true if that is intended"
+    )]
+    Remote {
+        /// Which field.
+        field: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+}
+
+/// The file as written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// This node's id in the genesis file.
+    pub id: u64,
+    /// The genesis file.
+    pub genesis: PathBuf,
+    /// The link key's file.
+    pub link_key: PathBuf,
+    /// Directory of the log, the history and the runs.
+    pub data: PathBuf,
+    /// Where metrics, health, status page and JSON are served.
+    pub http: SocketAddr,
+    /// Whether `http` may be other than a loopback address. It shows balances of all banks.
+    #[serde(default)]
+    pub allow_remote: bool,
+    /// Where this node listens for others, if not at its address in the genesis file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Where this node listens for gateways, if not at its address in the genesis file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_listen: Option<SocketAddr>,
+}
+
+/// The checked configuration.
+#[derive(Debug)]
+pub struct NodeConfig {
+    /// The network.
+    pub genesis: Genesis,
+    /// This node in it.
+    pub own: GenesisNode,
+    /// The link identity.
+    pub link_key: link::LinkKey,
+    /// Directory of the log, the history and the runs.
+    pub data: PathBuf,
+    /// Where metrics, health, status page and JSON are served.
+    pub http: SocketAddr,
+    /// Where this node listens for others.
+    pub listen: SocketAddr,
+    /// Where this node listens for gateways.
+    pub client_listen: SocketAddr,
+}
+
+impl NodeConfig {
+    /// Reads and checks a configuration file. Relative paths in it are relative to the file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let raw: RawConfig = toml::from_str(&text)
+            .map_err(|source| ConfigError::Toml { path: path.to_owned(), source })?;
+        Self::check(raw, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    fn check(raw: RawConfig, base: &Path) -> Result<Self, ConfigError> {
+        let genesis_path = base.join(&raw.genesis);
+        let file = fs::read(&genesis_path)
+            .map_err(|source| ConfigError::Read { path: genesis_path.clone(), source })?;
+        let genesis = Genesis::parse(&file)
+            .map_err(|source| ConfigError::Genesis { path: genesis_path, source })?;
+        let own = genesis
+            .nodes
+            .iter()
+            .find(|node| node.id == raw.id)
+            .cloned()
+            .ok_or(ConfigError::UnknownNode(raw.id))?;
+        let link_key = link::LinkKey::from_seed(*link::keyfile::read(&base.join(&raw.link_key))?);
+        if link_key.public() != own.link_key {
+            return Err(ConfigError::OtherKey(raw.id));
+        }
+        if !raw.allow_remote && !raw.http.ip().is_loopback() {
+            return Err(ConfigError::Remote { field: "http", address: raw.http });
+        }
+        Ok(Self {
+            listen: raw.listen.unwrap_or(own.address),
+            client_listen: raw.client_listen.unwrap_or(own.client_address),
+            data: base.join(&raw.data),
+            http: raw.http,
+            genesis,
+            own,
+            link_key,
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! What can wake the loop, and what it wants done. Both lists are closed.
+//!
+//! Effects are returned, not performed. Whoever runs the loop performs them in the order of the
+//! fields of [`Effects`]: persist, send, reply, notify.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ledger::{Digest, IdEntry, ParticipantNumber, TransferId};
+use link::SessionId;
+use wire::client::{Cursor, Query};
+
+use crate::{
+    chain::AppliedBlock, deliver::Owners, node::Node, prepare::PreparedBlock,
+    prepare::PreparedSubmission,
+};
+
+/// A look at the node from outside, such as a status page.
+pub type Inspection = Box<dyn FnOnce(&Node) + Send>;
+
+/// What can wake the loop.
+pub enum Event {
+    /// Another tick of time has passed.
+    Tick,
+    /// A Raft message, its blocks already checked.
+    Peer {
+        /// The message; its sender is the link's identity.
+        message: order::Message,
+        /// The checked block of each entry that has one, by index.
+        blocks: Vec<(u64, Arc<PreparedBlock>)>,
+    },
+    /// A peer sent something that no honest node sends: a forged block, or nonsense.
+    PeerMisbehaved {
+        /// Which peer.
+        peer: u64,
+        /// What it sent.
+        what: String,
+    },
+    /// A peer is gone.
+    PeerLost {
+        /// Which peer.
+        peer: u64,
+    },
+    /// A submission that another node passed on.
+    Forwarded {
+        /// Which node.
+        peer: u64,
+        /// The checked submission.
+        prepared: PreparedSubmission,
+    },
+    /// A submission that the leader could not take.
+    ForwardRefused {
+        /// The batch.
+        batch: Digest,
+        /// Whether the leader was busy; otherwise it was no leader.
+        busy: bool,
+    },
+    /// Writes up to and including this operation are durable.
+    Persisted {
+        /// The operation's number.
+        op: u64,
+    },
+    /// Entries read for a follower that lags.
+    Fetched {
+        /// As in [`Effects::fetches`].
+        token: u64,
+        /// The entries, or nothing when they could not be read.
+        entries: Option<Vec<order::Entry>>,
+    },
+    /// A full generation of ids is on disk.
+    RunWritten {
+        /// Its number.
+        generation: u64,
+    },
+    /// A gateway or tool connected.
+    SessionOpened {
+        /// The session.
+        session: SessionId,
+        /// The bank whose key it showed.
+        participant: ParticipantNumber,
+    },
+    /// A session is gone.
+    SessionClosed {
+        /// The session.
+        session: SessionId,
+    },
+    /// A checked submission of a session.
+    Submit {
+        /// The session.
+        session: SessionId,
+        /// The submission.
+        prepared: PreparedSubmission,
+    },
+    /// A session wants the transfers that credit its bank.
+    Subscribe {
+        /// The session.
+        session: SessionId,
+        /// Those after this place.
+        after: Cursor,
+    },
+    /// The history was searched for a session.
+    Scanned {
+        /// The session.
+        session: SessionId,
+        /// The stream that was searched for.
+        stream: u32,
+        /// How far; everything found up to here was sent.
+        reached: Cursor,
+    },
+    /// A delivery could not be put into a session's queue.
+    DeliveryFailed {
+        /// The session.
+        session: SessionId,
+        /// The stream it belonged to.
+        stream: u32,
+        /// The last place that was put into the queue.
+        after: Cursor,
+    },
+    /// A question of a session.
+    Query {
+        /// The session.
+        session: SessionId,
+        /// The question's number.
+        number: u64,
+        /// The question.
+        query: Query,
+    },
+    /// A look at the node from outside.
+    Inspect(Inspection),
+    /// The process is about to stop in good order: another node should lead.
+    HandOver,
+}
+
+/// Something to be looked up on disk for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Find {
+    /// The session.
+    pub session: SessionId,
+    /// The question's number.
+    pub number: u64,
+    /// The transfer.
+    pub id: TransferId,
+    /// Where it is, if memory knows.
+    pub entry: Option<IdEntry>,
+    /// Whose question it is.
+    pub participant: ParticipantNumber,
+    /// Owner of each account.
+    pub owners: Owners,
+}
+
+/// The history is to be searched for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// The session.
+    pub session: SessionId,
+    /// The stream, to be named in the answer.
+    pub stream: u32,
+    /// Whose credits are wanted.
+    pub participant: ParticipantNumber,
+    /// Search after this place.
+    pub after: Cursor,
+    /// Owner of each account.
+    pub owners: Owners,
+}
+
+/// A frame for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The session.
+    pub session: SessionId,
+    /// Frame kind of [`wire::client`].
+    pub kind: u8,
+    /// Payload.
+    pub payload: Bytes,
+}
+
+/// Settled transfers for a session. When its queue is full, everything later of the same stream
+/// must be dropped too, until the node starts a new stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryFrame {
+    /// The session.
+    pub session: SessionId,
+    /// The stream.
+    pub stream: u32,
+    /// The place before the first delivery.
+    pub after: Cursor,
+    /// Encoded [`wire::client::Deliveries`].
+    pub payload: Bytes,
+}
+
+/// What the loop wants done, in the order in which it must be done.
+#[derive(Default)]
+pub struct Effects {
+    /// Write to the log; answer with [`Event::Persisted`] for those that must be synced.
+    pub persist: Vec<order::Persist>,
+    /// Send to peers; dropping is safe.
+    pub send: Vec<order::Message>,
+    /// Pass submissions on: peer and submission.
+    pub forward: Vec<(u64, Bytes)>,
+    /// Tell a peer that its submission was not taken.
+    pub forward_refused: Vec<(u64, wire::peer::ForwardRefused)>,
+    /// Answer sessions.
+    pub replies: Vec<Reply>,
+    /// Deliver to sessions.
+    pub deliveries: Vec<DeliveryFrame>,
+    /// Append to the history.
+    pub history: Vec<Arc<AppliedBlock>>,
+    /// Write a generation of ids to disk; answer with [`Event::RunWritten`].
+    pub runs: Vec<(u64, Arc<ledger::Generation>)>,
+    /// Read the log for a lagging follower; answer with [`Event::Fetched`].
+    pub fetches: Vec<order::Fetch>,
+    /// Search the history; answer with [`Event::Scanned`].
+    pub scans: Vec<Scan>,
+    /// Look a transfer up and answer the session.
+    pub finds: Vec<Find>,
+    /// What an operator must know.
+    pub alarms: Vec<String>,
+}

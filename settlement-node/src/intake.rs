@@ -1,0 +1,199 @@
+//! Submissions between their arrival and their block.
+//!
+//! Two lists. *Tracked* are the submissions of this node's own sessions: each is followed until it
+//! is applied, whichever leader orders it, and answered then. *Waiting* are those that this node, as
+//! leader, will put into its next blocks. Both are bounded; what does not fit is "busy", which is
+//! always safe because a submission may be repeated.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use ledger::Digest;
+use link::SessionId;
+use wire::{block, limits::BATCHES_PER_BLOCK_MAX, limits::BLOCK_BYTES_MAX};
+
+use crate::{
+    limits::{
+        TRACKED_SUBMISSIONS_MAX, TRACKED_TICKS_MAX, WAITING_BYTES_MAX, WAITING_SUBMISSIONS_MAX,
+    },
+    prepare::PreparedSubmission,
+};
+
+/// A submission of an own session that is not applied yet.
+#[derive(Debug)]
+pub struct Tracked {
+    /// The submission, to be passed on again when a leader is lost.
+    pub prepared: PreparedSubmission,
+    /// Who asked.
+    pub sessions: Vec<SessionId>,
+    /// Tick at which it arrived.
+    pub since: u64,
+    /// Tick at which it was last passed to a leader; `None` while it waits for one.
+    pub passed_on: Option<u64>,
+}
+
+/// All submissions that this node holds.
+#[derive(Debug, Default)]
+pub struct Intake {
+    tracked: HashMap<Digest, Tracked>,
+    waiting: VecDeque<PreparedSubmission>,
+    waiting_bytes: usize,
+    /// Batches that wait or are in a block not yet applied: not ordered twice.
+    ordered: HashSet<Digest>,
+}
+
+/// There is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Intake {
+    /// Follows a submission of an own session. Returns whether it is new.
+    pub fn track(
+        &mut self,
+        prepared: &PreparedSubmission,
+        session: SessionId,
+        tick: u64,
+    ) -> Result<bool, Full> {
+        let digest = prepared.digest();
+        if let Some(tracked) = self.tracked.get_mut(&digest) {
+            if !tracked.sessions.contains(&session) {
+                tracked.sessions.push(session);
+            }
+            return Ok(false);
+        }
+        if self.tracked.len() >= TRACKED_SUBMISSIONS_MAX {
+            return Err(Full);
+        }
+        let tracked = Tracked {
+            prepared: prepared.clone(),
+            sessions: vec![session],
+            since: tick,
+            passed_on: None,
+        };
+        self.tracked.insert(digest, tracked);
+        Ok(true)
+    }
+
+    /// Takes an own submission off the list, because it was applied or given back.
+    pub fn untrack(&mut self, digest: &Digest) -> Option<Tracked> {
+        self.tracked.remove(digest)
+    }
+
+    /// Forgets a session. Its submissions may still be ordered.
+    pub fn forget_session(&mut self, session: SessionId) {
+        self.tracked.retain(|_, tracked| {
+            tracked.sessions.retain(|known| *known != session);
+            !tracked.sessions.is_empty()
+        });
+    }
+
+    /// Own submissions that should be passed to a leader now, oldest first.
+    pub fn to_pass_on(&mut self, tick: u64, again_after: u64) -> Vec<PreparedSubmission> {
+        let mut due: Vec<&mut Tracked> = self
+            .tracked
+            .values_mut()
+            .filter(|tracked| tracked.passed_on.is_none_or(|at| at + again_after <= tick))
+            .collect();
+        due.sort_by_key(|tracked| (tracked.since, tracked.prepared.digest()));
+        due.into_iter()
+            .map(|tracked| {
+                tracked.passed_on = Some(tick);
+                tracked.prepared.clone()
+            })
+            .collect()
+    }
+
+    /// Marks one own submission as passed to a leader.
+    pub fn passed_on(&mut self, digest: &Digest, tick: u64) {
+        if let Some(tracked) = self.tracked.get_mut(digest) {
+            tracked.passed_on = Some(tick);
+        }
+    }
+
+    /// All own submissions must find a leader again: the one they were passed to is lost.
+    pub fn leader_lost(&mut self) {
+        for tracked in self.tracked.values_mut() {
+            tracked.passed_on = None;
+        }
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+        self.ordered.clear();
+    }
+
+    /// Own submissions that waited too long, taken off the list.
+    pub fn take_overdue(&mut self, tick: u64) -> Vec<(Digest, Tracked)> {
+        let overdue = |tracked: &Tracked| tracked.since + TRACKED_TICKS_MAX <= tick;
+        let mut digests: Vec<Digest> = self
+            .tracked
+            .iter()
+            .filter(|(_, tracked)| overdue(tracked))
+            .map(|(digest, _)| *digest)
+            .collect();
+        digests.sort_by_key(|digest| digest.0);
+        digests
+            .into_iter()
+            .filter_map(|digest| Some((digest, self.tracked.remove(&digest)?)))
+            .collect()
+    }
+
+    /// Puts a submission in line for a block of this leader. One that is in line already stays there once.
+    pub fn enqueue(&mut self, prepared: PreparedSubmission) -> Result<(), Full> {
+        if self.ordered.contains(&prepared.digest()) {
+            return Ok(());
+        }
+        let bytes = prepared.submission.bytes().len();
+        if self.waiting.len() >= WAITING_SUBMISSIONS_MAX
+            || self.waiting_bytes + bytes > WAITING_BYTES_MAX
+        {
+            return Err(Full);
+        }
+        self.ordered.insert(prepared.digest());
+        self.waiting_bytes += bytes;
+        self.waiting.push_back(prepared);
+        Ok(())
+    }
+
+    /// Whether a block could be formed.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Takes what fits into one block, in order of arrival.
+    pub fn take_block(&mut self) -> Vec<PreparedSubmission> {
+        let mut room = BLOCK_BYTES_MAX - block::HEADER_BYTES;
+        let mut taken = Vec::new();
+        while let Some(next) = self.waiting.front() {
+            let needed = next.submission.bytes().len() + block::PER_SUBMISSION_BYTES;
+            if needed > room || taken.len() == BATCHES_PER_BLOCK_MAX {
+                break;
+            }
+            room -= needed;
+            let next = self.waiting.pop_front().expect("the front was just seen");
+            self.waiting_bytes -= next.submission.bytes().len();
+            taken.push(next);
+        }
+        taken
+    }
+
+    /// Puts submissions back in front, after a proposal that was not taken.
+    pub fn put_back(&mut self, submissions: Vec<PreparedSubmission>) {
+        for prepared in submissions.into_iter().rev() {
+            self.waiting_bytes += prepared.submission.bytes().len();
+            self.waiting.push_front(prepared);
+        }
+    }
+
+    /// Notes that a batch was applied: the same batch may be ordered again from now on.
+    pub fn applied(&mut self, digest: &Digest) {
+        self.ordered.remove(digest);
+    }
+
+    /// Own submissions not yet applied.
+    pub fn tracked_len(&self) -> usize {
+        self.tracked.len()
+    }
+
+    /// Submissions that wait for a block.
+    pub fn waiting_len(&self) -> usize {
+        self.waiting.len()
+    }
+}

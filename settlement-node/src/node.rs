@@ -1,0 +1,505 @@
+//! The one loop: events in, effects out.
+//!
+//! [`Node`] owns all state of a node: the order of the log, the applied chain, submissions on their
+//! way, sessions. It touches no socket, file, clock or random source; time comes with each call.
+//! [`Node::on`] takes one event; [`Node::settle`] is called once after all events that were waiting,
+//! so that a busy node puts everything that waits into one block and a quiet one loses no time.
+//!
+//! Invariants: blocks are applied in the order of the log without gaps; nothing is answered
+//! "settled" before its entry is committed, which Raft says only of what a majority has fsynced.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ledger::{Digest, LedgerTime, ParticipantNumber};
+use link::SessionId;
+use order::{Order, ProposeError, Role, StepError};
+use wire::{
+    batch::Domain,
+    block,
+    client::{self, NotTaken, NotTakenReason, Outcomes, QueryAnswer},
+    peer::{ForwardRefusal, ForwardRefused},
+};
+
+use crate::{
+    chain::{AppliedBlock, Chain},
+    deliver::Owners,
+    event::{Effects, Event, Find, Reply},
+    intake::Intake,
+    limits::{BLOCKS_IN_FLIGHT_MAX, BUSY_RETRY_MS, FORWARD_AGAIN_TICKS, TIME_AHEAD_MAX_NS},
+    prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
+    subscribers::Subscribers,
+};
+
+/// Why the loop cannot go on. The process must stop and say so.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// A committed entry is no block. It was checked before it was written, so the disk or a
+    /// majority of the nodes is not what it should be.
+    #[error("committed entry {index} cannot be read: {reason}")]
+    BadEntry {
+        /// Its index.
+        index: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The runs on disk cannot be read.
+    #[error("look up old ids: {0}")]
+    OldIds(#[from] std::io::Error),
+}
+
+/// Counters that only grow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Blocks proposed as a leader.
+    pub blocks_proposed: u64,
+    /// Submissions taken from sessions.
+    pub submissions: u64,
+    /// Submissions given back as busy.
+    pub busy: u64,
+    /// Messages of peers dropped because they were forged, implausible or from the future.
+    pub peer_misbehaviour: u64,
+    /// Times that the leader changed, as this node saw it.
+    pub leader_changes: u64,
+}
+
+/// All state of a node.
+pub struct Node {
+    id: u64,
+    order: Order,
+    chain: Chain,
+    old_ids: Arc<dyn OldIdSource>,
+    intake: Intake,
+    subscribers: Subscribers,
+    /// Checked blocks of entries not yet applied, by index, with the entry's term.
+    prepared: BTreeMap<u64, (u64, Arc<PreparedBlock>)>,
+    /// Index of each block proposed in this term and not yet applied.
+    in_flight: std::collections::VecDeque<u64>,
+    last_block_time: LedgerTime,
+    owners: Owners,
+    tick: u64,
+    now: LedgerTime,
+    leader: Option<u64>,
+    /// Term in which that leader leads.
+    leader_term: u64,
+    counters: Counters,
+}
+
+impl Node {
+    /// A node whose applied state and order were read from disk.
+    pub fn new(id: u64, order: Order, chain: Chain, old_ids: Arc<dyn OldIdSource>) -> Self {
+        let owners = owners_of(&chain);
+        let last_block_time = chain.time();
+        Self {
+            id,
+            order,
+            chain,
+            old_ids,
+            intake: Intake::default(),
+            subscribers: Subscribers::default(),
+            prepared: BTreeMap::new(),
+            in_flight: std::collections::VecDeque::new(),
+            last_block_time,
+            owners,
+            tick: 0,
+            now: last_block_time,
+            leader: None,
+            leader_term: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Keeps blocks applied before the start, for subscribers that catch up.
+    pub fn remember(&mut self, block: &Arc<AppliedBlock>) {
+        self.subscribers.remember(block);
+    }
+
+    /// Takes one event. `now` is the wall clock.
+    pub fn on(&mut self, now: LedgerTime, event: Event, effects: &mut Effects) {
+        self.now = now;
+        match event {
+            Event::Tick => self.on_tick(effects),
+            Event::Peer { message, blocks } => self.on_peer(message, blocks, effects),
+            Event::PeerMisbehaved { peer, what } => self.misbehaved(peer, &what, effects),
+            Event::PeerLost { peer } => self.order.unreachable(peer),
+            Event::Forwarded { peer, prepared } => self.on_forwarded(peer, prepared, effects),
+            Event::ForwardRefused { batch, busy } => {
+                if busy && let Some(tracked) = self.intake.untrack(&batch) {
+                    self.give_back(batch, &tracked.sessions, effects);
+                }
+            }
+            Event::Persisted { op } => self.order.persisted(op),
+            Event::Fetched { token, entries: Some(entries) } => self.order.fetched(token, entries),
+            Event::Fetched { token, entries: None } => self.order.fetch_failed(token),
+            Event::RunWritten { generation } => self.chain.run_written(generation),
+            Event::SessionOpened { session, participant } => {
+                self.subscribers.open(session, participant);
+            }
+            Event::SessionClosed { session } => {
+                self.subscribers.close(session);
+                self.intake.forget_session(session);
+            }
+            Event::Submit { session, prepared } => self.on_submit(session, prepared, effects),
+            Event::Subscribe { session, after } => {
+                self.subscribers.subscribe(session, after, &self.owners, effects);
+            }
+            Event::Scanned { session, stream, reached } => {
+                self.subscribers.scanned(session, stream, reached, &self.owners, effects);
+            }
+            Event::DeliveryFailed { session, stream, after } => {
+                self.subscribers.delivery_failed(session, stream, after);
+            }
+            Event::Query { session, number, query } => {
+                self.on_query(session, number, query, effects);
+            }
+            Event::Inspect(inspection) => inspection(self),
+            Event::HandOver => self.hand_over(),
+        }
+    }
+
+    /// Forms blocks, moves the log on and applies what is committed, until nothing more can be done.
+    pub fn settle(&mut self, effects: &mut Effects) -> Result<(), Fatal> {
+        loop {
+            self.propose(effects);
+            let output = self.order.take_output();
+            if output.is_empty() {
+                return Ok(());
+            }
+            if output.role_changed {
+                self.on_role_changed(effects);
+            }
+            effects.persist.extend(output.persist);
+            effects.send.extend(output.messages);
+            effects.fetches.extend(output.fetches);
+            for entry in output.committed {
+                self.apply(entry, effects)?;
+            }
+        }
+    }
+
+    fn on_tick(&mut self, effects: &mut Effects) {
+        self.tick += 1;
+        self.order.tick();
+        for (batch, tracked) in self.intake.take_overdue(self.tick) {
+            self.give_back(batch, &tracked.sessions, effects);
+        }
+        self.pass_on(effects);
+        let height = self.chain.height().0;
+        self.subscribers.tick(self.tick, height, &self.owners, effects);
+    }
+
+    fn on_peer(
+        &mut self,
+        message: order::Message,
+        blocks: Vec<(u64, Arc<PreparedBlock>)>,
+        effects: &mut Effects,
+    ) {
+        let from = message.from;
+        let horizon = self.now.0.saturating_add(TIME_AHEAD_MAX_NS);
+        if let Some((index, block)) = blocks.iter().find(|(_, block)| block.time.0 > horizon) {
+            let ahead_ms = (block.time.0 - self.now.0) / 1_000_000;
+            let what =
+                format!("block at index {index} is {ahead_ms} ms ahead of this node's clock");
+            return self.misbehaved(from, &what, effects);
+        }
+        let terms: Vec<u64> = message.entries.iter().map(|entry| entry.term).collect();
+        let first = message.entries.first().map_or(0, |entry| entry.index);
+        match self.order.step(message) {
+            Ok(()) => {
+                for (index, block) in blocks {
+                    let offset = index.saturating_sub(first) as usize;
+                    if let Some(term) = terms.get(offset)
+                        && index > self.chain.log_index()
+                    {
+                        self.prepared.insert(index, (*term, block));
+                    }
+                }
+            }
+            // This node is behind with its disk or its ledger; the leader sends it again.
+            Err(StepError::Busy) => {}
+            Err(error) => self.misbehaved(from, &error.to_string(), effects),
+        }
+    }
+
+    fn misbehaved(&mut self, peer: u64, what: &str, effects: &mut Effects) {
+        self.counters.peer_misbehaviour += 1;
+        effects.alarms.push(format!("dropped a message of node {peer}: {what}"));
+    }
+
+    fn on_submit(
+        &mut self,
+        session: SessionId,
+        prepared: PreparedSubmission,
+        effects: &mut Effects,
+    ) {
+        let digest = prepared.digest();
+        let submitter = prepared.submission.batch.batch().submitter;
+        if self.subscribers.participant(session) != Some(submitter) {
+            let text = format!(
+                "batch is submitted for participant {}, not for this session's bank",
+                submitter.0
+            );
+            return not_taken(session, digest, NotTakenReason::Invalid { text }, effects);
+        }
+        match self.intake.track(&prepared, session, self.tick) {
+            Err(_) => self.give_back(digest, &[session], effects),
+            Ok(false) => {}
+            Ok(true) => {
+                self.counters.submissions += 1;
+                self.hand_to_leader(prepared, effects);
+            }
+        }
+    }
+
+    /// Passes an own submission to the leader, which may be this node. Without a leader it waits.
+    fn hand_to_leader(&mut self, prepared: PreparedSubmission, effects: &mut Effects) {
+        let digest = prepared.digest();
+        match self.leader {
+            Some(leader) if leader == self.id => {
+                self.intake.passed_on(&digest, self.tick);
+                if self.intake.enqueue(prepared).is_err()
+                    && let Some(tracked) = self.intake.untrack(&digest)
+                {
+                    self.give_back(digest, &tracked.sessions, effects);
+                }
+            }
+            Some(leader) => {
+                self.intake.passed_on(&digest, self.tick);
+                effects.forward.push((leader, prepared.submission.bytes().clone()));
+            }
+            None => {}
+        }
+    }
+
+    fn pass_on(&mut self, effects: &mut Effects) {
+        if self.leader.is_some() {
+            for prepared in self.intake.to_pass_on(self.tick, FORWARD_AGAIN_TICKS) {
+                self.hand_to_leader(prepared, effects);
+            }
+        }
+    }
+
+    fn on_forwarded(&mut self, peer: u64, prepared: PreparedSubmission, effects: &mut Effects) {
+        let batch = prepared.digest();
+        let reason = if self.leader != Some(self.id) {
+            ForwardRefusal::NotLeader
+        } else if self.intake.enqueue(prepared).is_err() {
+            ForwardRefusal::Busy
+        } else {
+            return;
+        };
+        effects.forward_refused.push((peer, ForwardRefused { batch, reason }));
+    }
+
+    fn give_back(&mut self, batch: Digest, sessions: &[SessionId], effects: &mut Effects) {
+        self.counters.busy += 1;
+        for session in sessions {
+            let reason = NotTakenReason::Busy { retry_after_ms: BUSY_RETRY_MS };
+            not_taken(*session, batch, reason, effects);
+        }
+    }
+
+    fn on_role_changed(&mut self, effects: &mut Effects) {
+        let status = self.order.status();
+        let leader = match status.role {
+            Role::Leader => Some(self.id),
+            _ => status.leader,
+        };
+        if leader == self.leader && status.term == self.leader_term {
+            return;
+        }
+        // The same leader in a new term counts as another one: it may have lost what it had taken.
+        self.counters.leader_changes += u64::from(leader != self.leader);
+        self.leader = leader;
+        self.leader_term = status.term;
+        // What the last leader had taken may be lost with it: everything finds its way again.
+        self.in_flight.clear();
+        self.intake.leader_lost();
+        self.pass_on(effects);
+    }
+
+    /// As leader, puts what waits into the next blocks.
+    fn propose(&mut self, effects: &mut Effects) {
+        if self.leader != Some(self.id) {
+            return;
+        }
+        while self.intake.has_waiting() && self.in_flight.len() < BLOCKS_IN_FLIGHT_MAX {
+            let submissions = self.intake.take_block();
+            let time = LedgerTime(self.now.0.max(self.last_block_time.0 + 1));
+            let bytes =
+                block::encode(time, submissions.iter().map(|prepared| prepared.submission.bytes()));
+            match self.order.propose(bytes.clone()) {
+                Ok(place) => {
+                    self.counters.blocks_proposed += 1;
+                    self.last_block_time = time;
+                    self.in_flight.push_back(place.index);
+                    let block = PreparedBlock { time, submissions, bytes };
+                    self.prepared.insert(place.index, (place.term, Arc::new(block)));
+                }
+                Err(ProposeError::TooLarge { .. }) => {
+                    effects.alarms.push(format!("a block of {} bytes is too large", bytes.len()));
+                    for prepared in &submissions {
+                        self.intake.applied(&prepared.digest());
+                    }
+                }
+                Err(_) => {
+                    // Not ready, busy or no longer leader: the next event tries again.
+                    self.intake.put_back(submissions);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, entry: order::Entry, effects: &mut Effects) -> Result<(), Fatal> {
+        let index = entry.index;
+        while self.in_flight.front().is_some_and(|first| *first <= index) {
+            self.in_flight.pop_front();
+        }
+        let prepared = self.prepared.remove(&index);
+        if entry.data.is_empty() {
+            self.chain.skip(index);
+            self.order.applied(index);
+            return Ok(());
+        }
+        let block = match prepared {
+            Some((term, block)) if term == entry.term && block.bytes == entry.data => block,
+            _ => {
+                let domain: Domain = *self.chain.domain();
+                PreparedBlock::trusted(entry.data, &domain, &*self.old_ids)
+                    .map(Arc::new)
+                    .map_err(|error| Fatal::BadEntry { index, reason: error.to_string() })?
+            }
+        };
+        let accounts = self.chain.ledger().accounts().len();
+        let applied = Arc::new(self.chain.apply(index, block, &*self.old_ids)?);
+        if self.chain.ledger().accounts().len() != accounts {
+            self.owners = owners_of(&self.chain);
+        }
+        self.last_block_time = self.last_block_time.max(applied.time);
+        self.answer(&applied, effects);
+        self.subscribers.applied(&applied, &self.owners, effects);
+        effects.history.push(applied);
+        while let Some(full) = self.chain.take_full_generation() {
+            effects.runs.push(full);
+        }
+        self.order.applied(index);
+        Ok(())
+    }
+
+    /// Answers the sessions whose submissions are in a block.
+    fn answer(&mut self, block: &AppliedBlock, effects: &mut Effects) {
+        for submission in &block.submissions {
+            self.intake.applied(&submission.batch);
+            let Some(tracked) = self.intake.untrack(&submission.batch) else { continue };
+            let payload = Outcomes {
+                batch: submission.batch,
+                height: block.height,
+                time: block.time,
+                first_leaf: submission.first_leaf,
+                outcomes: submission.outcomes.clone(),
+            }
+            .encode();
+            for session in tracked.sessions {
+                let payload = payload.clone();
+                effects.replies.push(Reply { session, kind: client::KIND_OUTCOMES, payload });
+            }
+        }
+    }
+
+    fn on_query(
+        &mut self,
+        session: SessionId,
+        number: u64,
+        query: client::Query,
+        effects: &mut Effects,
+    ) {
+        let Some(participant) = self.subscribers.participant(session) else { return };
+        let answer = match query {
+            client::Query::Directory => QueryAnswer::Directory(self.directory(participant)),
+            client::Query::Status => QueryAnswer::Status(self.status_answer()),
+            client::Query::Transfer(id) => {
+                let entry = self.chain.ledger().lookup(&id);
+                let owners = Arc::clone(&self.owners);
+                effects.finds.push(Find { session, number, id, entry, participant, owners });
+                return;
+            }
+        };
+        let payload = answer.encode(number);
+        effects.replies.push(Reply { session, kind: client::KIND_ANSWER, payload });
+    }
+
+    fn directory(&self, participant: ParticipantNumber) -> client::DirectoryAnswer {
+        crate::view::directory(&self.chain, participant)
+    }
+
+    fn status_answer(&self) -> client::StatusAnswer {
+        client::StatusAnswer {
+            node: self.id,
+            leader: self.leader.unwrap_or(0),
+            height: self.chain.height().0,
+            time: self.chain.time(),
+            leaves: self.chain.leaves(),
+            log_root: self.chain.log_root(),
+            state_root: self.chain.state_root().0,
+            settled: self.chain.settled(),
+            refused: self.chain.refused(),
+        }
+    }
+
+    /// This node's id.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The applied state.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// How the order of the log stands.
+    pub fn order_status(&self) -> order::Status {
+        self.order.status()
+    }
+
+    /// The leader, as far as this node knows.
+    pub fn leader(&self) -> Option<u64> {
+        self.leader
+    }
+
+    /// Counters for metrics.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Submissions of own sessions not yet applied, submissions waiting for a block, open sessions.
+    pub fn load(&self) -> (usize, usize, usize) {
+        (self.intake.tracked_len(), self.intake.waiting_len(), self.subscribers.len())
+    }
+
+    /// Owner of each account.
+    pub fn owners(&self) -> &Owners {
+        &self.owners
+    }
+
+    fn hand_over(&mut self) {
+        let status = self.order.status();
+        if status.role == Role::Leader
+            && let Some(best) = status
+                .peers
+                .iter()
+                .filter(|peer| peer.active && peer.id != self.id)
+                .max_by_key(|peer| (peer.matched, std::cmp::Reverse(peer.id)))
+        {
+            self.order.transfer_leader(best.id);
+        }
+    }
+}
+
+fn not_taken(session: SessionId, batch: Digest, reason: NotTakenReason, effects: &mut Effects) {
+    let payload = NotTaken { batch, reason }.encode();
+    effects.replies.push(Reply { session, kind: client::KIND_NOT_TAKEN, payload });
+}
+
+fn owners_of(chain: &Chain) -> Owners {
+    Arc::new(chain.ledger().accounts().map(|view| view.account.owner).collect())
+}

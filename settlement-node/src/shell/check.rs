@@ -1,0 +1,200 @@
+//! The threads that do the heavy pure work before an event reaches the loop.
+//!
+//! Raft messages of one peer keep their order, because each peer has one thread that reads them; a
+//! reordered append would be refused and sent again. Submissions have no order and go to whoever
+//! is free.
+
+use std::{io, sync::Arc, thread};
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use ledger::Digest;
+use link::{OutFrame, SendResult, SessionId};
+use wire::{
+    batch::Domain,
+    client::{self, Cursor, NotTaken, NotTakenReason, Query},
+    peer::{ForwardRefusal, ForwardRefused, KIND_FORWARD, KIND_FORWARD_REFUSED},
+};
+
+use super::Loop;
+use crate::{
+    event::Event,
+    limits::UNCHECKED_FRAMES_MAX,
+    peer_message,
+    prepare::{OldIdSource, PrepareError, PreparedSubmission},
+};
+
+/// A frame as it came from the link.
+pub(super) enum Unchecked {
+    Raft { peer: u64, payload: Bytes },
+    Peer { peer: u64, kind: u8, payload: Bytes },
+    Submission { session: SessionId, payload: Bytes },
+    Request { session: SessionId, kind: u8, payload: Bytes },
+    Stop,
+}
+
+const THREADS: usize = 2;
+
+/// The threads' queues.
+#[derive(Clone)]
+pub(super) struct Checkers {
+    ordered: Vec<Sender<Unchecked>>,
+    free: Sender<Unchecked>,
+}
+
+struct Checker {
+    domain: Domain,
+    old_ids: Arc<dyn OldIdSource>,
+    handle: Loop,
+    reply: Arc<dyn Fn(SessionId, OutFrame) -> SendResult + Send + Sync>,
+}
+
+impl Checkers {
+    pub(super) fn start(
+        domain: Domain,
+        old_ids: Arc<dyn OldIdSource>,
+        handle: Loop,
+        reply: impl Fn(SessionId, OutFrame) -> SendResult + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let reply: Arc<dyn Fn(SessionId, OutFrame) -> SendResult + Send + Sync> = Arc::new(reply);
+        let (free, free_queue) = bounded(UNCHECKED_FRAMES_MAX);
+        let mut ordered = Vec::with_capacity(THREADS);
+        for number in 0..THREADS {
+            let (sender, queue) = bounded(UNCHECKED_FRAMES_MAX);
+            ordered.push(sender);
+            let checker = Checker {
+                domain,
+                old_ids: Arc::clone(&old_ids),
+                handle: handle.clone(),
+                reply: Arc::clone(&reply),
+            };
+            let free_queue = free_queue.clone();
+            thread::Builder::new()
+                .name(format!("checker-{number}"))
+                .spawn(move || checker.turn(&queue, &free_queue))?;
+        }
+        Ok(Self { ordered, free })
+    }
+
+    /// Waits for room in a queue without blocking the runtime: a slow node slows its peers down.
+    pub(super) async fn push(&self, unchecked: Unchecked) {
+        let queue = match &unchecked {
+            Unchecked::Raft { peer, .. } | Unchecked::Peer { peer, .. } => {
+                &self.ordered[*peer as usize % self.ordered.len()]
+            }
+            // Subscriptions and questions of one session keep their order.
+            Unchecked::Request { session, .. } => {
+                &self.ordered[*session as usize % self.ordered.len()]
+            }
+            Unchecked::Submission { .. } | Unchecked::Stop => &self.free,
+        };
+        let mut unchecked = unchecked;
+        while let Err(error) = queue.try_send(unchecked) {
+            let crossbeam_channel::TrySendError::Full(back) = error else { return };
+            unchecked = back;
+            tokio::time::sleep(std::time::Duration::from_micros(500)).await;
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        for queue in &self.ordered {
+            // A full queue belongs to a thread that ends with the process.
+            let _ = queue.try_send(Unchecked::Stop);
+        }
+    }
+}
+
+impl Checker {
+    fn turn(&self, ordered: &Receiver<Unchecked>, free: &Receiver<Unchecked>) {
+        loop {
+            let received = select! {
+                recv(ordered) -> received => received,
+                recv(free) -> received => received,
+            };
+            match received {
+                Ok(Unchecked::Stop) | Err(_) => return,
+                Ok(unchecked) => self.check(unchecked),
+            }
+        }
+    }
+
+    fn check(&self, unchecked: Unchecked) {
+        match unchecked {
+            Unchecked::Raft { peer, payload } => self.raft(peer, payload),
+            Unchecked::Peer { peer, kind, payload } => self.peer(peer, kind, payload),
+            Unchecked::Submission { session, payload } => self.submission(session, payload),
+            Unchecked::Request { session, kind, payload } => self.request(session, kind, payload),
+            Unchecked::Stop => {}
+        }
+    }
+
+    fn raft(&self, peer: u64, payload: Bytes) {
+        let event = match peer_message::check(peer, payload, &self.domain, &*self.old_ids) {
+            Ok((message, blocks)) => Event::Peer { message, blocks },
+            Err(what) => Event::PeerMisbehaved { peer, what },
+        };
+        self.handle.send(event);
+    }
+
+    fn peer(&self, peer: u64, kind: u8, payload: Bytes) {
+        let event = match kind {
+            KIND_FORWARD => {
+                match PreparedSubmission::check(payload, &self.domain, &*self.old_ids) {
+                    Ok(prepared) => Event::Forwarded { peer, prepared },
+                    Err(PrepareError::OldIds(error)) => {
+                        return self.handle.fail(format!("look up old ids: {error}"));
+                    }
+                    Err(error) => {
+                        let what = format!("forwarded a bad submission: {error}");
+                        Event::PeerMisbehaved { peer, what }
+                    }
+                }
+            }
+            KIND_FORWARD_REFUSED => match ForwardRefused::decode(payload) {
+                Ok(refused) => Event::ForwardRefused {
+                    batch: refused.batch,
+                    busy: refused.reason == ForwardRefusal::Busy,
+                },
+                Err(error) => Event::PeerMisbehaved { peer, what: error.to_string() },
+            },
+            other => Event::PeerMisbehaved { peer, what: format!("frame of unknown kind {other}") },
+        };
+        self.handle.send(event);
+    }
+
+    fn submission(&self, session: SessionId, payload: Bytes) {
+        match PreparedSubmission::check(payload, &self.domain, &*self.old_ids) {
+            Ok(prepared) => self.handle.send(Event::Submit { session, prepared }),
+            Err(PrepareError::OldIds(error)) => {
+                self.handle.fail(format!("look up old ids: {error}"));
+            }
+            Err(error) => self.invalid(session, error.to_string()),
+        }
+    }
+
+    fn request(&self, session: SessionId, kind: u8, payload: Bytes) {
+        let event = match kind {
+            client::KIND_SUBSCRIBE => {
+                Cursor::decode(payload).map(|after| Event::Subscribe { session, after })
+            }
+            client::KIND_QUERY => Query::decode(payload).map(|(number, query)| Event::Query {
+                session,
+                number,
+                query,
+            }),
+            other => return self.invalid(session, format!("frame of unknown kind {other}")),
+        };
+        match event {
+            Ok(event) => self.handle.send(event),
+            Err(error) => self.invalid(session, error.to_string()),
+        }
+    }
+
+    fn invalid(&self, session: SessionId, text: String) {
+        tracing::warn!(session, text, "refused a frame of a session");
+        let message = NotTaken { batch: Digest([0; 32]), reason: NotTakenReason::Invalid { text } };
+        let frame = OutFrame::new(client::KIND_NOT_TAKEN, client::FRAME_VERSION, message.encode());
+        // A session that is gone or does not read needs no answer.
+        let _ = (self.reply)(session, frame);
+    }
+}

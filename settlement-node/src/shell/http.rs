@@ -1,0 +1,270 @@
+//! What a person or a monitoring system sees of a node: status page, JSON, health, metrics.
+//!
+//! Read-only, for this node's operator: it shows the balances of all banks, so it listens on a
+//! loopback address unless the configuration says otherwise. Every answer is read from the loop in
+//! one look, so that its figures belong to one height.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use ledger::TransferId;
+use order::Role;
+use serde::Serialize;
+use tokio::{net::TcpListener, sync::oneshot, sync::watch, task::JoinHandle};
+use wire::genesis::{Genesis, hex};
+
+use super::{Loop, disk::Lookup, metrics::Meters, page};
+use crate::{event::Event, node::Node, view};
+
+/// How long a look at the node may take before it counts as not answering.
+const LOOK_WAIT: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) handle: Loop,
+    pub(super) meters: Arc<Meters>,
+    pub(super) genesis: Arc<Genesis>,
+    pub(super) lookup: Lookup,
+}
+
+/// One other node as this one sees it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct PeerView {
+    pub(super) id: u64,
+    pub(super) bic: String,
+    pub(super) connected: bool,
+    /// Last log index known to be on that node's disk; only a leader knows it.
+    pub(super) matched: Option<u64>,
+    /// Entries that node is behind this one; only a leader knows it.
+    pub(super) lag: Option<u64>,
+    pub(super) rtt_us: u64,
+}
+
+/// How the node stands.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct StatusView {
+    pub(super) node: u64,
+    pub(super) bic: String,
+    pub(super) network: String,
+    pub(super) network_id: String,
+    pub(super) version: &'static str,
+    pub(super) role: &'static str,
+    pub(super) leader: Option<u64>,
+    pub(super) term: u64,
+    pub(super) height: u64,
+    pub(super) applied_index: u64,
+    pub(super) commit_index: u64,
+    pub(super) time_ns: u64,
+    pub(super) leaves: u64,
+    pub(super) log_root: String,
+    pub(super) state_root: String,
+    pub(super) settled: u64,
+    pub(super) refused: u64,
+    pub(super) settled_per_second: u64,
+    pub(super) open_submissions: usize,
+    pub(super) waiting_submissions: usize,
+    pub(super) sessions: usize,
+    pub(super) conserved: bool,
+    pub(super) peers: Vec<PeerView>,
+}
+
+pub(super) async fn serve(
+    address: SocketAddr,
+    context: Context,
+    mut stopped: watch::Receiver<bool>,
+) -> std::io::Result<JoinHandle<()>> {
+    let listener = TcpListener::bind(address).await?;
+    tracing::info!(address = %listener.local_addr()?, "status page and metrics");
+    let router = Router::new()
+        .route("/", get(status_page))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/v1/status", get(status))
+        .route("/v1/balances", get(balances))
+        .route("/v1/transfers/{uetr}", get(transfer))
+        .with_state(context.clone());
+    tokio::spawn(sample(context.clone()));
+    Ok(tokio::spawn(async move {
+        let stop = async move {
+            // An error means that the sender is gone, which is a stop too.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+            tracing::error!(%error, "status page stopped");
+        }
+    }))
+}
+
+/// Notes once a second how much was settled, for the rate.
+async fn sample(context: Context) {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        every.tick().await;
+        match look(&context.handle, |node| node.chain().settled()).await {
+            Ok(settled) => context.meters.sample(settled),
+            // Busy or stopping; the next second tells which.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Runs a look at the node on the loop.
+async fn look<T: Send + 'static>(
+    handle: &Loop,
+    look: impl FnOnce(&Node) -> T + Send + 'static,
+) -> Result<T, StatusCode> {
+    let (answer, wait) = oneshot::channel();
+    let event = Event::Inspect(Box::new(move |node| {
+        // The asker may have gone away.
+        let _ = answer.send(look(node));
+    }));
+    handle.events.try_send(event).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    match tokio::time::timeout(LOOK_WAIT, wait).await {
+        Ok(Ok(seen)) => Ok(seen),
+        _ => Err(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+async fn status_view(context: &Context) -> Result<StatusView, StatusCode> {
+    let links = context.meters.links();
+    let rate = context.meters.settled_per_second();
+    let genesis = Arc::clone(&context.genesis);
+    look(&context.handle, move |node| {
+        let order = node.order_status();
+        let (open, waiting, sessions) = node.load();
+        let chain = node.chain();
+        let bic_of = |id: u64| {
+            let known = genesis.nodes.iter().find(|known| known.id == id);
+            known.map_or_else(String::new, |known| known.bic.to_string())
+        };
+        StatusView {
+            node: node.id(),
+            bic: bic_of(node.id()),
+            network: genesis.name.clone(),
+            network_id: hex(&genesis.domain.network),
+            version: env!("CARGO_PKG_VERSION"),
+            role: match order.role {
+                Role::Leader => "leader",
+                Role::Follower => "follower",
+                Role::Candidate | Role::PreCandidate => "candidate",
+            },
+            leader: node.leader(),
+            term: order.term,
+            height: chain.height().0,
+            applied_index: chain.log_index(),
+            commit_index: order.commit,
+            time_ns: chain.time().0,
+            leaves: chain.leaves(),
+            log_root: hex(&chain.log_root()),
+            state_root: chain.state_root().to_string(),
+            settled: chain.settled(),
+            refused: chain.refused(),
+            settled_per_second: rate,
+            open_submissions: open,
+            waiting_submissions: waiting,
+            sessions,
+            conserved: view::asset_balances(chain).iter().all(|asset| asset.conserved),
+            peers: links
+                .iter()
+                .map(|link| {
+                    let progress = order.peers.iter().find(|peer| peer.id == link.id);
+                    let matched = progress.map(|peer| peer.matched);
+                    PeerView {
+                        id: link.id,
+                        bic: bic_of(link.id),
+                        connected: link.connected,
+                        matched,
+                        lag: matched.map(|matched| order.last_index.saturating_sub(matched)),
+                        rtt_us: link.rtt_us,
+                    }
+                })
+                .collect(),
+        }
+    })
+    .await
+}
+
+async fn status(State(context): State<Context>) -> Result<Json<StatusView>, StatusCode> {
+    status_view(&context).await.map(Json)
+}
+
+async fn balances(State(context): State<Context>) -> Result<Json<view::Balances>, StatusCode> {
+    look(&context.handle, |node| view::balances(node.chain())).await.map(Json)
+}
+
+async fn status_page(State(context): State<Context>) -> Result<Html<String>, StatusCode> {
+    let status = status_view(&context).await?;
+    let balances = look(&context.handle, |node| view::balances(node.chain())).await?;
+    Ok(Html(page::render(&status, &balances)))
+}
+
+async fn metrics(State(context): State<Context>) -> Response {
+    let status = status_view(&context).await;
+    match context.meters.render(status.as_ref().ok()) {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// Alive: the loop answers.
+async fn healthz(State(context): State<Context>) -> (StatusCode, &'static str) {
+    match look(&context.handle, |_| ()).await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(code) => (code, "the loop does not answer\n"),
+    }
+}
+
+/// Ready: there is a leader, and everything known to be committed is applied.
+async fn readyz(State(context): State<Context>) -> (StatusCode, String) {
+    let seen = look(&context.handle, |node| {
+        (node.leader(), node.order_status().commit, node.chain().log_index())
+    })
+    .await;
+    match seen {
+        Err(code) => (code, "the loop does not answer\n".to_owned()),
+        Ok((None, _, _)) => (StatusCode::SERVICE_UNAVAILABLE, "no leader is known\n".to_owned()),
+        Ok((_, commit, applied)) if applied < commit => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("applied {applied} of {commit} entries\n"))
+        }
+        Ok(_) => (StatusCode::OK, "ready\n".to_owned()),
+    }
+}
+
+async fn transfer(
+    State(context): State<Context>,
+    Path(uetr): Path<String>,
+) -> Result<Response, StatusCode> {
+    let Ok(id) = uetr.parse::<TransferId>() else {
+        let text = format!("`{uetr}` is not a UETR (a lower-case UUID)\n");
+        return Ok((StatusCode::BAD_REQUEST, text).into_response());
+    };
+    let (entry, names) = look(&context.handle, move |node| {
+        let ledger = node.chain().ledger();
+        let names: Vec<String> = ledger.accounts().map(|view| view.name.to_string()).collect();
+        (ledger.lookup(&id), names)
+    })
+    .await?;
+    let lookup = context.lookup.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        lookup.find(&id, entry, |account| {
+            names.get(account.0 as usize).cloned().unwrap_or_else(|| account.0.to_string())
+        })
+    })
+    .await
+    .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(match found {
+        Ok(Some(view)) => Json(view).into_response(),
+        Ok(None) => (StatusCode::NOT_FOUND, "no transfer with this UETR was ever answered\n")
+            .into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
+    })
+}

@@ -1,0 +1,136 @@
+//! Performs the effects of the loop in their one order: persist, send, reply, notify.
+
+use std::{collections::HashMap, sync::Arc};
+
+use link::{ClientServer, Lane, OutFrame, PeerLinks, SendResult, SessionId};
+use wire::{
+    client,
+    peer::{self, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_RAFT},
+};
+
+use super::{Loop, disk::Reader};
+use crate::{
+    event::{Effects, Event},
+    peer_message,
+    recover::history_block,
+    store::{
+        history_writer::HistoryWriter,
+        log_writer::LogWriter,
+        wal::{WalEntry, WalHardState, WalOp},
+    },
+};
+
+pub(super) struct Performer {
+    pub(super) log: LogWriter,
+    pub(super) history: HistoryWriter,
+    pub(super) reader: Reader,
+    pub(super) peers: Arc<PeerLinks>,
+    pub(super) clients: Arc<ClientServer>,
+    pub(super) handle: Loop,
+    /// Streams of deliveries that lost a frame: nothing more of them may be sent.
+    pub(super) broken: HashMap<SessionId, u32>,
+}
+
+impl Performer {
+    pub(super) fn perform(&mut self, effects: &mut Effects) -> Result<(), String> {
+        for persist in effects.persist.drain(..) {
+            let op = WalOp {
+                entries: persist
+                    .entries
+                    .into_iter()
+                    .map(|entry| WalEntry {
+                        index: entry.index,
+                        term: entry.term,
+                        data: entry.data,
+                    })
+                    .collect(),
+                hard_state: persist.hard_state.map(|state| WalHardState {
+                    term: state.term,
+                    vote: state.vote,
+                    commit: state.commit,
+                }),
+                must_sync: persist.must_sync,
+            };
+            self.log.submit(persist.op, op).map_err(|error| error.to_string())?;
+        }
+        self.send(effects);
+        self.reply(effects);
+        for block in effects.history.drain(..) {
+            self.history.append(history_block(&block)).map_err(|error| error.to_string())?;
+        }
+        self.read(effects);
+        for alarm in effects.alarms.drain(..) {
+            tracing::warn!(alarm);
+        }
+        Ok(())
+    }
+
+    fn send(&self, effects: &mut Effects) {
+        for message in effects.send.drain(..) {
+            let to = message.to;
+            // Entries take the bulk lane; everything that keeps a leader a leader goes before them.
+            let lane = if message.entries.is_empty() { Lane::Control } else { Lane::Append };
+            let pieces = peer_message::to_wire(message).encode();
+            // Raft sends again what is lost, and learns of a lost peer by an event.
+            let _ =
+                self.peers.send(to, lane, OutFrame::new(KIND_RAFT, peer::FRAME_VERSION, pieces));
+        }
+        for (to, submission) in effects.forward.drain(..) {
+            let frame = OutFrame::new(KIND_FORWARD, peer::FRAME_VERSION, submission);
+            // Passed on again after a while if it does not show up in a block.
+            let _ = self.peers.send(to, Lane::Append, frame);
+        }
+        for (to, refused) in effects.forward_refused.drain(..) {
+            let frame = OutFrame::new(KIND_FORWARD_REFUSED, peer::FRAME_VERSION, refused.encode());
+            let _ = self.peers.send(to, Lane::Control, frame);
+        }
+    }
+
+    fn reply(&mut self, effects: &mut Effects) {
+        for reply in effects.replies.drain(..) {
+            let frame = OutFrame::new(reply.kind, client::FRAME_VERSION, reply.payload);
+            if self.clients.send(reply.session, frame) == SendResult::Full {
+                // A session that does not read its answers asks again after it reconnects.
+                self.clients.close_session(reply.session, "answers are not being read");
+            }
+        }
+        for delivery in effects.deliveries.drain(..) {
+            let session = delivery.session;
+            if self.broken.get(&session).is_some_and(|stream| *stream >= delivery.stream) {
+                continue;
+            }
+            let kind = client::KIND_DELIVERIES;
+            let frame = OutFrame::new(kind, client::FRAME_VERSION, delivery.payload);
+            match self.clients.send(session, frame) {
+                SendResult::Sent => {}
+                SendResult::Gone => {
+                    self.broken.remove(&session);
+                }
+                SendResult::Full => {
+                    self.broken.insert(session, delivery.stream);
+                    // This thread is the one that reads the events: it must not wait for room.
+                    let (stream, after) = (delivery.stream, delivery.after);
+                    let event = Event::DeliveryFailed { session, stream, after };
+                    if self.handle.events.try_send(event).is_err() {
+                        self.clients.close_session(session, "deliveries are not being read");
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&self, effects: &mut Effects) {
+        for (number, generation) in effects.runs.drain(..) {
+            self.reader.write_run(number, generation, &self.handle);
+        }
+        for fetch in effects.fetches.drain(..) {
+            self.reader.fetch(fetch, &self.handle);
+        }
+        for scan in effects.scans.drain(..) {
+            self.reader.scan(scan, &self.handle);
+        }
+        for find in effects.finds.drain(..) {
+            self.reader.find(find, &self.clients);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The thread that writes the log: takes all that waits, writes it as one group, syncs once.
+//!
+//! Callers hand in steps in order and hear of each one, in order, after it is durable. The queue is
+//! bounded: a slow disk slows the caller. Any error ends the thread after it was reported; the
+//! process is expected to stop then.
+
+use super::meters::WriterMeters;
+use super::wal::{Wal, WalError, WalOp};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Limits of the thread.
+#[derive(Debug, Clone)]
+pub struct LogWriterOptions {
+    /// Steps that may wait.
+    pub queue: usize,
+    /// No further step joins a group of this many bytes of entries.
+    pub group_bytes_max: usize,
+    /// After this much quiet the superblock learns how far the log is durable.
+    pub quiet: Duration,
+}
+
+impl Default for LogWriterOptions {
+    fn default() -> Self {
+        Self { queue: 256, group_bytes_max: 4 << 20, quiet: Duration::from_millis(100) }
+    }
+}
+
+/// The thread is gone: it was stopped, or reported an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("log writer has stopped")]
+pub struct LogWriterStopped;
+
+enum Command {
+    Append { number: u64, op: WalOp },
+    Reset { number: u64, index: u64, term: u64 },
+    ReleaseBelow(u64),
+    Stop,
+}
+
+/// Handle of the log thread. Dropping it stops the thread after the queue is written.
+pub struct LogWriter {
+    commands: Sender<Command>,
+    thread: Option<JoinHandle<()>>,
+    meters: Arc<WriterMeters>,
+}
+
+impl LogWriter {
+    /// Starts the thread. `on_done` gets the number of each step once it is durable (or written,
+    /// for steps that need no sync), in order; `on_error` gets the error that ended the thread.
+    /// Both run on the thread and must not block for long.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    pub fn start(
+        wal: Wal,
+        options: LogWriterOptions,
+        on_done: impl Fn(u64) + Send + 'static,
+        on_error: impl Fn(WalError) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (commands, queue) = bounded(options.queue.max(1));
+        let meters = Arc::new(WriterMeters::default());
+        let mut worker =
+            Worker { wal, options, queue, next: None, done: Vec::new(), meters: meters.clone() };
+        let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || {
+            match worker.run(&on_done) {
+                Ok(()) => {
+                    if let Err(error) = worker.wal.close() {
+                        on_error(error);
+                    }
+                }
+                Err(error) => on_error(error),
+            }
+        })?;
+        Ok(Self { commands, thread: Some(thread), meters })
+    }
+
+    /// Hands in a step; waits while the queue is full.
+    ///
+    /// # Errors
+    /// [`LogWriterStopped`].
+    pub fn submit(&self, number: u64, op: WalOp) -> Result<(), LogWriterStopped> {
+        self.send(Command::Append { number, op })
+    }
+
+    /// Empties the log, see [`Wal::reset_to`]; reported like a step.
+    ///
+    /// # Errors
+    /// [`LogWriterStopped`].
+    pub fn reset_to(&self, number: u64, index: u64, term: u64) -> Result<(), LogWriterStopped> {
+        self.send(Command::Reset { number, index, term })
+    }
+
+    /// Forgets old segments, see [`Wal::release_below`]; not reported.
+    ///
+    /// # Errors
+    /// [`LogWriterStopped`].
+    pub fn release_below(&self, index: u64) -> Result<(), LogWriterStopped> {
+        self.send(Command::ReleaseBelow(index))
+    }
+
+    /// What the thread has done so far.
+    #[must_use]
+    pub fn meters(&self) -> Arc<WriterMeters> {
+        self.meters.clone()
+    }
+
+    /// Steps waiting in the queue.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Writes what waits, closes the log, and ends the thread.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn send(&self, command: Command) -> Result<(), LogWriterStopped> {
+        self.commands.send(command).map_err(|_| LogWriterStopped)
+    }
+
+    fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        // Fails only if the thread has ended already.
+        let _ = self.commands.send(Command::Stop);
+        if thread.join().is_err() {
+            tracing::error!("log writer panicked");
+        }
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+struct Worker {
+    wal: Wal,
+    options: LogWriterOptions,
+    queue: Receiver<Command>,
+    /// Taken from the queue but not part of the group before it.
+    next: Option<Command>,
+    /// Numbers of the group being written.
+    done: Vec<u64>,
+    meters: Arc<WriterMeters>,
+}
+
+impl Worker {
+    fn run(&mut self, on_done: &impl Fn(u64)) -> Result<(), WalError> {
+        loop {
+            let Some(command) = self.wait()? else { return Ok(()) };
+            match command {
+                Command::Append { number, op } => self.group(number, op)?,
+                Command::Reset { number, index, term } => {
+                    self.wal.reset_to(index, term)?;
+                    self.done.push(number);
+                }
+                Command::ReleaseBelow(index) => self.wal.release_below(index),
+                Command::Stop => return Ok(()),
+            }
+            self.done.drain(..).for_each(on_done);
+        }
+    }
+
+    /// The next command; uses quiet moments for the superblock. `None` if all handles are gone.
+    fn wait(&mut self) -> Result<Option<Command>, WalError> {
+        if let Some(command) = self.next.take() {
+            return Ok(Some(command));
+        }
+        if self.wal.needs_mark() {
+            match self.queue.recv_timeout(self.options.quiet) {
+                Ok(command) => return Ok(Some(command)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => self.wal.mark_durable()?,
+            }
+        }
+        Ok(self.queue.recv().ok())
+    }
+
+    /// Gathers what waits behind a step, writes and syncs it.
+    fn group(&mut self, number: u64, op: WalOp) -> Result<(), WalError> {
+        let mut bytes = bytes_of(&op);
+        let mut ops = vec![op];
+        self.done.push(number);
+        while bytes < self.options.group_bytes_max {
+            match self.queue.try_recv() {
+                Ok(Command::Append { number, op }) => {
+                    bytes += bytes_of(&op);
+                    ops.push(op);
+                    self.done.push(number);
+                }
+                Ok(other) => {
+                    self.next = Some(other);
+                    break;
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        let start = Instant::now();
+        let written = self.wal.write(&ops)?;
+        let between = Instant::now();
+        self.wal.sync_if(&ops)?;
+        self.meters.write.record(between - start);
+        self.meters.sync.record(between.elapsed());
+        WriterMeters::add(&self.meters.groups, 1);
+        WriterMeters::add(&self.meters.steps, ops.len() as u64);
+        WriterMeters::add(&self.meters.bytes, written);
+        Ok(())
+    }
+}
+
+fn bytes_of(op: &WalOp) -> usize {
+    op.entries.iter().map(|entry| entry.data.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::store::vfs::{DiskVfs, Fault, MemVfs};
+    use crate::store::wal::{WalEntry, WalHardState, WalOptions};
+    use bytes::Bytes;
+    use std::path::Path;
+    use std::sync::atomic::Ordering;
+
+    fn step(number: u64) -> WalOp {
+        let entry = WalEntry { index: number, term: 1, data: Bytes::from(vec![7; 500]) };
+        let hard_state = Some(WalHardState { term: 1, vote: 1, commit: number - 1 });
+        WalOp { entries: vec![entry], hard_state, must_sync: true }
+    }
+
+    #[test]
+    fn steps_are_reported_in_order_and_grouped() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
+        let open = || Wal::open(Arc::new(DiskVfs), dir.path(), options.clone()).unwrap();
+        let (wal, _) = open();
+        let reader = wal.reader();
+        let (report, reported) = crossbeam_channel::unbounded();
+        let done = move |number| report.send(number).unwrap();
+        let writer =
+            LogWriter::start(wal, LogWriterOptions::default(), done, |error| panic!("{error}"))
+                .unwrap();
+        for number in 1..=5000 {
+            writer.submit(number, step(number)).unwrap();
+            if number % 1000 == 0 {
+                writer.release_below(number - 900).unwrap();
+            }
+        }
+        for number in 1..=5000 {
+            assert_eq!(reported.recv().unwrap(), number);
+        }
+        assert_eq!(reader.last_index(), 5000);
+        let meters = writer.meters();
+        assert_eq!(meters.steps.load(Ordering::Relaxed), 5000);
+        assert!(meters.groups.load(Ordering::Relaxed) <= 5000);
+        assert!(meters.bytes.load(Ordering::Relaxed) > 5000 * 500);
+        assert_eq!(
+            meters.sync.buckets().iter().sum::<u64>(),
+            meters.groups.load(Ordering::Relaxed)
+        );
+        writer.reset_to(5001, 9000, 3).unwrap();
+        assert_eq!(reported.recv().unwrap(), 5001);
+        writer.stop();
+        let (_, found) = open();
+        assert_eq!((found.last_index, found.base_term, found.torn_bytes), (9000, 3, 0));
+    }
+
+    #[test]
+    fn an_error_is_reported_and_ends_the_thread() {
+        let vfs = MemVfs::new();
+        let options = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
+        let (wal, _) = Wal::open(Arc::new(vfs.clone()), Path::new("/log"), options).unwrap();
+        let (report, reported) = crossbeam_channel::bounded(1);
+        let failed = move |error| report.send(error).unwrap();
+        let done = |number| assert_eq!(number, 1, "a lost step was reported");
+        let options = LogWriterOptions { quiet: Duration::from_secs(60), ..Default::default() };
+        let writer = LogWriter::start(wal, options, done, failed).unwrap();
+        writer.submit(1, step(1)).unwrap();
+        while writer.meters().steps.load(Ordering::Relaxed) < 1 {
+            std::thread::yield_now();
+        }
+        vfs.fail(Fault::Sync, 1);
+        // The thread may be gone before the last one is handed in.
+        for number in 2..10 {
+            let _ = writer.submit(number, step(number));
+        }
+        assert!(matches!(reported.recv().unwrap(), WalError::SyncFailed(_)));
+        drop(writer);
+    }
+}

@@ -1,0 +1,51 @@
+//! Immutable sorted runs of transfer ids, for an exact duplicate check over all time.
+//!
+//! A run is one file of 32-byte rows (16-byte id, 16-byte value) sorted by id, with a filter of
+//! about 10 bits an id and the first id and checksum of each 4 KiB page. Filter and page table are
+//! in memory; the disk is read only for true duplicates and about one in a hundred fresh ids, and
+//! each page is checked when it is read: a damaged page is an error, never a "not found". What a
+//! value means is up to the caller.
+
+mod filter;
+mod run;
+mod set;
+#[cfg(test)]
+mod tests;
+
+pub use run::{Run, write_run};
+pub use set::{RunSet, RunSets};
+
+use std::io;
+
+/// Bytes of an id.
+pub const ID_BYTES: usize = 16;
+/// Bytes of a row: id, then value.
+pub const ROW_BYTES: usize = 32;
+
+/// Why a run cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The disk refused an operation.
+    #[error("run file operation")]
+    Io(#[from] io::Error),
+    /// A sync failed; the run does not exist, and the process should stop.
+    #[error("sync run")]
+    SyncFailed(#[source] io::Error),
+    /// Two rows have the same id. Nothing was written.
+    #[error("two rows have the id {0:02x?}")]
+    DuplicateId([u8; ID_BYTES]),
+    /// A run of this generation exists already and has other rows.
+    #[error("run {generation} exists already with other rows")]
+    Exists {
+        /// Generation given.
+        generation: u64,
+    },
+    /// The file is damaged; it can be fetched from a peer.
+    #[error("run {generation} is corrupt at offset {offset}")]
+    Corrupt {
+        /// Generation of the run.
+        generation: u64,
+        /// Byte in the file.
+        offset: u64,
+    },
+}

@@ -1,0 +1,143 @@
+//! What the applied state looks like to others: the directory for gateways, balances for people.
+
+use ledger::ParticipantNumber;
+use serde::Serialize;
+use wire::client::{AccountRow, AssetRow, DirectoryAnswer, ParticipantRow};
+
+use crate::chain::Chain;
+
+/// Participants, assets and accounts; balances only of the asker's own accounts.
+pub fn directory(chain: &Chain, asker: ParticipantNumber) -> DirectoryAnswer {
+    let ledger = chain.ledger();
+    DirectoryAnswer {
+        height: chain.height().0,
+        participants: ledger
+            .participants()
+            .iter()
+            .map(|view| ParticipantRow {
+                number: view.number,
+                bic: view.bic,
+                name: view.name.clone(),
+                sealing_key: view.sealing_key,
+            })
+            .collect(),
+        assets: ledger
+            .assets()
+            .iter()
+            .map(|view| AssetRow {
+                number: view.number,
+                code: view.code,
+                exponent: view.exponent.get(),
+                issuer: view.issuer,
+            })
+            .collect(),
+        accounts: ledger
+            .accounts()
+            .map(|view| AccountRow {
+                number: view.number,
+                owner: view.account.owner,
+                asset: view.account.asset,
+                label: view.name.label,
+                status: view.account.status,
+                posted: if view.account.owner == asker { view.account.posted.minor() } else { 0 },
+            })
+            .collect(),
+    }
+}
+
+/// Totals of one asset.
+#[derive(Clone, Debug, Serialize)]
+pub struct AssetBalance {
+    /// Code.
+    pub code: String,
+    /// Decimals of the minor unit.
+    pub exponent: u8,
+    /// Issued since genesis, in minor units.
+    pub issued: String,
+    /// Redeemed since genesis, in minor units.
+    pub redeemed: String,
+    /// Sum over all accounts, in minor units.
+    pub sum_of_posted: String,
+    /// Whether the sum is issued less redeemed.
+    pub conserved: bool,
+}
+
+/// One account.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountBalance {
+    /// `BIC/ASSET[/label]`.
+    pub account: String,
+    /// Minor units, as text because JSON numbers are not exact.
+    pub posted: String,
+    /// Minor units.
+    pub held: String,
+    /// Minor units, 0 or negative.
+    pub floor: String,
+    /// Minor units.
+    pub available: String,
+    /// Status in words.
+    pub status: String,
+}
+
+/// All balances at a height.
+#[derive(Clone, Debug, Serialize)]
+pub struct Balances {
+    /// Height at which they were read.
+    pub height: u64,
+    /// Digest of the state at that height, hex.
+    pub state_root: String,
+    /// Assets in order of their numbers.
+    pub assets: Vec<AssetBalance>,
+    /// Accounts in order of their numbers.
+    pub accounts: Vec<AccountBalance>,
+}
+
+/// Reads the totals of all assets.
+pub fn asset_balances(chain: &Chain) -> Vec<AssetBalance> {
+    let exponents: Vec<u8> =
+        chain.ledger().assets().iter().map(|view| view.exponent.get()).collect();
+    chain
+        .ledger()
+        .conservation()
+        .into_iter()
+        .map(|totals| AssetBalance {
+            code: totals.code.to_string(),
+            exponent: exponents.get(totals.asset.0 as usize).copied().unwrap_or(0),
+            issued: totals.issued.to_string(),
+            redeemed: totals.redeemed.to_string(),
+            sum_of_posted: totals.sum_of_posted.to_string(),
+            conserved: totals.balanced(),
+        })
+        .collect()
+}
+
+/// Reads all balances.
+pub fn balances(chain: &Chain) -> Balances {
+    Balances {
+        height: chain.height().0,
+        state_root: chain.state_root().to_string(),
+        assets: asset_balances(chain),
+        accounts: chain
+            .ledger()
+            .accounts()
+            .map(|view| AccountBalance {
+                account: view.name.to_string(),
+                posted: view.account.posted.minor().to_string(),
+                held: view.account.held.minor().to_string(),
+                floor: view.account.floor.to_string(),
+                available: view.account.available().minor().to_string(),
+                status: status_name(view.account.status).to_owned(),
+            })
+            .collect(),
+    }
+}
+
+fn status_name(status: ledger::AccountStatus) -> &'static str {
+    match status {
+        ledger::AccountStatus::Open => "open",
+        ledger::AccountStatus::CreditOnly => "credit-only",
+        ledger::AccountStatus::DebitOnly => "debit-only",
+        ledger::AccountStatus::Blocked => "blocked",
+        ledger::AccountStatus::Closed => "closed",
+    }
+}
