@@ -1,0 +1,391 @@
+//! The path of a message through the gateway: receive, translate, seal, journal, submit, answer.
+//!
+//! A message is answered exactly once, and a repetition gets the same bytes. Before anything leaves
+//! the gateway the message and the exact bytes of every command are durable; before anybody sees an
+//! answer, the answer is. So a crash at any step ends in a repetition, which the ledger recognises
+//! by its id.
+//!
+//! Work on a message does not stop when its caller goes away.
+
+mod answer;
+mod prepare;
+mod restore;
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use ledger::{Bic, ParticipantNumber, TransferId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use translate::Fate;
+
+use crate::{
+    book::{AnswerReceiver, Book, Entered, Entry, Finished, News},
+    config::RawLimits,
+    directory::DirectoryView,
+    limits::INTAKE_BYTES_MAX,
+    metrics::METRICS,
+    node::{NodeHandle, Prepared},
+    seal::Sealer,
+    store::{
+        Answer, AnswerKind, MessageKey, MessageRow, NewMessage, NewTransfer, Place, Settlement,
+        Store, StoreError, TransactionRow, Write,
+    },
+};
+
+/// Which way a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// The HTTP API.
+    Http,
+    /// The folder.
+    Folder,
+}
+
+impl Channel {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Folder => "folder",
+        }
+    }
+}
+
+/// Why a message was not taken in. It can be sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// Too much is waiting.
+    #[error("the gateway has too many open messages or payments; send the message again later")]
+    Busy,
+    /// The message is larger than is allowed.
+    #[error("the message has {size} bytes; {limit} are allowed")]
+    TooLarge {
+        /// Its size.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// It was given up before it was answered: the gateway stops or was too busy.
+    #[error("the message was not taken in; send it again")]
+    Dropped,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the gateway cannot go on.
+#[derive(Clone, Debug)]
+pub(crate) enum Fatal {
+    /// The store failed.
+    Store(StoreError),
+    /// A part ended that should run as long as the gateway.
+    Ended(&'static str),
+}
+
+/// A message that was taken in.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// Its key.
+    pub key: MessageKey,
+    answer: AnswerReceiver,
+}
+
+impl Ticket {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// `Dropped` when the message was not taken in after all.
+    pub async fn answer(&mut self) -> Result<Answer, ReceiveError> {
+        let answer = self.answer.wait_for(Option::is_some).await;
+        answer.ok().and_then(|answer| answer.clone()).ok_or(ReceiveError::Dropped)
+    }
+}
+
+/// How a message stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Answered for good.
+    Answered(Answer),
+    /// Open: an interim report (pacs.002 with PDNG).
+    Open(Bytes),
+    /// Being read: nothing can be said yet.
+    Reading,
+    /// Not known.
+    Unknown,
+}
+
+/// Everything that the channels and the node's side share.
+pub struct Core {
+    pub(crate) bic: Bic,
+    pub(crate) participant: ParticipantNumber,
+    pub(crate) store: Store,
+    pub(crate) book: Arc<Book>,
+    pub(crate) directory: DirectoryView,
+    pub(crate) node: NodeHandle,
+    pub(crate) limits: RawLimits,
+    sealer: Sealer,
+    submit: mpsc::Sender<Arc<Prepared>>,
+    pub(crate) fatal: watch::Sender<Option<Fatal>>,
+    intake: Arc<Semaphore>,
+    workers: Semaphore,
+    next_message: AtomicU64,
+}
+
+/// What [`Core::new`] needs.
+pub struct CoreParts {
+    /// The bank.
+    pub bic: Bic,
+    /// Its number.
+    pub participant: ParticipantNumber,
+    /// Id of the network.
+    pub network: [u8; 32],
+    /// The store.
+    pub store: Store,
+    /// The first directory.
+    pub directory: DirectoryView,
+    /// Queries to the node.
+    pub node: NodeHandle,
+    /// Where prepared payments go.
+    pub submit: mpsc::Sender<Arc<Prepared>>,
+    /// Limits.
+    pub limits: RawLimits,
+}
+
+/// Nanoseconds since the Unix epoch, by this machine's clock.
+pub(crate) fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Bytes are counted in units of 1 KiB, at least one, so that small messages are bounded as well.
+fn intake_units(bytes: usize) -> u32 {
+    (bytes / 1024 + 1) as u32
+}
+
+impl Core {
+    /// The core over its parts.
+    #[must_use]
+    pub fn new(parts: CoreParts) -> Arc<Self> {
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        Arc::new(Self {
+            bic: parts.bic,
+            participant: parts.participant,
+            book: Arc::new(Book::new(parts.limits.open_messages, parts.limits.open_payments)),
+            next_message: AtomicU64::new(parts.store.next_message()),
+            store: parts.store,
+            directory: parts.directory,
+            node: parts.node,
+            limits: parts.limits,
+            sealer: Sealer::new(parts.network),
+            submit: parts.submit,
+            fatal: watch::channel(None).0,
+            intake: Arc::new(Semaphore::new(intake_units(INTAKE_BYTES_MAX) as usize)),
+            workers: Semaphore::new(workers),
+        })
+    }
+
+    /// Takes a message in and returns at once; the ticket waits for its answer.
+    ///
+    /// # Errors
+    /// `Busy` or `TooLarge`; nothing was kept then.
+    pub fn receive(self: &Arc<Self>, raw: Bytes, channel: Channel) -> Result<Ticket, ReceiveError> {
+        let count = |kind| METRICS.messages.with_label_values(&[channel.name(), kind]).inc();
+        if raw.len() > self.limits.bulk_bytes {
+            return Err(ReceiveError::TooLarge { size: raw.len(), limit: self.limits.bulk_bytes });
+        }
+        let units = intake_units(raw.len());
+        let Ok(permit) = self.intake.clone().try_acquire_many_owned(units) else {
+            count("busy");
+            return Err(ReceiveError::Busy);
+        };
+        let key = MessageKey::of(&raw);
+        match self.book.enter(key) {
+            Entered::Full => {
+                count("busy");
+                Err(ReceiveError::Busy)
+            }
+            Entered::Open(answer) => {
+                count("repeated");
+                Ok(Ticket { key, answer })
+            }
+            Entered::New(entry) => {
+                count("new");
+                let answer = entry.subscribe();
+                let core = self.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = core.clone().process(entry, raw, permit).await {
+                        tracing::warn!(message = %key, %error, "give up message");
+                        core.stop_if_store_failed(&error);
+                    }
+                });
+                Ok(Ticket { key, answer })
+            }
+        }
+    }
+
+    async fn process(
+        self: Arc<Self>,
+        entry: Entry,
+        raw: Bytes,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<(), ReceiveError> {
+        let core = self.clone();
+        let mut outcome = self.on_worker(move || core.first_look(entry, raw)).await?;
+        if let prepare::Outcome::UnknownName { entry, raw } = outcome {
+            // Without a node the directory stays as it is, and the answer is that of today.
+            self.directory.refresh(&self.node).await;
+            let core = self.clone();
+            outcome = self
+                .on_worker(move || {
+                    let received = core.translate(&raw);
+                    core.prepare(entry, raw, received)
+                })
+                .await?;
+        }
+        match outcome {
+            prepare::Outcome::Repeated { entry, answer } => entry.finish(answer),
+            prepare::Outcome::UnknownName { .. } => return Err(ReceiveError::Dropped),
+            prepare::Outcome::Answered { entry, message, answer } => {
+                self.store.write(Write::Accept(message)).await?;
+                entry.finish(answer);
+            }
+            prepare::Outcome::Registered { message, submissions } => {
+                let sequence = message.sequence;
+                let answer = message.answer.clone();
+                self.store.write(Write::Accept(message)).await?;
+                drop(permit);
+                if let Some(answer) = answer {
+                    self.book.finish(sequence, answer);
+                    return Ok(());
+                }
+                for prepared in submissions {
+                    // Closed only when the gateway stops; the payment is journalled and open.
+                    if self.submit.send(prepared).await.is_err() {
+                        break;
+                    }
+                }
+                if let Some(finished) = self.book.accepted(sequence) {
+                    self.settle(Vec::new(), vec![finished]).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs CPU-bound or disk-bound work beside the async threads, at most one a core.
+    async fn on_worker<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ReceiveError> + Send + 'static,
+    ) -> Result<T, ReceiveError> {
+        let _worker = self.workers.acquire().await.map_err(|_| ReceiveError::Dropped)?;
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(ReceiveError::Dropped))
+    }
+
+    /// After a failure of the store the state in memory may be ahead of it: only a new start is
+    /// safe.
+    pub(crate) fn stop_if_store_failed(&self, error: &ReceiveError) {
+        if let ReceiveError::Store(error) = error {
+            self.stop_for(Fatal::Store(error.clone()));
+        }
+    }
+
+    /// Ends the gateway; the first reason is the one that is told.
+    pub(crate) fn stop_for(&self, reason: Fatal) {
+        self.fatal.send_if_modified(|first| {
+            let news = first.is_none();
+            first.get_or_insert(reason);
+            news
+        });
+    }
+
+    fn stored_answer(&self, key: &MessageKey) -> Result<Option<Answer>, StoreError> {
+        match self.store.find_message(key)? {
+            Some(sequence) => self.store.answer(sequence),
+            None => Ok(None),
+        }
+    }
+
+    /// Notes what the ledger answered, makes it durable together with the answers that it
+    /// completes, and tells everybody who waits.
+    ///
+    /// # Errors
+    /// When the store fails; the payments stay open then.
+    pub async fn answered(
+        self: &Arc<Self>,
+        fates: Vec<(TransferId, Fate)>,
+    ) -> Result<(), ReceiveError> {
+        let (news, finished) = self.book.resolve(fates);
+        self.settle(news, finished).await
+    }
+
+    async fn settle(
+        self: &Arc<Self>,
+        news: Vec<News>,
+        finished: Vec<Finished>,
+    ) -> Result<(), ReceiveError> {
+        if news.is_empty() && finished.is_empty() {
+            return Ok(());
+        }
+        for News { fate, .. } in &news {
+            let result = if matches!(fate, Fate::Settled { .. }) { "settled" } else { "refused" };
+            METRICS.payments.with_label_values(&[result]).inc();
+        }
+        let core = self.clone();
+        let answers = self.on_worker(move || core.final_answers(finished)).await?;
+        let fates = news.iter().map(|news| (news.place, news.fate.clone())).collect();
+        let settlement = Settlement { fates, answers: answers.clone() };
+        self.store.write(Write::Settle(settlement)).await?;
+        // Only what this commit made durable: another task may be at work on the others.
+        self.book.forget(news.iter().map(|news| news.uetr));
+        for (sequence, answer) in answers {
+            self.book.finish(sequence, answer);
+        }
+        Ok(())
+    }
+
+    fn final_answers(&self, finished: Vec<Finished>) -> Result<Vec<(u64, Answer)>, ReceiveError> {
+        finished
+            .into_iter()
+            .map(|message| {
+                let key = self.book.key_of(message.sequence).ok_or(ReceiveError::Dropped)?;
+                Ok((message.sequence, answer::report(&key, &message.context, &message.fates)))
+            })
+            .collect()
+    }
+
+    /// How the message with this key stands. Reads the store: for blocking threads.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn standing_of_key(&self, key: &MessageKey) -> Result<Standing, StoreError> {
+        if let Some(open) = self.book.standing(key) {
+            return Ok(match open {
+                None => Standing::Reading,
+                Some(message) => Standing::Open(answer::interim(key, &message)),
+            });
+        }
+        Ok(self.stored_answer(key)?.map_or(Standing::Unknown, Standing::Answered))
+    }
+
+    /// How the message stands that holds the payment with this UETR. Reads the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn standing_of_uetr(&self, uetr: &TransferId) -> Result<Standing, StoreError> {
+        let sequence = match self.book.message_of(uetr) {
+            Some(sequence) => sequence,
+            None => match self.store.find_payment(uetr)? {
+                Some(place) => place.message,
+                None => return Ok(Standing::Unknown),
+            },
+        };
+        if let Some(key) = self.book.key_of(sequence)
+            && let Some(message) = self.book.snapshot(sequence)
+        {
+            return Ok(Standing::Open(answer::interim(&key, &message)));
+        }
+        Ok(self.store.answer(sequence)?.map_or(Standing::Reading, Standing::Answered))
+    }
+}

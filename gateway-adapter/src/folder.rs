@@ -1,0 +1,276 @@
+//! The folder channel: files in, answers and credits out.
+//!
+//! ```text
+//! in/NAME                      put here by the bank, best by renaming; *.tmp and dotfiles are left alone
+//! archive/NAME, .answer.xml    the message and its answer (pacs.002)
+//! failed/NAME, .answer.xml     something unreadable and its rejection (admi.002)
+//! out/CURSOR-UETR.xml          a credit; notices end in .json
+//! ```
+//! The answer is written first and the file is moved after it, so a crash between the two leaves
+//! the file in `in/`, where it is recognised as a repetition and gets the same answer under the
+//! same name. A file in `out/` may be written twice, with the same name and bytes; it is written
+//! once more only if the crash came before the acknowledgement.
+
+mod disk;
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    core::{Channel, Core, ReceiveError},
+    limits::{FOLDER_FILES_MAX, FOLDER_POLL_INTERVAL, FOLDER_STABLE_TIME, OUTBOX_PAGE_BYTES_MAX},
+    metrics::METRICS,
+    store::{Answer, MessageKey, OutboxEntry, OutboxKind},
+};
+use disk::Stamp;
+
+/// Files that one look at `in/` considers.
+const SCAN_FILES_MAX: usize = 10_000;
+/// Credits that are written between two acknowledgements.
+const OUT_PAGE: usize = 100;
+
+/// The directories of the channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    incoming: PathBuf,
+    out: PathBuf,
+    archive: PathBuf,
+    failed: PathBuf,
+}
+
+impl Folder {
+    /// The folder at a path; directories that are missing are made.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let folder = Self {
+            incoming: path.join("in"),
+            out: path.join("out"),
+            archive: path.join("archive"),
+            failed: path.join("failed"),
+        };
+        for directory in [&folder.incoming, &folder.out, &folder.archive, &folder.failed] {
+            std::fs::create_dir_all(directory)?;
+        }
+        Ok(folder)
+    }
+
+    /// Puts a file with its answer where it belongs: the answer first, then the move.
+    fn conclude(
+        &self,
+        name: &OsString,
+        stamp: &Stamp,
+        raw: &[u8],
+        ending: &Ending,
+    ) -> io::Result<()> {
+        let (directory, suffix, text) = match ending {
+            Ending::Answered(answer) if answer.kind.is_report() => {
+                (&self.archive, ".answer.xml", &answer.xml)
+            }
+            Ending::Answered(answer) => (&self.failed, ".answer.xml", &answer.xml),
+            Ending::NotTaken(text) => (&self.failed, ".error.txt", text),
+        };
+        let source = self.incoming.join(name);
+        let kept = free_name(directory, name, raw)?;
+        let mut answer = kept.clone();
+        answer.push(suffix);
+        disk::write(directory, &answer, text)?;
+        if disk::stamp(&source)?.as_ref() != Some(stamp) {
+            // The bank has put another file in its place: that one has its own turn.
+            return Ok(());
+        }
+        std::fs::rename(&source, directory.join(&kept))?;
+        disk::sync_directory(directory)?;
+        disk::sync_directory(&self.incoming)
+    }
+
+    /// Writes a credit; the same credit always has the same name.
+    fn deliver(&self, cursor: u64, entry: &OutboxEntry) -> io::Result<()> {
+        let extension = match entry.kind {
+            OutboxKind::Message(_) => "xml",
+            OutboxKind::Notice => "json",
+        };
+        let name = format!("{cursor:020}-{}.{extension}", entry.uetr);
+        disk::write_without_directory_sync(&self.out, name.as_ref(), &entry.content)
+    }
+}
+
+/// A name that does not take the place of another message: banks use file names again.
+fn free_name(directory: &Path, name: &OsString, raw: &[u8]) -> io::Result<OsString> {
+    match std::fs::read(directory.join(name)) {
+        Ok(other) if other != raw => {
+            let mut name = name.clone();
+            let key = MessageKey::of(raw).to_string();
+            name.push(format!(".{}", &key[..16]));
+            Ok(name)
+        }
+        Ok(_) => Ok(name.clone()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(name.clone()),
+        Err(error) => Err(error),
+    }
+}
+
+/// How work on a file ended.
+enum Ending {
+    Answered(Answer),
+    NotTaken(Bytes),
+}
+
+/// Runs the channel until `stopped` becomes true.
+pub(crate) async fn run(folder: Folder, core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
+    let out = tokio::spawn(deliver(folder.clone(), core.clone()));
+    let mut seen: HashMap<OsString, (Stamp, std::time::Instant)> = HashMap::new();
+    let mut working: HashSet<OsString> = HashSet::new();
+    let mut tasks: JoinSet<OsString> = JoinSet::new();
+    let mut poll = tokio::time::interval(FOLDER_POLL_INTERVAL);
+    poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            Some(done) = tasks.join_next() => {
+                if let Ok(name) = done {
+                    working.remove(&name);
+                }
+                continue;
+            }
+            _ = poll.tick() => {}
+        }
+        let directory = folder.incoming.clone();
+        let files =
+            tokio::task::spawn_blocking(move || disk::list(&directory, SCAN_FILES_MAX)).await;
+        let files = match files {
+            Ok(Ok(files)) => files,
+            Ok(Err(error)) => {
+                tracing::error!(directory = %folder.incoming.display(), %error, "list folder");
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let present: HashSet<&OsString> = files.iter().map(|(name, _)| name).collect();
+        seen.retain(|name, _| present.contains(name));
+        for (name, stamp) in &files {
+            if working.contains(name) {
+                continue;
+            }
+            match seen.get(name) {
+                Some((before, since)) if before == stamp => {
+                    if since.elapsed() >= FOLDER_STABLE_TIME && working.len() < FOLDER_FILES_MAX {
+                        working.insert(name.clone());
+                        seen.remove(name);
+                        let (folder, core) = (folder.clone(), core.clone());
+                        let (name, stamp) = (name.clone(), stamp.clone());
+                        tasks.spawn(async move {
+                            work_on(&folder, &core, &name, stamp).await;
+                            name
+                        });
+                    }
+                }
+                _ => {
+                    seen.insert(name.clone(), (stamp.clone(), std::time::Instant::now()));
+                }
+            }
+        }
+    }
+    out.abort();
+    // What is not answered by now stays in `in/` and is taken up after the next start.
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), drained).await;
+}
+
+async fn work_on(folder: &Folder, core: &Arc<Core>, name: &OsString, stamp: Stamp) {
+    let result = match answer(folder, core, name).await {
+        Ok(Some((raw, ending))) => {
+            let (folder, name) = (folder.clone(), name.clone());
+            let label = match &ending {
+                Ending::Answered(answer) if answer.kind.is_report() => "answered",
+                _ => "failed",
+            };
+            let concluded =
+                tokio::task::spawn_blocking(move || folder.conclude(&name, &stamp, &raw, &ending));
+            concluded.await.unwrap_or_else(|error| Err(io::Error::other(error))).map(|()| label)
+        }
+        // Another time: it stays where it is.
+        Ok(None) => return,
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(label) => METRICS.files.with_label_values(&[label]).inc(),
+        Err(error) => {
+            METRICS.files.with_label_values(&["error"]).inc();
+            tracing::error!(file = %name.display(), %error, "process file; it is tried again");
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+}
+
+async fn answer(
+    folder: &Folder,
+    core: &Arc<Core>,
+    name: &OsString,
+) -> io::Result<Option<(Bytes, Ending)>> {
+    let path = folder.incoming.join(name);
+    let bytes_max = core.limits.bulk_bytes;
+    let read = tokio::task::spawn_blocking(move || disk::read(&path, bytes_max));
+    let Some(raw) = read.await.map_err(io::Error::other)?? else {
+        let text = format!("The file is larger than {bytes_max} bytes and was not read.\n");
+        return Ok(Some((Bytes::new(), Ending::NotTaken(text.into()))));
+    };
+    let mut ticket = match core.receive(raw.clone(), Channel::Folder) {
+        Ok(ticket) => ticket,
+        Err(ReceiveError::Busy | ReceiveError::Dropped) => return Ok(None),
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    match ticket.answer().await {
+        Ok(answer) => Ok(Some((raw, Ending::Answered(answer)))),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Writes credits to `out/` and acknowledges them once they are there.
+async fn deliver(folder: Folder, core: Arc<Core>) {
+    let mut last = core.store.outbox_last();
+    loop {
+        let (work, shared) = (folder.clone(), core.clone());
+        let written = tokio::task::spawn_blocking(move || write_out(&work, &shared)).await;
+        match written {
+            Ok(Ok(Some(cursor))) => {
+                if core.acknowledge(cursor).await.is_err() {
+                    return;
+                }
+            }
+            Ok(Ok(None)) => {
+                if last.changed().await.is_err() {
+                    return;
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::error!(directory = %folder.out.display(), %error, "write credits");
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Writes the next credits; returns the cursor of the last one.
+fn write_out(folder: &Folder, core: &Core) -> io::Result<Option<u64>> {
+    let after = core.store.acknowledged().map_err(io::Error::other)?;
+    let entries =
+        core.store.outbox(after, OUT_PAGE, OUTBOX_PAGE_BYTES_MAX).map_err(io::Error::other)?;
+    for (cursor, entry) in &entries {
+        folder.deliver(*cursor, entry)?;
+    }
+    if !entries.is_empty() {
+        disk::sync_directory(&folder.out)?;
+    }
+    Ok(entries.last().map(|(cursor, _)| *cursor))
+}
+
+#[cfg(test)]
+mod tests;

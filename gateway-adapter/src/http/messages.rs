@@ -1,0 +1,129 @@
+//! Messages from the bank and how they stand.
+
+use axum::{
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use ledger::{Digest, TransferId};
+use serde::Deserialize;
+
+use super::{Api, Problem};
+use crate::{
+    core::{Channel, Standing, Ticket},
+    limits::HTTP_BODY_TIME_MAX,
+    store::{Answer, AnswerKind, MessageKey},
+};
+
+/// Names the message in later requests.
+const MESSAGE_HEADER: &str = "x-corridor-message";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReceiveOptions {
+    #[serde(default)]
+    bulk: bool,
+}
+
+pub(super) async fn receive(
+    State(api): State<Api>,
+    Query(options): Query<ReceiveOptions>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let limit = if options.bulk { api.0.bulk_bytes } else { api.0.message_bytes };
+    let raw = read_body(&headers, body, limit).await?;
+    if raw.is_empty() {
+        return Err(Problem::bad_request("The request has no body; send an ISO 20022 message."));
+    }
+    let mut ticket = api.0.core.receive(raw, Channel::Http)?;
+    match tokio::time::timeout(api.0.answer_deadline, ticket.answer()).await {
+        Ok(answer) => Ok(answered(&answer?, &ticket.key)),
+        Err(_) => interim(&api, &ticket).await,
+    }
+}
+
+async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let too_large = || {
+        let text = format!(
+            "The message is larger than {limit} bytes. Bulk files: POST /v1/messages?bulk=true."
+        );
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|text| text.parse::<usize>().ok()).is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(HTTP_BODY_TIME_MAX, axum::body::to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => {
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."))
+        }
+    }
+}
+
+/// The message is journalled and goes on; the caller asks again under the given location.
+async fn interim(api: &Api, ticket: &Ticket) -> Result<Response, Problem> {
+    let key = ticket.key;
+    match api.0.read(move |core| core.standing_of_key(&key)).await? {
+        Standing::Answered(answer) => Ok(answered(&answer, &key)),
+        Standing::Open(report) => {
+            let mut response = xml(StatusCode::ACCEPTED, report, Some(&key));
+            let location = format!("/v1/messages/{key}");
+            let location = HeaderValue::try_from(location).expect("a path of ASCII characters");
+            response.headers_mut().insert(header::LOCATION, location);
+            Ok(response)
+        }
+        // Not journalled yet, so nothing may be promised.
+        Standing::Reading | Standing::Unknown => Err(Problem {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            text: "The gateway is busy and has not read the message yet. Send it again.".to_owned(),
+            retry_after_s: Some(1),
+        }),
+    }
+}
+
+pub(super) async fn standing(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let standing = if let Ok(uetr) = name.parse::<TransferId>() {
+        api.0.read(move |core| core.standing_of_uetr(&uetr)).await?
+    } else if let Ok(digest) = name.parse::<Digest>() {
+        api.0.read(move |core| core.standing_of_key(&MessageKey(digest.0))).await?
+    } else {
+        let text = "Name the message by a UETR (lower case) or by the key in X-Corridor-Message.";
+        return Err(Problem::bad_request(text));
+    };
+    match standing {
+        // A stored rejection is the successful answer to the question how the message stands.
+        Standing::Answered(answer) => Ok(xml(StatusCode::OK, answer.xml, None)),
+        Standing::Open(report) => Ok(xml(StatusCode::OK, report, None)),
+        Standing::Reading => Err(Problem {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            text: "The message is being read. Ask again.".to_owned(),
+            retry_after_s: Some(1),
+        }),
+        Standing::Unknown => Err(Problem::not_found("This gateway has no such message.")),
+    }
+}
+
+fn answered(answer: &Answer, key: &MessageKey) -> Response {
+    let status = match answer.kind {
+        AnswerKind::Report | AnswerKind::Refusal => StatusCode::OK,
+        AnswerKind::Unreadable => StatusCode::BAD_REQUEST,
+    };
+    xml(status, answer.xml.clone(), Some(key))
+}
+
+fn xml(status: StatusCode, body: Bytes, key: Option<&MessageKey>) -> Response {
+    let mut response = (status, [(header::CONTENT_TYPE, "application/xml")], body).into_response();
+    if let Some(key) = key {
+        let value = HeaderValue::try_from(key.to_string()).expect("hexadecimal digits");
+        response.headers_mut().insert(MESSAGE_HEADER, value);
+    }
+    response
+}

@@ -1,0 +1,182 @@
+#![allow(clippy::unwrap_used)]
+
+use crate::testing::{FakeNode, Mood, PAYEE, PAYER, call, config, pacs008, request, start, uetr};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_is_answered_and_the_same_bytes_again_on_a_repetition() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&config);
+    let gateway = start(config, &node).await;
+    let first = call(&gateway, "POST /v1/messages", &pacs008("M1", &[1])).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    assert!(first.body.contains("<TxSts>ACSC</TxSts>"), "{}", first.body);
+    let again = call(&gateway, "POST /v1/messages", &pacs008("M1", &[1])).await;
+    assert_eq!(again.body, first.body);
+    assert_eq!(node.submitted().len(), 1);
+
+    let by_uetr = call(&gateway, &format!("GET /v1/messages/{}", uetr(1)), "").await;
+    assert_eq!((by_uetr.status, by_uetr.body), (200, first.body.clone()));
+    let key = first.header("x-corridor-message").unwrap();
+    let by_key = call(&gateway, &format!("GET /v1/messages/{key}"), "").await;
+    assert_eq!(by_key.body, first.body);
+    assert_eq!(call(&gateway, &format!("GET /v1/messages/{}", uetr(9)), "").await.status, 404);
+    assert_eq!(call(&gateway, "GET /v1/messages/nonsense", "").await.status, 400);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_are_answers_and_a_uetr_is_used_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&config);
+    let gateway = start(config, &node).await;
+    node.be(Mood::Refuse);
+    let refused = call(&gateway, "POST /v1/messages", &pacs008("M1", &[1])).await;
+    assert_eq!(refused.status, 200);
+    assert!(refused.body.contains("<Cd>AM04</Cd>"), "{}", refused.body);
+    node.be(Mood::Settle);
+    // Another message with the same UETR: another payment.
+    let clash = call(&gateway, "POST /v1/messages", &pacs008("M2", &[1])).await;
+    assert_eq!(clash.status, 200);
+    assert!(clash.body.contains("<Cd>AM05</Cd>"), "{}", clash.body);
+    // The same payment in other bytes: the fate that it has.
+    let spaced = pacs008("M1", &[1]).replace("<GrpHdr>", "<GrpHdr> ");
+    let same = call(&gateway, "POST /v1/messages", &spaced).await;
+    assert!(same.body.contains("<TxSts>RJCT</TxSts>"), "{}", same.body);
+    // Bulk: one known to clash, one new.
+    let bulk = call(&gateway, "POST /v1/messages?bulk=true", &pacs008("M3", &[1, 2])).await;
+    assert!(bulk.body.contains("<GrpSts>PART</GrpSts>"), "{}", bulk.body);
+    assert_eq!(node.settled(), 1);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unreadable_and_invalid_messages_are_told_what_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&config);
+    let gateway = start(config, &node).await;
+    let unreadable = call(&gateway, "POST /v1/messages", "<Document").await;
+    assert_eq!(unreadable.status, 400);
+    assert!(unreadable.body.contains("admi.002.001.01"), "{}", unreadable.body);
+    let again = call(&gateway, "POST /v1/messages", "<Document").await;
+    assert_eq!(again.body, unreadable.body);
+    let unknown = pacs008("M1", &[1]).replace(PAYEE, "NOBKGB2L");
+    let rejected = call(&gateway, "POST /v1/messages", &unknown).await;
+    assert_eq!(rejected.status, 200);
+    assert!(rejected.body.contains("<Cd>RC01</Cd>"), "{}", rejected.body);
+    assert_eq!(node.submitted().len(), 0);
+    assert_eq!(call(&gateway, "POST /v1/messages", "").await.status, 400);
+    let large = "x".repeat((1 << 20) + 1);
+    assert_eq!(call(&gateway, "POST /v1/messages", &large).await.status, 413);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_payment_is_202_and_answered_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path(), PAYER, false);
+    config.answer_deadline = std::time::Duration::from_millis(100);
+    let node = FakeNode::new(&config);
+    node.be(Mood::Busy);
+    let gateway = start(config, &node).await;
+    let open = call(&gateway, "POST /v1/messages", &pacs008("M1", &[1])).await;
+    assert_eq!(open.status, 202, "{open:?}");
+    assert!(open.body.contains("<TxSts>PDNG</TxSts>"), "{}", open.body);
+    let location = open.header("location").unwrap().to_owned();
+    let status = call(&gateway, "GET /v1/status", "").await;
+    assert!(status.body.contains("\"open_payments\":1"), "{}", status.body);
+    node.be(Mood::Settle);
+    for _ in 0..200 {
+        let now = call(&gateway, &format!("GET {location}"), "").await;
+        assert_eq!(now.status, 200);
+        if now.body.contains("<TxSts>ACSC</TxSts>") {
+            gateway.stop().await;
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("never settled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_holders_of_a_token_get_in_and_probes_need_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&config);
+    let gateway = start(config, &node).await;
+    for headers in ["", "Authorization: Bearer 00\r\n", "Authorization: Basic YTpi\r\n"] {
+        for line in ["POST /v1/messages", "GET /v1/outbox", "GET /v1/status"] {
+            let response = request(&gateway, line, headers, "").await;
+            assert_eq!(response.status, 401, "{line} {headers}");
+            assert!(response.body.starts_with("{\"error\":"));
+        }
+    }
+    assert_eq!(request(&gateway, "GET /healthz", "", "").await.status, 200);
+    let mut ready = 0;
+    for _ in 0..100 {
+        ready = request(&gateway, "GET /readyz", "", "").await.status;
+        if ready == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(ready, 200);
+    let metrics = request(&gateway, "GET /metrics", "", "").await;
+    assert!(metrics.body.contains("corridor_gateway_commit_seconds_bucket"));
+    assert_eq!(request(&gateway, "GET /nothing", "", "").await.status, 404);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credits_wait_in_the_outbox_until_they_are_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let payer = config(&directory.path().join("payer"), PAYER, false);
+    let payee = config(&directory.path().join("payee"), PAYEE, false);
+    let node = FakeNode::new(&payer);
+    let sending = start(payer, &node).await;
+    let message = pacs008("M1", &[1, 2]);
+    assert_eq!(call(&sending, "POST /v1/messages", &message).await.status, 200);
+    let receiving = start(payee, &node).await;
+    let empty_after = call(&receiving, "GET /v1/outbox?after=0&limit=1&wait_ms=5000", "").await;
+    let page: serde_json::Value = serde_json::from_str(&empty_after.body).unwrap();
+    assert_eq!(page["entries"][0]["kind"], "pacs.008.001.08");
+    assert_eq!(page["entries"][0]["uetr"], uetr(1));
+    assert!(page["entries"][0]["content"].as_str().unwrap().contains("Alice GmbH"));
+    assert_eq!(page["next"], 1);
+    let bearer =
+        format!("Authorization: Bearer {}\r\nAccept: application/xml\r\n", crate::testing::TOKEN);
+    let second = request(&receiving, "GET /v1/outbox?after=1", &bearer, "").await;
+    assert_eq!(second.header("x-corridor-cursor"), Some("2"));
+    assert!(second.body.contains(&uetr(2)));
+    assert_eq!(call(&receiving, "POST /v1/outbox/ack?cursor=3", "").await.status, 400);
+    let acknowledged = call(&receiving, "POST /v1/outbox/ack?cursor=2", "").await;
+    assert_eq!(acknowledged.body, "{\"acknowledged\":2}");
+    let rest = call(&receiving, "GET /v1/outbox", "").await;
+    assert_eq!(rest.body, "{\"entries\":[],\"next\":2}");
+    receiving.stop().await;
+    sending.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credit_without_a_readable_document_is_a_notice() {
+    let directory = tempfile::tempdir().unwrap();
+    let payer = config(&directory.path().join("payer"), PAYER, false);
+    let payee = config(&directory.path().join("payee"), PAYEE, false);
+    let node = FakeNode::new(&payer);
+    let sending = start(payer, &node).await;
+    assert_eq!(call(&sending, "POST /v1/messages", &pacs008("M1", &[1])).await.status, 200);
+    node.damage_documents();
+    let receiving = start(payee, &node).await;
+    let page = call(&receiving, "GET /v1/outbox?wait_ms=5000", "").await;
+    let page: serde_json::Value = serde_json::from_str(&page.body).unwrap();
+    assert_eq!(page["entries"][0]["kind"], "notice");
+    let notice: serde_json::Value =
+        serde_json::from_str(page["entries"][0]["content"].as_str().unwrap()).unwrap();
+    assert_eq!(notice["uetr"], uetr(1));
+    assert_eq!(notice["from"], PAYER);
+    assert_eq!(notice["legs"][0]["amount_minor"], "1000");
+    receiving.stop().await;
+    sending.stop().await;
+}

@@ -1,0 +1,175 @@
+//! The durable store: inbox, prepared payments, answers, outbox and cursors in one redb file.
+//!
+//! One thread writes. It takes all that is waiting, performs it in one transaction with one durable
+//! commit, and then completes every request (group commit): under load the cost of a sync is
+//! shared, and a lone payment waits for nobody. Reads run beside it on any thread and see the last
+//! commit.
+//!
+//! Rows that are appended have rising keys; only two small indexes are hit at random places. A
+//! write that fails ends the store for good: after a failed sync nothing is known about the file,
+//! so the process has to start again from what the disk holds.
+
+mod read;
+mod row;
+mod tables;
+mod write;
+
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use redb::{Builder, Database, StorageBackend};
+use tokio::sync::{mpsc, oneshot, watch};
+use wire::client::Cursor;
+
+pub use row::{
+    Answer, AnswerKind, MessageKey, MessageRow, OutboxEntry, OutboxKind, Place, TransactionRow,
+    TransferRow,
+};
+pub use write::{NewMessage, NewTransfer, Settlement, Write};
+
+use crate::limits::{STORE_CACHE_BYTES, STORE_QUEUE};
+
+/// Why the store cannot do what it is asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened.
+    #[error("open store: {0}")]
+    Open(Arc<redb::Error>),
+    /// A row cannot be read.
+    #[error("read store: {0}")]
+    Read(Arc<redb::Error>),
+    /// A row does not have its form.
+    #[error("store holds a damaged {0}")]
+    Corrupt(&'static str),
+    /// A write failed, now or earlier: the store takes no more writes.
+    #[error("store has failed: {0}")]
+    Failed(Arc<str>),
+    /// The store is closed.
+    #[error("store is closed")]
+    Closed,
+}
+
+struct Request {
+    write: Write,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+struct Shared {
+    database: Arc<Database>,
+    failure: Arc<OnceLock<Arc<str>>>,
+    outbox_last: watch::Receiver<u64>,
+    failed: watch::Receiver<bool>,
+    next_message: u64,
+}
+
+/// A handle to the store; clones share it. The file is closed when the last one is dropped.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+}
+
+impl Store {
+    /// Opens the store in a file, creating it when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is damaged.
+    pub fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let database = builder().create(path).map_err(open_error)?;
+        Self::open(database)
+    }
+
+    /// Opens the store on another storage than a file, such as a simulated disk.
+    ///
+    /// # Errors
+    /// When the storage cannot be opened or is damaged.
+    pub fn open_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
+        let database = builder().create_with_backend(backend).map_err(open_error)?;
+        Self::open(database)
+    }
+
+    fn open(database: Database) -> Result<Self, StoreError> {
+        let database = Arc::new(database);
+        write::create_tables(&database).map_err(|error| StoreError::Open(Arc::new(error)))?;
+        let (next_message, outbox_last) = read::ends(&database)?;
+        let (outbox_sender, outbox_last) = watch::channel(outbox_last);
+        let (failed_sender, failed) = watch::channel(false);
+        let (requests, queue) = mpsc::channel(STORE_QUEUE);
+        let failure = Arc::new(OnceLock::new());
+        let writer =
+            write::Writer::new(database.clone(), failure.clone(), outbox_sender, failed_sender);
+        std::thread::Builder::new()
+            .name("gateway-store".into())
+            .spawn(move || writer.run(queue))
+            .map_err(|error| StoreError::Failed(format!("start its thread: {error}").into()))?;
+        let shared = Shared { database, failure, outbox_last, failed, next_message };
+        Ok(Self { shared: Arc::new(shared), requests })
+    }
+
+    /// First sequence number that no stored message has.
+    #[must_use]
+    pub fn next_message(&self) -> u64 {
+        self.shared.next_message
+    }
+
+    /// Performs a write and returns once it is durable. Waits for room in the queue.
+    ///
+    /// # Errors
+    /// When this or an earlier write failed; nothing of it can be relied on then.
+    pub async fn write(&self, write: Write) -> Result<(), StoreError> {
+        let (done, completed) = oneshot::channel();
+        if self.requests.send(Request { write, done }).await.is_err() {
+            return Err(self.failure());
+        }
+        completed.await.unwrap_or_else(|_| Err(self.failure()))
+    }
+
+    fn failure(&self) -> StoreError {
+        match self.shared.failure.get() {
+            Some(text) => StoreError::Failed(text.clone()),
+            None => StoreError::Closed,
+        }
+    }
+
+    /// Sequence number of the newest outbox entry, 0 when there was none ever; changes with each
+    /// delivery.
+    #[must_use]
+    pub fn outbox_last(&self) -> watch::Receiver<u64> {
+        self.shared.outbox_last.clone()
+    }
+
+    /// Becomes true when a write has failed.
+    #[must_use]
+    pub fn failed(&self) -> watch::Receiver<bool> {
+        self.shared.failed.clone()
+    }
+
+    /// Whether every write so far succeeded.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.shared.failure.get().is_none()
+    }
+
+    /// Where deliveries were searched up to, durably.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn delivery_cursor(&self) -> Result<Cursor, StoreError> {
+        read::delivery_cursor(&self.shared.database)
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(STORE_CACHE_BYTES);
+    builder
+}
+
+fn open_error(error: redb::DatabaseError) -> StoreError {
+    StoreError::Open(Arc::new(error.into()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

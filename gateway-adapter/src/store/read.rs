@@ -1,0 +1,172 @@
+//! Reads: each in its own snapshot of the last commit, on whatever thread asks. They block on the
+//! disk when a page is not cached, so callers on async threads hand them to a blocking one.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ledger::TransferId;
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
+use translate::Fate;
+use wire::client::Cursor;
+
+use super::{
+    Answer, MessageKey, MessageRow, OutboxEntry, Place, Store, StoreError, TransferRow, row,
+    tables::{
+        ANSWERS, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, OPEN, OUTBOX, OUTCOMES,
+        TRANSFERS, UETRS,
+    },
+};
+
+fn failed(error: impl Into<redb::Error>) -> StoreError {
+    StoreError::Read(Arc::new(error.into()))
+}
+
+/// The next message's sequence number and the last outbox entry's.
+pub(super) fn ends(database: &Database) -> Result<(u64, u64), StoreError> {
+    let transaction = database.begin_read().map_err(failed)?;
+    let messages = transaction.open_table(MESSAGES).map_err(failed)?;
+    let outbox = transaction.open_table(OUTBOX).map_err(failed)?;
+    let message = messages.last().map_err(failed)?.map_or(1, |(key, _)| key.value() + 1);
+    let entry = outbox.last().map_err(failed)?.map_or(0, |(key, _)| key.value());
+    Ok((message, entry))
+}
+
+pub(super) fn delivery_cursor(database: &Database) -> Result<Cursor, StoreError> {
+    let transaction = database.begin_read().map_err(failed)?;
+    let meta = transaction.open_table(META).map_err(failed)?;
+    match meta.get(META_CURSOR).map_err(failed)? {
+        None => Ok(Cursor::default()),
+        Some(bytes) => Cursor::decode(Bytes::copy_from_slice(bytes.value()))
+            .map_err(|_| StoreError::Corrupt("delivery cursor")),
+    }
+}
+
+impl Store {
+    fn begin(&self) -> Result<redb::ReadTransaction, StoreError> {
+        self.shared.database.begin_read().map_err(failed)
+    }
+
+    /// The sequence number of the message with this content.
+    ///
+    /// # Errors
+    /// When the store cannot be read, as for all reads here.
+    pub fn find_message(&self, key: &MessageKey) -> Result<Option<u64>, StoreError> {
+        let table = self.begin()?.open_table(KEYS).map_err(failed)?;
+        Ok(table.get(&key.0).map_err(failed)?.map(|sequence| sequence.value()))
+    }
+
+    /// A stored message.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn message(&self, sequence: u64) -> Result<Option<MessageRow>, StoreError> {
+        let table = self.begin()?.open_table(MESSAGES).map_err(failed)?;
+        let row = table.get(sequence).map_err(failed)?;
+        row.map(|row| MessageRow::decode(row.value())).transpose()
+    }
+
+    /// The answer to a message.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn answer(&self, sequence: u64) -> Result<Option<Answer>, StoreError> {
+        let table = self.begin()?.open_table(ANSWERS).map_err(failed)?;
+        let row = table.get(sequence).map_err(failed)?;
+        row.map(|row| Answer::decode(row.value())).transpose()
+    }
+
+    /// Where the payment with this UETR stands.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn find_payment(&self, uetr: &TransferId) -> Result<Option<Place>, StoreError> {
+        let table = self.begin()?.open_table(UETRS).map_err(failed)?;
+        let place = table.get(&uetr.0).map_err(failed)?;
+        Ok(place.map(|place| {
+            let (message, index) = place.value();
+            Place { message, index }
+        }))
+    }
+
+    /// A prepared payment.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn payment(&self, place: Place) -> Result<Option<TransferRow>, StoreError> {
+        let table = self.begin()?.open_table(TRANSFERS).map_err(failed)?;
+        let row = table.get((place.message, place.index)).map_err(failed)?;
+        row.map(|row| TransferRow::decode(row.value())).transpose()
+    }
+
+    /// The final fate of a payment; `None` while it has none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fate(&self, place: Place) -> Result<Option<Fate>, StoreError> {
+        let table = self.begin()?.open_table(OUTCOMES).map_err(failed)?;
+        let row = table.get((place.message, place.index)).map_err(failed)?;
+        row.map(|row| row::decode_fate(row.value())).transpose()
+    }
+
+    /// Messages without an answer, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open_messages(&self) -> Result<Vec<u64>, StoreError> {
+        let table = self.begin()?.open_table(OPEN).map_err(failed)?;
+        let rows = table.iter().map_err(failed)?;
+        rows.map(|row| row.map(|(sequence, _)| sequence.value()).map_err(failed)).collect()
+    }
+
+    /// Outbox entries after `after`, at most `count_max` of them and, but for the first, at most
+    /// `bytes_max` bytes of messages.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outbox(
+        &self,
+        after: u64,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<(u64, OutboxEntry)>, StoreError> {
+        let table = self.begin()?.open_table(OUTBOX).map_err(failed)?;
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let Some(first) = after.checked_add(1) else { return Ok(entries) };
+        for row in table.range(first..).map_err(failed)?.take(count_max) {
+            let (sequence, row) = row.map_err(failed)?;
+            let entry = OutboxEntry::decode(row.value())?;
+            bytes += entry.content.len();
+            if bytes > bytes_max && !entries.is_empty() {
+                break;
+            }
+            entries.push((sequence.value(), entry));
+        }
+        Ok(entries)
+    }
+
+    /// The newest outbox entry that the bank has acknowledged; 0 when none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn acknowledged(&self) -> Result<u64, StoreError> {
+        let table = self.begin()?.open_table(META).map_err(failed)?;
+        match table.get(META_ACKNOWLEDGED).map_err(failed)? {
+            None => Ok(0),
+            Some(bytes) => bytes
+                .value()
+                .try_into()
+                .map(u64::from_le_bytes)
+                .map_err(|_| StoreError::Corrupt("outbox acknowledgement")),
+        }
+    }
+
+    /// Number of messages ever stored.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn message_count(&self) -> Result<u64, StoreError> {
+        let table = self.begin()?.open_table(MESSAGES).map_err(failed)?;
+        table.len().map_err(failed)
+    }
+}

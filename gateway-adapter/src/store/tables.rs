@@ -1,0 +1,27 @@
+//! The tables. Names and layouts are part of the store's format.
+
+use redb::TableDefinition;
+
+/// SHA-256 of a message's bytes → its sequence number.
+pub(super) const KEYS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("keys");
+/// UETR → message sequence number and position of the transaction that holds the payment.
+pub(super) const UETRS: TableDefinition<&[u8; 16], (u64, u32)> = TableDefinition::new("uetrs");
+/// Message sequence number → [`super::MessageRow`]. Written once.
+pub(super) const MESSAGES: TableDefinition<u64, &[u8]> = TableDefinition::new("messages");
+/// Place → [`super::TransferRow`]. Written once.
+pub(super) const TRANSFERS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("transfers");
+/// Place → the fate of the payment, once it is final. Written once.
+pub(super) const OUTCOMES: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("outcomes");
+/// Message sequence number → [`super::Answer`]. Written once.
+pub(super) const ANSWERS: TableDefinition<u64, &[u8]> = TableDefinition::new("answers");
+/// Messages without an answer.
+pub(super) const OPEN: TableDefinition<u64, ()> = TableDefinition::new("open");
+/// Outbox sequence number, from 1 → [`super::OutboxEntry`].
+pub(super) const OUTBOX: TableDefinition<u64, &[u8]> = TableDefinition::new("outbox");
+/// Single values.
+pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+
+/// In [`META`]: the cursor up to which deliveries were searched.
+pub(super) const META_CURSOR: &str = "delivery-cursor";
+/// In [`META`]: the newest outbox entry that the bank has acknowledged, as 8 bytes.
+pub(super) const META_ACKNOWLEDGED: &str = "outbox-acknowledged";

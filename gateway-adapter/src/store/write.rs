@@ -1,0 +1,216 @@
+//! The writer: one thread, one transaction for all that waits, one durable commit.
+
+use std::sync::{Arc, OnceLock};
+
+use redb::{Database, ReadableTable as _, Table};
+use tokio::sync::{mpsc, watch};
+use translate::Fate;
+use wire::client::Cursor;
+
+use super::{
+    Answer, MessageRow, OutboxEntry, Place, Request, StoreError, TransferRow,
+    tables::{
+        ANSWERS, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, OPEN, OUTBOX, OUTCOMES,
+        TRANSFERS, UETRS,
+    },
+};
+use crate::{limits::COMMIT_WRITES_MAX, metrics};
+
+/// A payment that this message brings.
+#[derive(Clone, Debug)]
+pub struct NewTransfer {
+    /// Position of its transaction, from 0.
+    pub index: u32,
+    /// The payment.
+    pub row: TransferRow,
+}
+
+/// A message with all that was prepared for it.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// Its sequence number, used for no other message.
+    pub sequence: u64,
+    /// The message.
+    pub row: MessageRow,
+    /// Payments to be submitted, only those that are new.
+    pub transfers: Vec<NewTransfer>,
+    /// The answer, when it is known already.
+    pub answer: Option<Answer>,
+}
+
+/// What the ledger answered, and the messages that are answered by it.
+#[derive(Clone, Debug, Default)]
+pub struct Settlement {
+    /// Fates of payments, all final.
+    pub fates: Vec<(Place, Fate)>,
+    /// Answers of messages whose last payment was among them.
+    pub answers: Vec<(u64, Answer)>,
+}
+
+/// One change of the store. Each is performed as a whole or not at all.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A message has arrived.
+    Accept(Box<NewMessage>),
+    /// The ledger has answered.
+    Settle(Settlement),
+    /// Credits have arrived; everything up to the cursor was searched for them.
+    Deliver(Vec<OutboxEntry>, Cursor),
+    /// The bank has taken all outbox entries up to this one.
+    Acknowledge(u64),
+}
+
+pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        Tables::open(&transaction)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+struct Tables<'t> {
+    keys: Table<'t, &'static [u8; 32], u64>,
+    uetrs: Table<'t, &'static [u8; 16], (u64, u32)>,
+    messages: Table<'t, u64, &'static [u8]>,
+    transfers: Table<'t, (u64, u32), &'static [u8]>,
+    outcomes: Table<'t, (u64, u32), &'static [u8]>,
+    answers: Table<'t, u64, &'static [u8]>,
+    open: Table<'t, u64, ()>,
+    outbox: Table<'t, u64, &'static [u8]>,
+    meta: Table<'t, &'static str, &'static [u8]>,
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t redb::WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            keys: transaction.open_table(KEYS)?,
+            uetrs: transaction.open_table(UETRS)?,
+            messages: transaction.open_table(MESSAGES)?,
+            transfers: transaction.open_table(TRANSFERS)?,
+            outcomes: transaction.open_table(OUTCOMES)?,
+            answers: transaction.open_table(ANSWERS)?,
+            open: transaction.open_table(OPEN)?,
+            outbox: transaction.open_table(OUTBOX)?,
+            meta: transaction.open_table(META)?,
+        })
+    }
+
+    fn perform(&mut self, write: &Write, outbox_last: &mut u64) -> Result<(), redb::Error> {
+        match write {
+            Write::Accept(message) => self.accept(message),
+            Write::Settle(settlement) => self.settle(settlement),
+            Write::Deliver(entries, cursor) => {
+                for entry in entries {
+                    *outbox_last += 1;
+                    self.outbox.insert(*outbox_last, entry.encode().as_slice())?;
+                }
+                self.meta.insert(META_CURSOR, cursor.encode().as_ref())?;
+                Ok(())
+            }
+            Write::Acknowledge(sequence) => {
+                // Never back, and never beyond what exists: the next entries would be skipped.
+                let known = match self.meta.get(META_ACKNOWLEDGED)? {
+                    Some(bytes) => bytes.value().try_into().map_or(0, u64::from_le_bytes),
+                    None => 0,
+                };
+                let sequence = known.max(*sequence).min(*outbox_last);
+                self.meta.insert(META_ACKNOWLEDGED, sequence.to_le_bytes().as_slice())?;
+                Ok(())
+            }
+        }
+    }
+
+    fn accept(&mut self, message: &NewMessage) -> Result<(), redb::Error> {
+        let sequence = message.sequence;
+        self.keys.insert(&message.row.key.0, sequence)?;
+        self.messages.insert(sequence, message.row.encode().as_slice())?;
+        for transfer in &message.transfers {
+            let place = (sequence, transfer.index);
+            self.uetrs.insert(&transfer.row.uetr.0, place)?;
+            self.transfers.insert(place, transfer.row.encode().as_slice())?;
+        }
+        match &message.answer {
+            Some(answer) => {
+                self.answers.insert(sequence, answer.encode().as_slice())?;
+            }
+            None => {
+                self.open.insert(sequence, ())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, settlement: &Settlement) -> Result<(), redb::Error> {
+        for (place, fate) in &settlement.fates {
+            self.outcomes.insert((place.message, place.index), fate.encode().as_slice())?;
+        }
+        for (sequence, answer) in &settlement.answers {
+            self.answers.insert(sequence, answer.encode().as_slice())?;
+            self.open.remove(sequence)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Writer {
+    database: Arc<Database>,
+    failure: Arc<OnceLock<Arc<str>>>,
+    outbox_last: watch::Sender<u64>,
+    failed: watch::Sender<bool>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        database: Arc<Database>,
+        failure: Arc<OnceLock<Arc<str>>>,
+        outbox_last: watch::Sender<u64>,
+        failed: watch::Sender<bool>,
+    ) -> Self {
+        Self { database, failure, outbox_last, failed }
+    }
+
+    /// Writes until all handles are gone or a write fails.
+    pub(super) fn run(self, mut queue: mpsc::Receiver<Request>) {
+        let mut requests: Vec<Request> = Vec::new();
+        while queue.blocking_recv_many(&mut requests, COMMIT_WRITES_MAX) > 0 {
+            let started = std::time::Instant::now();
+            match self.commit(&requests) {
+                Ok(outbox_last) => {
+                    metrics::observe_commit(started.elapsed(), requests.len());
+                    self.outbox_last.send_if_modified(|last| {
+                        std::mem::replace(last, outbox_last) != outbox_last
+                    });
+                    for request in requests.drain(..) {
+                        // A caller that went away does not change what is durable.
+                        let _ = request.done.send(Ok(()));
+                    }
+                }
+                Err(error) => {
+                    let text: Arc<str> = error.to_string().into();
+                    tracing::error!(error = %text, "write to store; no further writes are taken");
+                    // Set before anybody is told, so that everybody finds the reason.
+                    let _ = self.failure.set(text.clone());
+                    self.failed.send_replace(true);
+                    for request in requests.drain(..) {
+                        let _ = request.done.send(Err(StoreError::Failed(text.clone())));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn commit(&self, requests: &[Request]) -> Result<u64, redb::Error> {
+        let mut outbox_last = *self.outbox_last.borrow();
+        let transaction = self.database.begin_write()?;
+        {
+            let mut tables = Tables::open(&transaction)?;
+            for request in requests {
+                tables.perform(&request.write, &mut outbox_last)?;
+            }
+        }
+        transaction.commit()?;
+        Ok(outbox_last)
+    }
+}
