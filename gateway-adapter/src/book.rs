@@ -14,13 +14,13 @@ use std::{
     time::Instant,
 };
 
-use ledger::{Digest, Refusal, TransferId};
 use tokio::sync::watch;
 use translate::{AnswerContext, Fate};
+use wire::ledger::{Digest, Refusal, TransferId};
 
 use crate::{
     metrics::METRICS,
-    store::{Answer, MessageKey, Place, Store, StoreError},
+    store::{Answer, MessageKey, Place, Store, StoreError, TransferRow},
 };
 
 /// How a caller learns the answer: `None` until there is one; closed without one when the message
@@ -44,6 +44,9 @@ pub(crate) enum Claim {
     New,
     /// The same payment stands at this place; its fate, if it has one.
     Known(Place, Option<Fate>),
+    /// The same payment stands at this place with this row and has no fate there: it is open again
+    /// and has to be submitted.
+    Reopened(Place, Box<TransferRow>),
     /// The UETR belongs to another payment.
     Clash,
 }
@@ -99,6 +102,10 @@ struct Inner {
 /// The book.
 pub(crate) struct Book {
     inner: Mutex<Inner>,
+    /// Changes whenever a message has become durable.
+    acceptances: watch::Sender<()>,
+    /// Held while a message claims its payments.
+    claiming: Mutex<()>,
     messages_max: usize,
     payments_max: usize,
 }
@@ -121,7 +128,13 @@ impl Book {
     /// An empty book with its limits.
     #[must_use]
     pub(crate) fn new(messages_max: usize, payments_max: usize) -> Self {
-        Self { inner: Mutex::default(), messages_max, payments_max }
+        Self {
+            inner: Mutex::default(),
+            acceptances: watch::channel(()).0,
+            claiming: Mutex::default(),
+            messages_max,
+            payments_max,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -191,7 +204,13 @@ impl Book {
         inner.messages.insert(sequence, message);
     }
 
-    /// Claims a payment for a transaction of a registered message.
+    /// The turn to claim the payments of one message. One message claims at a time, so that of
+    /// two messages that share payments one waits for the other and never each for each.
+    pub(crate) fn turn_to_claim(&self) -> MutexGuard<'_, ()> {
+        self.claiming.lock().expect("no holder of this lock panics")
+    }
+
+    /// Claims a payment for a transaction of a registered message, in the message's turn.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -215,11 +234,16 @@ impl Book {
             }
         } else if let Some(found) = store.find_payment(&uetr)? {
             let row = store.payment(found)?.ok_or(StoreError::Corrupt("index of payments"))?;
-            let fate = store.fate(found)?.ok_or(StoreError::Corrupt("outcome"))?;
-            if row.instruction == instruction {
+            if row.instruction != instruction {
+                (Claim::Clash, Fate::Refused(Refusal::DuplicateId))
+            } else if let Some(fate) = store.fate(found)? {
                 (Claim::Known(found, Some(fate.clone())), fate)
             } else {
-                (Claim::Clash, Fate::Refused(Refusal::DuplicateId))
+                // Only the ledger knows; it gives the first answer again.
+                let waiting = vec![(place.message, place.index)];
+                let payment = OpenPayment { place: found, instruction, fate: None, waiting };
+                inner.payments.insert(uetr, payment);
+                (Claim::Reopened(found, Box::new(row)), Fate::Pending)
             }
         } else {
             let waiting = vec![(place.message, place.index)];
@@ -273,7 +297,29 @@ impl Book {
         let mut inner = self.lock();
         let message = inner.messages.get_mut(&sequence)?;
         message.accepted = true;
-        (message.open == 0).then(|| message.finished(sequence))
+        let finished = (message.open == 0).then(|| message.finished(sequence));
+        drop(inner);
+        self.acceptances.send_replace(());
+        finished
+    }
+
+    /// Waits until these messages are durable: what refers to their payments must not be in the
+    /// store before them.
+    pub(crate) async fn wait_accepted(&self, sequences: &[u64]) {
+        let mut acceptances = self.acceptances.subscribe();
+        loop {
+            acceptances.mark_unchanged();
+            let waits = {
+                let inner = self.lock();
+                let waits = |sequence| inner.messages.get(sequence).is_some_and(|m| !m.accepted);
+                sequences.iter().any(waits)
+            };
+            if !waits {
+                return;
+            }
+            // The sender lives as long as the book.
+            let _ = acceptances.changed().await;
+        }
     }
 
     /// Notes fates of payments. Returns those that are news and the durable messages that have no
@@ -324,6 +370,8 @@ impl Book {
             message.answer.send_replace(Some(answer));
         }
         METRICS.open_messages.set(inner.keys.len() as i64);
+        drop(inner);
+        self.acceptances.send_replace(());
     }
 
     /// The message that an open payment belongs to.
@@ -338,20 +386,23 @@ impl Book {
         self.lock().messages.get(&sequence).map(|message| message.key)
     }
 
-    /// How an open message stands; `Some(None)` while it is still being read, `None` when it is not
-    /// open.
+    /// How an open message stands; `Some(None)` while it is not yet durable, for nothing may be
+    /// promised before; `None` when it is not open.
     #[must_use]
     pub(crate) fn standing(&self, key: &MessageKey) -> Option<Option<Finished>> {
         let inner = self.lock();
         let (_, sequence) = inner.keys.get(key)?;
         let message = sequence.and_then(|number| inner.messages.get(&number).map(|m| (number, m)));
+        let message = message.filter(|(_, message)| message.accepted);
         Some(message.map(|(number, message)| message.finished(number)))
     }
 
-    /// An open message with its fates as they are now.
+    /// A durable open message with its fates as they are now.
     #[must_use]
     pub(crate) fn snapshot(&self, sequence: u64) -> Option<Finished> {
-        self.lock().messages.get(&sequence).map(|message| message.finished(sequence))
+        let inner = self.lock();
+        let message = inner.messages.get(&sequence).filter(|message| message.accepted)?;
+        Some(message.finished(sequence))
     }
 
     /// Number of open messages and payments.

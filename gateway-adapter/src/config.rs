@@ -13,10 +13,10 @@ use std::{
 };
 
 use ed25519_dalek::SigningKey;
-use ledger::{Bic, ParticipantNumber};
 use link::{LinkKey, keyfile, keyfile::KeyFileError};
 use serde::{Deserialize, Serialize};
 use wire::genesis::{Genesis, GenesisError, key_from_hex};
+use wire::ledger::{Bic, ParticipantNumber};
 use zeroize::Zeroizing;
 
 use crate::limits;
@@ -212,7 +212,7 @@ impl Config {
     /// As [`Config::load`].
     pub fn from_raw(raw: &RawConfig, base: &Path) -> Result<Self, ConfigError> {
         let bic: Bic =
-            raw.bic.parse().map_err(|e: ledger::ParseIdError| field("bic", e.to_string()))?;
+            raw.bic.parse().map_err(|e: wire::ledger::ParseIdError| field("bic", e.to_string()))?;
         let genesis_path = base.join(&raw.genesis);
         let genesis_bytes = fs::read(&genesis_path)
             .map_err(|source| ConfigError::Read { path: genesis_path, source })?;
@@ -252,11 +252,18 @@ impl Config {
         in_range("limits.bulk_bytes", raw.limits.bulk_bytes, raw.limits.message_bytes..=64 << 20)?;
         let answer_ms = in_range("answer_deadline_ms", raw.answer_deadline_ms, 0..=60_000)?;
         let valid_ms = in_range("batch_valid_ms", raw.batch_valid_ms, 1_000..=3_600_000)?;
+        let link_key = LinkKey::from_seed(*keyfile::read(&base.join(&raw.link_key))?);
+        if !genesis.gateways[participant].keys.contains(&link_key.public()) {
+            return Err(field(
+                "link_key",
+                format!("the genesis file names another key for the gateways of {bic}"),
+            ));
+        }
         Ok(Self {
             bic,
             participant: ParticipantNumber(participant as u32),
             genesis,
-            link_key: LinkKey::from_seed(*keyfile::read(&base.join(&raw.link_key))?),
+            link_key,
             signing_key: SigningKey::from_bytes(&*keyfile::read(&base.join(&raw.signing_key))?),
             sealing_key: keyfile::read(&base.join(&raw.sealing_key))?,
             data: base.join(&raw.data),

@@ -17,9 +17,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use ledger::{Bic, ParticipantNumber, TransferId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use translate::Fate;
+use wire::ledger::{Bic, ParticipantNumber, TransferId};
 
 use crate::{
     book::{AnswerReceiver, Book, Entered, Entry, Finished, News},
@@ -103,6 +103,13 @@ impl Ticket {
     }
 }
 
+/// Room for the bytes of one message; given back when dropped.
+#[derive(Debug)]
+pub struct Room {
+    permit: OwnedSemaphorePermit,
+    bytes: usize,
+}
+
 /// How a message stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -130,6 +137,8 @@ pub struct Core {
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
     intake: Arc<Semaphore>,
     workers: Semaphore,
+    /// Held from taking fates into the book until their write is queued.
+    resolving: Mutex<()>,
     next_message: AtomicU64,
 }
 
@@ -183,7 +192,25 @@ impl Core {
             fatal: watch::channel(None).0,
             intake: Arc::new(Semaphore::new(intake_units(INTAKE_BYTES_MAX) as usize)),
             workers: Semaphore::new(workers),
+            resolving: Mutex::new(()),
         })
+    }
+
+    /// Room for a message of at most this size, before its bytes are fetched.
+    ///
+    /// # Errors
+    /// `Busy` or `TooLarge`.
+    pub fn make_room(&self, bytes: usize, channel: Channel) -> Result<Room, ReceiveError> {
+        if bytes > self.limits.bulk_bytes {
+            return Err(ReceiveError::TooLarge { size: bytes, limit: self.limits.bulk_bytes });
+        }
+        match self.intake.clone().try_acquire_many_owned(intake_units(bytes)) {
+            Ok(permit) => Ok(Room { permit, bytes }),
+            Err(_) => {
+                METRICS.messages.with_label_values(&[channel.name(), "busy"]).inc();
+                Err(ReceiveError::Busy)
+            }
+        }
     }
 
     /// Takes a message in and returns at once; the ticket waits for its answer.
@@ -191,15 +218,28 @@ impl Core {
     /// # Errors
     /// `Busy` or `TooLarge`; nothing was kept then.
     pub fn receive(self: &Arc<Self>, raw: Bytes, channel: Channel) -> Result<Ticket, ReceiveError> {
+        let room = self.make_room(raw.len(), channel)?;
+        self.receive_into(room, raw, channel)
+    }
+
+    /// As [`Core::receive`], into room that was made before.
+    ///
+    /// # Errors
+    /// `Busy`, or `TooLarge` for the room; nothing was kept then.
+    pub fn receive_into(
+        self: &Arc<Self>,
+        room: Room,
+        raw: Bytes,
+        channel: Channel,
+    ) -> Result<Ticket, ReceiveError> {
         let count = |kind| METRICS.messages.with_label_values(&[channel.name(), kind]).inc();
-        if raw.len() > self.limits.bulk_bytes {
-            return Err(ReceiveError::TooLarge { size: raw.len(), limit: self.limits.bulk_bytes });
+        let Room { mut permit, bytes } = room;
+        if raw.len() > bytes {
+            return Err(ReceiveError::TooLarge { size: raw.len(), limit: bytes });
         }
-        let units = intake_units(raw.len());
-        let Ok(permit) = self.intake.clone().try_acquire_many_owned(units) else {
-            count("busy");
-            return Err(ReceiveError::Busy);
-        };
+        // What the message turned out not to need is for others.
+        let spare = intake_units(bytes) - intake_units(raw.len());
+        drop(permit.split(spare as usize));
         let key = MessageKey::of(&raw);
         match self.book.enter(key) {
             Entered::Full => {
@@ -251,23 +291,25 @@ impl Core {
                 self.store.write(Write::Accept(message)).await?;
                 entry.finish(answer);
             }
-            prepare::Outcome::Registered { message, submissions } => {
+            prepare::Outcome::Registered { message, submissions, after } => {
                 let sequence = message.sequence;
                 let answer = message.answer.clone();
+                self.book.wait_accepted(&after).await;
                 self.store.write(Write::Accept(message)).await?;
                 drop(permit);
                 if let Some(answer) = answer {
                     self.book.finish(sequence, answer);
                     return Ok(());
                 }
+                // From here on its state may be told, and others may be stored that refer to it.
+                if let Some(finished) = self.book.accepted(sequence) {
+                    self.settle(Vec::new(), vec![finished]).await?;
+                }
                 for prepared in submissions {
                     // Closed only when the gateway stops; the payment is journalled and open.
                     if self.submit.send(prepared).await.is_err() {
                         break;
                     }
-                }
-                if let Some(finished) = self.book.accepted(sequence) {
-                    self.settle(Vec::new(), vec![finished]).await?;
                 }
             }
         }
@@ -316,14 +358,27 @@ impl Core {
         self: &Arc<Self>,
         fates: Vec<(TransferId, Fate)>,
     ) -> Result<(), ReceiveError> {
+        // An answer may follow from fates of several calls. It must not be in the store before
+        // any of them, so the store gets them in the order in which the book did.
+        let turn = self.resolving.lock().await;
         let (news, finished) = self.book.resolve(fates);
-        self.settle(news, finished).await
+        self.settle_in_turn(news, finished, turn).await
     }
 
     async fn settle(
         self: &Arc<Self>,
         news: Vec<News>,
         finished: Vec<Finished>,
+    ) -> Result<(), ReceiveError> {
+        let turn = self.resolving.lock().await;
+        self.settle_in_turn(news, finished, turn).await
+    }
+
+    async fn settle_in_turn(
+        self: &Arc<Self>,
+        news: Vec<News>,
+        finished: Vec<Finished>,
+        turn: MutexGuard<'_, ()>,
     ) -> Result<(), ReceiveError> {
         if news.is_empty() && finished.is_empty() {
             return Ok(());
@@ -336,7 +391,9 @@ impl Core {
         let answers = self.on_worker(move || core.final_answers(finished)).await?;
         let fates = news.iter().map(|news| (news.place, news.fate.clone())).collect();
         let settlement = Settlement { fates, answers: answers.clone() };
-        self.store.write(Write::Settle(settlement)).await?;
+        let written = self.store.enqueue(Write::Settle(settlement)).await?;
+        drop(turn);
+        written.done().await?;
         // Only what this commit made durable: another task may be at work on the others.
         self.book.forget(news.iter().map(|news| news.uetr));
         for (sequence, answer) in answers {
@@ -369,7 +426,8 @@ impl Core {
         Ok(self.stored_answer(key)?.map_or(Standing::Unknown, Standing::Answered))
     }
 
-    /// How the message stands that holds the payment with this UETR. Reads the store.
+    /// How the message stands that holds the payment with this UETR, or else the first one with a
+    /// transaction of this UETR that was rejected. Reads the store.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -378,7 +436,10 @@ impl Core {
             Some(sequence) => sequence,
             None => match self.store.find_payment(uetr)? {
                 Some(place) => place.message,
-                None => return Ok(Standing::Unknown),
+                None => match self.store.find_named(uetr)? {
+                    Some(sequence) => sequence,
+                    None => return Ok(Standing::Unknown),
+                },
             },
         };
         if let Some(key) = self.book.key_of(sequence)
@@ -389,3 +450,6 @@ impl Core {
         Ok(self.store.answer(sequence)?.map_or(Standing::Reading, Standing::Answered))
     }
 }
+
+#[cfg(test)]
+mod tests;

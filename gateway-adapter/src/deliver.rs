@@ -1,9 +1,12 @@
-//! Credits on their way to the bank: unseal, check against the ledger's digest, put into the
-//! outbox.
+//! Credits on their way to the bank: unseal, check against the ledger's digest and against the
+//! movement that settled, put into the outbox.
 //!
 //! The outbox entries and the cursor up to which the history was searched are one commit, so a
 //! credit is neither lost nor doubled, whatever ends in between. A credit whose document cannot be
-//! shown is told as a notice: money has arrived either way.
+//! shown, or is not the payment that settled, is told as a notice: money has arrived either way.
+//! What each entry says about bank and amount comes from the ledger, never from the document.
+
+mod document;
 
 use std::{
     sync::Arc,
@@ -11,20 +14,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use ledger::{Command, ParticipantNumber, Transfer};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
+use translate::{Directory, money::to_decimal_text};
 use wire::client::{Cursor, Deliveries, Delivery};
+use wire::ledger::{Command, ParticipantNumber, Transfer};
 
 use crate::{
     core::{Core, ReceiveError, now_ns},
     metrics::METRICS,
     seal::Opener,
-    store::{OutboxEntry, OutboxKind, StoreError, Write},
+    store::{Credit, OutboxEntry, OutboxKind, StoreError, Write},
 };
 
 /// A cursor that moved without credits is written this often.
 const CURSOR_WRITE_INTERVAL: Duration = Duration::from_secs(1);
+/// Wait before the directory is asked for again that does not know an account yet.
+const DIRECTORY_WAIT: Duration = Duration::from_millis(500);
 
 /// A credit without its document, as the bank sees it.
 #[derive(Debug, Serialize)]
@@ -63,6 +69,7 @@ pub(crate) async fn run(
             continue;
         }
         let searched = frame.searched;
+        know_accounts(&core, &frame).await;
         let (worker, opener) = (core.clone(), opener.clone());
         let entries = tokio::task::spawn_blocking(move || {
             // A new subscription begins at the durable cursor and may repeat what was still queued.
@@ -92,6 +99,26 @@ pub(crate) async fn run(
     }
 }
 
+/// Waits until the directory knows every account of these transfers, or is at least as new as they
+/// are. Without it no bank and no amount could be told, and what is told stays.
+async fn know_accounts(core: &Core, frame: &Deliveries) {
+    loop {
+        let directory = core.directory.current();
+        let unknown = frame.items.iter().any(|item| match Command::decode(&item.command) {
+            Ok((Command::Transfer(transfer), _)) => transfer.legs.as_slice().iter().any(|leg| {
+                directory.account(leg.debit).is_none() || directory.account(leg.credit).is_none()
+            }),
+            _ => false,
+        });
+        let newest = frame.items.iter().map(|item| item.cursor.height).max().unwrap_or(0);
+        if !unknown || core.directory.height().is_some_and(|height| height >= newest) {
+            return;
+        }
+        core.directory.refresh(&core.node).await;
+        tokio::time::sleep(DIRECTORY_WAIT).await;
+    }
+}
+
 fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntry> {
     let transfer = match Command::decode(&delivery.command) {
         Ok((Command::Transfer(transfer), _)) => transfer,
@@ -103,6 +130,7 @@ fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntr
         }
     };
     let count = |result| METRICS.deliveries.with_label_values(&[result]).inc();
+    let directory = core.directory.current();
     let opened = match (&delivery.document, &transfer.document) {
         (Some((salted, sealed)), Some(commitment)) => opener
             .open_checked(transfer.id, sealed, salted, commitment)
@@ -110,16 +138,20 @@ fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntr
         (None, Some(_)) => Err("the node does not hold the document".to_owned()),
         (_, None) => Err("the payment has no document".to_owned()),
     };
-    let (kind, content) = match opened {
-        Ok(opened) => {
+    let checked = opened.and_then(|opened| {
+        let own = core.participant;
+        let name = document::check(&opened.document, &transfer, delivery.time, &directory, own)?;
+        Ok((name, opened.document))
+    });
+    let (kind, content) = match checked {
+        Ok((name, document)) => {
             count("opened");
-            let name = message_name(&opened.document).unwrap_or_else(|| "pacs.008".to_owned());
-            (OutboxKind::Message(name), Bytes::from(opened.document))
+            (OutboxKind::Message(name), Bytes::from(document))
         }
         Err(reason) => {
             count(if delivery.document.is_some() { "not-opened" } else { "no-document" });
-            tracing::warn!(uetr = %transfer.id, leaf = delivery.leaf, %reason, "credit without a readable document");
-            (OutboxKind::Notice, notice(core, delivery, &transfer, &reason))
+            tracing::warn!(uetr = %transfer.id, leaf = delivery.leaf, %reason, "credit without a usable document");
+            (OutboxKind::Notice, notice(core, &directory, delivery, &transfer, &reason))
         }
     };
     Some(OutboxEntry {
@@ -128,25 +160,39 @@ fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntr
         settled: delivery.time,
         received_ns: now_ns(),
         leaf: delivery.leaf,
+        credits: credits(core, &directory, &transfer),
         content,
     })
 }
 
-/// The message's name from its namespace: `urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08`. A
-/// document may carry a business application header before it, so the last namespace of that form
-/// that is no header counts.
-fn message_name(document: &[u8]) -> Option<String> {
-    const PREFIX: &str = "urn:iso:std:iso:20022:tech:xsd:";
-    let head = String::from_utf8_lossy(&document[..document.len().min(8 << 10)]);
-    let names = head.split(PREFIX).skip(1).filter_map(|rest| rest.split(['"', '\'']).next());
-    names
-        .filter(|name| !name.starts_with("head.") && name.len() <= 35 && name.is_ascii())
-        .map(str::to_owned)
-        .next()
+/// The legs of a transfer that credit this bank, as the ledger has them.
+fn credits(core: &Core, directory: &Directory, transfer: &Transfer) -> Vec<Credit> {
+    let legs = transfer.legs.as_slice().iter().filter_map(|leg| {
+        let account = directory.account(leg.credit)?;
+        if account.owner != core.participant {
+            return None;
+        }
+        let asset = directory.asset(account.asset)?;
+        let debtor = directory
+            .account(leg.debit)
+            .and_then(|account| directory.participant(account.owner))
+            .map_or_else(String::new, |bank| bank.bic.to_string());
+        Some(Credit {
+            debtor,
+            currency: asset.code.to_string(),
+            amount: to_decimal_text(leg.amount, asset.exponent),
+        })
+    });
+    legs.collect()
 }
 
-fn notice(core: &Core, delivery: &Delivery, transfer: &Transfer, reason: &str) -> Bytes {
-    let directory = core.directory.current();
+fn notice(
+    core: &Core,
+    directory: &Directory,
+    delivery: &Delivery,
+    transfer: &Transfer,
+    reason: &str,
+) -> Bytes {
     let own = |participant: ParticipantNumber| participant == core.participant;
     let legs = transfer
         .legs
@@ -178,16 +224,4 @@ fn notice(core: &Core, delivery: &Delivery, transfer: &Transfer, reason: &str) -
 }
 
 #[cfg(test)]
-mod tests {
-    use super::message_name;
-
-    #[test]
-    fn the_name_is_that_of_the_business_message() {
-        let text = br#"<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08">"#;
-        assert_eq!(message_name(text).as_deref(), Some("pacs.008.001.08"));
-        let text = br#"<BizMsg><AppHdr xmlns="urn:iso:std:iso:20022:tech:xsd:head.001.001.02"/>
-            <p:Document xmlns:p='urn:iso:std:iso:20022:tech:xsd:pacs.009.001.08'>"#;
-        assert_eq!(message_name(text).as_deref(), Some("pacs.009.001.08"));
-        assert_eq!(message_name(b"<Document/>"), None);
-    }
-}
+mod tests;

@@ -9,8 +9,8 @@ use std::{
     time::Instant,
 };
 
-use ledger::{AccountNumber, AssetNumber, Command, Exponent, ParticipantNumber};
 use translate::{Account, Asset, Directory, Participant};
+use wire::ledger::{AccountNumber, AssetNumber, Command, Exponent, ParticipantNumber};
 use wire::{
     client::{DirectoryAnswer, Query, QueryAnswer},
     genesis::Genesis,

@@ -15,8 +15,9 @@ mod disk;
 
 use std::{
     collections::{HashMap, HashSet},
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -28,7 +29,7 @@ use crate::{
     core::{Channel, Core, ReceiveError},
     limits::{FOLDER_FILES_MAX, FOLDER_POLL_INTERVAL, FOLDER_STABLE_TIME, OUTBOX_PAGE_BYTES_MAX},
     metrics::METRICS,
-    store::{Answer, MessageKey, OutboxEntry, OutboxKind},
+    store::{Answer, MessageKey, OutboxEntry, OutboxKind, OutboxReader},
 };
 use disk::Stamp;
 
@@ -36,6 +37,11 @@ use disk::Stamp;
 const SCAN_FILES_MAX: usize = 10_000;
 /// Credits that are written between two acknowledgements.
 const OUT_PAGE: usize = 100;
+/// Longest name that is kept as it is: file systems allow 255 bytes, and a suffix, the name of the
+/// answer and the marks of a file in the making are added.
+const NAME_BYTES_MAX: usize = 220;
+/// Bytes of [`suffix`].
+const SUFFIX_BYTES: usize = 17;
 
 /// The directories of the channel.
 #[derive(Clone, Debug)]
@@ -77,13 +83,21 @@ impl Folder {
             Ending::NotTaken(text) => (&self.failed, ".error.txt", text),
         };
         let source = self.incoming.join(name);
-        let kept = free_name(directory, name, raw)?;
+        let name_kept = short_name(name);
+        let kept = match ending {
+            Ending::Answered(_) => free_name(directory, &name_kept, raw)?,
+            Ending::NotTaken(_) => free_name_of_unread(directory, &name_kept, stamp)?,
+        };
         let mut answer = kept.clone();
         answer.push(suffix);
         disk::write(directory, &answer, text)?;
         if disk::stamp(&source)?.as_ref() != Some(stamp) {
-            // The bank has put another file in its place: that one has its own turn.
-            return Ok(());
+            // The bank has put another file in its place: that one has its own turn, and of this
+            // one only the bytes that were read are left.
+            return match ending {
+                Ending::Answered(_) => disk::write(directory, &kept, raw),
+                Ending::NotTaken(_) => Ok(()),
+            };
         }
         std::fs::rename(&source, directory.join(&kept))?;
         disk::sync_directory(directory)?;
@@ -101,19 +115,45 @@ impl Folder {
     }
 }
 
+/// The name, or a shorter one for it that leaves room for what is added to it.
+fn short_name(name: &OsString) -> OsString {
+    let bytes = name.as_bytes();
+    if bytes.len() <= NAME_BYTES_MAX {
+        return name.clone();
+    }
+    let mut short = OsStr::from_bytes(&bytes[..NAME_BYTES_MAX - SUFFIX_BYTES]).to_owned();
+    short.push(suffix(bytes));
+    short
+}
+
+/// A dot and 16 hexadecimal digits that follow from these bytes.
+fn suffix(bytes: &[u8]) -> String {
+    let digest = MessageKey::of(bytes).to_string();
+    format!(".{}", &digest[..SUFFIX_BYTES - 1])
+}
+
 /// A name that does not take the place of another message: banks use file names again.
 fn free_name(directory: &Path, name: &OsString, raw: &[u8]) -> io::Result<OsString> {
-    match std::fs::read(directory.join(name)) {
-        Ok(other) if other != raw => {
-            let mut name = name.clone();
-            let key = MessageKey::of(raw).to_string();
-            name.push(format!(".{}", &key[..16]));
-            Ok(name)
-        }
-        Ok(_) => Ok(name.clone()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(name.clone()),
-        Err(error) => Err(error),
+    let path = directory.join(name);
+    let taken = match disk::stamp(&path)? {
+        // Only a file of the same size can be the same; so no large one is read for nothing.
+        Some(stamp) if stamp.bytes() == raw.len() as u64 => std::fs::read(&path)? != raw,
+        other => other.is_some(),
+    };
+    let mut name = name.clone();
+    if taken {
+        name.push(suffix(raw));
     }
+    Ok(name)
+}
+
+/// The same for a file that was not read, told from others by its stamp.
+fn free_name_of_unread(directory: &Path, name: &OsString, stamp: &Stamp) -> io::Result<OsString> {
+    let mut free = name.clone();
+    if disk::stamp(&directory.join(name))?.is_some_and(|other| other != *stamp) {
+        free.push(suffix(&stamp.to_bytes()));
+    }
+    Ok(free)
 }
 
 /// How work on a file ended.
@@ -240,7 +280,7 @@ async fn deliver(folder: Folder, core: Arc<Core>) {
         let written = tokio::task::spawn_blocking(move || write_out(&work, &shared)).await;
         match written {
             Ok(Ok(Some(cursor))) => {
-                if core.acknowledge(cursor).await.is_err() {
+                if core.acknowledge(OutboxReader::Folder, cursor).await.is_err() {
                     return;
                 }
             }
@@ -260,7 +300,7 @@ async fn deliver(folder: Folder, core: Arc<Core>) {
 
 /// Writes the next credits; returns the cursor of the last one.
 fn write_out(folder: &Folder, core: &Core) -> io::Result<Option<u64>> {
-    let after = core.store.acknowledged().map_err(io::Error::other)?;
+    let after = core.store.acknowledged(OutboxReader::Folder).map_err(io::Error::other)?;
     let entries =
         core.store.outbox(after, OUT_PAGE, OUTBOX_PAGE_BYTES_MAX).map_err(io::Error::other)?;
     for (cursor, entry) in &entries {

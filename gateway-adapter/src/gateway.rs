@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use ledger::{Command, PublicKey};
 use link::{ClientConfig, LinkError, ServerAddress};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
 use wire::frame::CLIENT_FRAME_BYTES_MAX;
+use wire::ledger::{Command, PublicKey};
 
 use crate::{
     config::Config,
@@ -27,7 +27,7 @@ use crate::{
     metrics::METRICS,
     node::{self, BatchSigner, NodeParts, NodePort, NodeTask},
     seal::Opener,
-    store::{Store, StoreError},
+    store::{OutboxReader, Store, StoreError, Write},
 };
 
 /// Name of the store's file in the data directory.
@@ -316,13 +316,13 @@ fn warn_of_foreign_keys(config: &Config) {
 }
 
 impl Core {
-    /// Entries of the outbox that are not acknowledged, for the metric.
+    /// Entries of the outbox that the bank has taken on no way, for the metric.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub(crate) fn count_outbox(&self) -> Result<u64, StoreError> {
         let last = *self.store.outbox_last().borrow();
-        let depth = last.saturating_sub(self.store.acknowledged()?);
+        let depth = last.saturating_sub(self.store.taken()?);
         METRICS.outbox_depth.set(depth as i64);
         Ok(depth)
     }
@@ -334,16 +334,20 @@ impl Core {
         let _ = tokio::task::spawn_blocking(move || core.count_outbox()).await;
     }
 
-    /// Notes that the bank has taken the outbox up to an entry.
+    /// Notes that the bank has taken the outbox up to an entry on this way; returns how far it has.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn acknowledge(self: &Arc<Self>, sequence: u64) -> Result<u64, ReceiveError> {
-        self.store.write(crate::store::Write::Acknowledge(sequence)).await?;
+    pub(crate) async fn acknowledge(
+        self: &Arc<Self>,
+        reader: OutboxReader,
+        sequence: u64,
+    ) -> Result<u64, ReceiveError> {
+        self.store.write(Write::Acknowledge(reader, sequence)).await?;
         let core = self.clone();
         let counted = tokio::task::spawn_blocking(move || {
             core.count_outbox()?;
-            core.store.acknowledged()
+            core.store.acknowledged(reader)
         });
         Ok(counted.await.map_err(|_| ReceiveError::Dropped)??)
     }

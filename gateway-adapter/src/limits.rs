@@ -26,6 +26,10 @@ pub const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// A payment that no node accepts is offered again after this time.
 pub const PARKED_TIME: Duration = Duration::from_secs(30);
 
+/// A node that answers nothing, or has no leader, is left for another after this time.
+pub const NODE_PATIENCE: Duration = Duration::from_secs(3);
+/// The same after several moves that changed nothing.
+pub const NODE_PATIENCE_MAX: Duration = Duration::from_secs(30);
 /// Frames that wait for the node.
 pub const NODE_QUEUE: usize = 64;
 /// Frames of deliveries that wait for the outbox.

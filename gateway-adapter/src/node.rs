@@ -5,7 +5,9 @@
 //! stands a QUIC link or, in a simulation, something else. A payment handed over here stays here
 //! until the ledger has answered it: whatever happens to the link, it is submitted again.
 
+mod original;
 mod outstanding;
+mod patience;
 mod port;
 
 use std::{
@@ -16,13 +18,9 @@ use std::{
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use ledger::{Digest, Outcome, ParticipantNumber, TransferId};
 use link::{ClientSideEvent, OutFrame};
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::JoinSet,
-};
-use translate::Fate;
+use tokio::sync::{mpsc, oneshot, watch};
+use wire::ledger::{Digest, ParticipantNumber, TransferId};
 use wire::{
     batch::Domain,
     client::{
@@ -39,10 +37,8 @@ use crate::{
     store::TransferRow,
 };
 use outstanding::Outstanding;
+use patience::{Look, Patience};
 pub use port::{NodePort, over_link};
-
-/// Questions about repeated payments that are under way together.
-const QUESTIONS_AT_ONCE: usize = 64;
 
 /// A payment that is ready to be submitted.
 #[derive(Clone, Debug)]
@@ -77,6 +73,17 @@ pub struct NodeState {
     pub connected: Option<u64>,
     /// Its last status.
     pub status: Option<StatusAnswer>,
+    /// It is connected but does not do its work: it has no leader or answers no batch.
+    pub stalled: bool,
+}
+
+impl NodeState {
+    /// Whether the node is known to be part of a working network.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        let led = self.status.as_ref().is_some_and(|status| status.leader != 0);
+        self.connected.is_some() && led && !self.stalled
+    }
 }
 
 struct Question {
@@ -98,6 +105,12 @@ impl NodeHandle {
         let (answer, answered) = oneshot::channel();
         self.questions.try_send(Question { query, answer }).ok()?;
         tokio::time::timeout(QUERY_TIME_MAX, answered).await.ok()?.ok()
+    }
+
+    /// Whether the task that answers has ended: no query is ever answered again.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.questions.is_closed()
     }
 
     /// What is known about the connection.
@@ -160,8 +173,13 @@ pub struct NodeTask {
     deliveries: mpsc::Sender<Deliveries>,
     cursor: watch::Receiver<Cursor>,
     outstanding: Outstanding,
+    patience: Patience,
+    /// A frame of deliveries could not be read: what follows on this connection would leave a gap.
+    deliveries_broken: bool,
     queries: HashMap<u64, (Instant, oneshot::Sender<QueryAnswer>)>,
     next_query: u64,
+    /// Why the last attempt to connect failed, as it was logged.
+    refusal: Option<String>,
 }
 
 impl NodeTask {
@@ -176,8 +194,11 @@ impl NodeTask {
             deliveries: parts.deliveries,
             cursor: parts.cursor,
             outstanding: Outstanding::new(parts.signer),
+            patience: Patience::new(Instant::now()),
+            deliveries_broken: false,
             queries: HashMap::new(),
             next_query: 1,
+            refusal: None,
         }
     }
 
@@ -212,7 +233,10 @@ impl NodeTask {
                     None => return,
                 },
                 () = sleep_until(wake) => self.outstanding.on_time(Instant::now()),
-                _ = status.tick() => self.ask_status().await,
+                _ = status.tick() => {
+                    self.judge_node();
+                    self.ask_status().await;
+                }
             }
         }
     }
@@ -243,6 +267,22 @@ impl NodeTask {
         }
     }
 
+    /// Leaves a node that is connected and does not do its work. It may be cut off from the others
+    /// while they go on.
+    fn judge_node(&mut self) {
+        let Some(server) = self.desk.state.borrow().connected else { return };
+        let look = Look { waits: self.outstanding.waits(), broken: self.deliveries_broken };
+        let verdict = self.patience.judge(look, Instant::now());
+        self.desk.state.send_if_modified(|state| {
+            std::mem::replace(&mut state.stalled, verdict.stalled) != verdict.stalled
+        });
+        if verdict.leave {
+            tracing::warn!(node = server, "node does not answer or has no leader; try another");
+            // A wish that is not fetched yet is as good.
+            let _ = self.port.leave.try_send(server);
+        }
+    }
+
     fn refresh_directory(&self) {
         let core = self.core.clone();
         tokio::spawn(async move { core.directory.refresh(&core.node).await });
@@ -253,8 +293,13 @@ impl NodeTask {
             ClientSideEvent::Connected { server, .. } => {
                 tracing::info!(node = server, "connected");
                 METRICS.connected.set(1);
-                self.desk.state.send_replace(NodeState { connected: Some(server), status: None });
+                self.refusal = None;
+                let stalled = self.desk.state.borrow().stalled;
+                let state = NodeState { connected: Some(server), status: None, stalled };
+                self.desk.state.send_replace(state);
                 self.outstanding.connected();
+                self.patience.connected(Instant::now());
+                self.deliveries_broken = false;
                 let cursor = *self.cursor.borrow();
                 self.send(KIND_SUBSCRIBE, cursor.encode()).await;
                 self.ask_status().await;
@@ -263,11 +308,15 @@ impl NodeTask {
             ClientSideEvent::Disconnected { server, reason } => {
                 if self.desk.state.borrow().connected.is_some() {
                     tracing::warn!(node = server, %reason, "connection ended");
-                } else {
-                    tracing::debug!(node = server, %reason, "cannot connect");
+                } else if self.refusal.as_ref() != Some(&reason) {
+                    // Once for each reason: attempts go on several times a second.
+                    tracing::warn!(node = server, %reason, "cannot connect");
+                    self.refusal = Some(reason);
                 }
                 METRICS.connected.set(0);
-                self.desk.state.send_replace(NodeState::default());
+                // A node that was left for not answering is replaced by one that has yet to answer.
+                let stalled = self.desk.state.borrow().stalled;
+                self.desk.state.send_replace(NodeState { stalled, ..NodeState::default() });
                 self.outstanding.disconnected();
                 self.queries.clear();
             }
@@ -293,10 +342,21 @@ impl NodeTask {
         match kind {
             KIND_OUTCOMES => self.on_outcomes(Outcomes::decode(payload)?),
             KIND_NOT_TAKEN => self.on_not_taken(NotTaken::decode(payload)?),
-            KIND_DELIVERIES => {
+            // Begins again at the durable cursor with the next connection.
+            KIND_DELIVERIES if self.deliveries_broken => {}
+            KIND_DELIVERIES => match Deliveries::decode(payload) {
                 // Waiting here slows the node down, which is meant.
-                let _ = self.deliveries.send(Deliveries::decode(payload)?).await;
-            }
+                Ok(deliveries) => {
+                    let _ = self.deliveries.send(deliveries).await;
+                }
+                Err(error) => {
+                    tracing::error!(
+                        "deliveries cannot be read; credits wait for another connection"
+                    );
+                    self.deliveries_broken = true;
+                    return Err(error);
+                }
+            },
             KIND_ANSWER => self.on_answer(QueryAnswer::decode(payload)?),
             other => {
                 let value = u64::from(other);
@@ -314,11 +374,11 @@ impl NodeTask {
             return;
         }
         METRICS.batches.with_label_values(&["answered"]).inc();
+        self.patience.answered(Instant::now());
         let core = self.core.clone();
         // Bounded: each task holds payments of the book, which is bounded.
         tokio::spawn(async move {
-            let fates = fates_of(&core, &items, &outcomes).await;
-            if let Err(error) = core.answered(fates).await {
+            if let Err(error) = original::record(&core, &items, &outcomes).await {
                 tracing::error!(%error, "record outcomes");
                 core.stop_if_store_failed(&error);
             }
@@ -345,6 +405,7 @@ impl NodeTask {
         if number == 0 {
             if let QueryAnswer::Status(status) = answer {
                 METRICS.height.set(status.height as i64);
+                self.patience.status(status.height, status.leader, Instant::now());
                 self.desk.state.send_modify(|state| state.status = Some(status));
             }
         } else if let Some((_, waiting)) = self.queries.remove(&number) {
@@ -352,37 +413,6 @@ impl NodeTask {
             let _ = waiting.send(answer);
         }
     }
-}
-
-/// The fates that outcomes mean. A repetition settled earlier than the block that answers it: the node
-/// is asked when; if it does not say, the later time stands.
-async fn fates_of(
-    core: &Arc<Core>,
-    items: &[Arc<Prepared>],
-    outcomes: &Outcomes,
-) -> Vec<(TransferId, Fate)> {
-    let mut fates: Vec<(TransferId, Fate)> = items
-        .iter()
-        .zip(&outcomes.outcomes)
-        .map(|(item, outcome)| (item.uetr, Fate::of(outcome.answer, outcomes.time)))
-        .collect();
-    let is_repeated = |outcome: &Outcome| outcome.original.is_some() && outcome.answer.is_settled();
-    let repeated: Vec<usize> =
-        (0..fates.len()).filter(|position| is_repeated(&outcomes.outcomes[*position])).collect();
-    for positions in repeated.chunks(QUESTIONS_AT_ONCE) {
-        let mut questions = JoinSet::new();
-        for position in positions.iter().copied() {
-            let (core, uetr) = (core.clone(), fates[position].0);
-            questions
-                .spawn(async move { (position, core.node.query(Query::Transfer(uetr)).await) });
-        }
-        for (position, answer) in questions.join_all().await {
-            if let Some(QueryAnswer::Transfer(Some(found))) = answer {
-                fates[position].1 = Fate::of(found.answer, found.time);
-            }
-        }
-    }
-    fates
 }
 
 async fn sleep_until(wake: Option<tokio::time::Instant>) {

@@ -24,9 +24,9 @@ use hpke::{
     kdf::HkdfSha256,
     kem::X25519HkdfSha256,
 };
-use ledger::{Digest, ParticipantNumber, TransferId};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest as _, Sha256};
+use wire::ledger::{Digest, ParticipantNumber, TransferId};
 use wire::{document, limits::ATTACHMENT_BYTES_MAX};
 use zeroize::Zeroizing;
 
@@ -50,7 +50,7 @@ const READER_BYTES: usize = 4 + ENC_BYTES + WRAPPED_BYTES;
 const SALT_BYTES: usize = 16;
 
 const DOMAIN_INFO: &[u8] = b"corridor sealing v1\0";
-const DOMAIN_EXPORT: &[u8] = b"corridor document v1\0";
+const DOMAIN_EXPORT: &[u8] = b"corridor document key v1\0";
 const DOMAIN_CONTENT: &[u8] = b"corridor content v1\0";
 
 /// Why a document cannot be sealed.

@@ -24,10 +24,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use wire::client::Cursor;
 
 pub use row::{
-    Answer, AnswerKind, MessageKey, MessageRow, OutboxEntry, OutboxKind, Place, TransactionRow,
-    TransferRow,
+    Answer, AnswerKind, Credit, MessageKey, MessageRow, OutboxEntry, OutboxKind, Place,
+    TransactionRow, TransferRow,
 };
-pub use write::{NewMessage, NewTransfer, Settlement, Write};
+pub use write::{NewMessage, NewTransfer, OutboxReader, Settlement, Write};
 
 use crate::limits::{STORE_CACHE_BYTES, STORE_QUEUE};
 
@@ -69,6 +69,23 @@ struct Shared {
 pub struct Store {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
+}
+
+/// A write that is queued and will be performed, whether or not anybody waits for it.
+#[must_use = "nothing is durable before it is done"]
+pub struct Queued<'s> {
+    store: &'s Store,
+    completed: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+impl Queued<'_> {
+    /// Completes once the write is durable.
+    ///
+    /// # Errors
+    /// When this or an earlier write failed; nothing of it can be relied on then.
+    pub async fn done(self) -> Result<(), StoreError> {
+        self.completed.await.unwrap_or_else(|_| Err(self.store.failure()))
+    }
 }
 
 impl Store {
@@ -119,11 +136,19 @@ impl Store {
     /// # Errors
     /// When this or an earlier write failed; nothing of it can be relied on then.
     pub async fn write(&self, write: Write) -> Result<(), StoreError> {
+        self.enqueue(write).await?.done().await
+    }
+
+    /// Queues a write, waiting for room. Writes become durable in the order in which this returns.
+    ///
+    /// # Errors
+    /// When an earlier write failed.
+    pub async fn enqueue(&self, write: Write) -> Result<Queued<'_>, StoreError> {
         let (done, completed) = oneshot::channel();
         if self.requests.send(Request { write, done }).await.is_err() {
             return Err(self.failure());
         }
-        completed.await.unwrap_or_else(|_| Err(self.failure()))
+        Ok(Queued { store: self, completed })
     }
 
     fn failure(&self) -> StoreError {

@@ -16,9 +16,6 @@ use std::{
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use ledger::{
-    Answer, ContentDigest, Height, LedgerTime, Outcome, ParticipantNumber, Refusal, TransferId,
-};
 use link::{
     ClientEvent, ClientServer, ClientServerConfig, ClientSideEvent, Frame, LinkKey, OutFrame, Pins,
     keyfile,
@@ -27,6 +24,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::mpsc,
+};
+use wire::ledger::{
+    Answer, Command, ContentDigest, Height, LedgerTime, Outcome, ParticipantNumber, Refusal,
+    TransferId,
 };
 use wire::{
     batch::{Domain, RawSubmission},
@@ -48,6 +49,13 @@ use crate::{
 pub(crate) const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 pub(crate) const PAYER: &str = "BANKDEFF";
 pub(crate) const PAYEE: &str = "BANKGB2L";
+
+/// Time of the stand-in's ledger: that of the first call and some nanoseconds, so that the settlement
+/// dates of the tests' messages are good ones.
+pub(crate) fn ledger_time(after_ns: u64) -> LedgerTime {
+    static START: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    LedgerTime(START.get_or_init(crate::core::now_ns) + after_ns)
+}
 
 /// Writes the files of one bank's gateway and loads its configuration.
 pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
@@ -94,7 +102,7 @@ pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
         folder: folder.then(|| "folder".into()),
         http: Some("127.0.0.1:0".parse().unwrap()),
         allow_remote: false,
-        token_sha256: vec![ledger::Digest::of(TOKEN.as_bytes()).to_string()],
+        token_sha256: vec![wire::ledger::Digest::of(TOKEN.as_bytes()).to_string()],
         answer_deadline_ms: 1_000,
         prefer_node: Some(1),
         batch_valid_ms: 60_000,
@@ -113,10 +121,11 @@ pub(crate) fn uetr(number: u32) -> String {
 /// A message with one payment of each number.
 pub(crate) fn pacs008(id: &str, numbers: &[u32]) -> String {
     let mut transactions = String::new();
+    let date = translate::time::iso_date(ledger_time(0));
     for number in numbers {
         transactions.push_str(&format!(
             "<CdtTrfTxInf><PmtId><InstrId>I{number}</InstrId><EndToEndId>E{number}</EndToEndId><UETR>{}</UETR></PmtId>\
-             <IntrBkSttlmAmt Ccy=\"EUR\">10.00</IntrBkSttlmAmt><IntrBkSttlmDt>2026-03-04</IntrBkSttlmDt><ChrgBr>SHAR</ChrgBr>\
+             <IntrBkSttlmAmt Ccy=\"EUR\">10.00</IntrBkSttlmAmt><IntrBkSttlmDt>{date}</IntrBkSttlmDt><ChrgBr>SHAR</ChrgBr>\
              <InstgAgt><FinInstnId><BICFI>{PAYER}</BICFI></FinInstnId></InstgAgt>\
              <InstdAgt><FinInstnId><BICFI>{PAYEE}</BICFI></FinInstnId></InstdAgt>\
              <Dbtr><Nm>Alice GmbH</Nm></Dbtr><DbtrAgt><FinInstnId><BICFI>{PAYER}</BICFI></FinInstnId></DbtrAgt>\
@@ -159,6 +168,16 @@ struct Ledger {
     leaf: u64,
 }
 
+impl Ledger {
+    /// The command that settled under an id.
+    fn command_of(&self, id: &TransferId) -> Bytes {
+        let mut commands = self.deliveries.iter().map(|delivery| delivery.command.clone());
+        commands
+            .find(|bytes| Command::decode(bytes).unwrap().0.id() == Some(*id))
+            .unwrap_or_default()
+    }
+}
+
 /// A stand-in for a node. It outlives gateways, as the network does.
 #[derive(Clone)]
 pub(crate) struct FakeNode {
@@ -166,6 +185,12 @@ pub(crate) struct FakeNode {
     mood: Arc<Mutex<Mood>>,
     /// Connections of an earlier generation are dead: nothing that they carry arrives.
     generation: Arc<AtomicU64>,
+    /// How often a gateway wished to leave.
+    pub(crate) left: Arc<AtomicU64>,
+    /// Questions after a payment that are answered as by a node that is behind.
+    pub(crate) blank_answers: Arc<AtomicU64>,
+    /// Frames of deliveries that are sent damaged.
+    pub(crate) damaged_frames: Arc<AtomicU64>,
     domain: Domain,
 }
 
@@ -175,6 +200,9 @@ impl FakeNode {
             ledger: Arc::default(),
             mood: Arc::new(Mutex::new(Mood::Settle)),
             generation: Arc::default(),
+            left: Arc::default(),
+            blank_answers: Arc::default(),
+            damaged_frames: Arc::default(),
             domain: config.genesis.domain,
         }
     }
@@ -210,18 +238,36 @@ impl FakeNode {
         }
     }
 
+    /// Puts another document, and the commitment to it, under all that waits for delivery: what a
+    /// bank with a gateway of its own making can submit.
+    pub(crate) fn replace_document(&self, sealed: &crate::seal::Sealed) {
+        for delivery in &mut self.ledger.lock().unwrap().deliveries {
+            let (Command::Transfer(mut transfer), _) = Command::decode(&delivery.command).unwrap()
+            else {
+                panic!("a delivery is a transfer")
+            };
+            transfer.document = Some(sealed.commitment());
+            let mut command = Vec::new();
+            Command::Transfer(transfer).encode(&mut command);
+            delivery.command = command.into();
+            delivery.document = Some((sealed.salted, sealed.bytes.clone().into()));
+        }
+    }
+
     /// A connection of a gateway; ends when the gateway drops it.
     pub(crate) fn port(&self) -> NodePort {
         let (frames, outgoing) = mpsc::channel(64);
         let (incoming, events) = mpsc::channel(64);
-        tokio::spawn(self.clone().serve(outgoing, incoming));
-        NodePort { frames, events }
+        let (leave, wishes) = mpsc::channel(1);
+        tokio::spawn(self.clone().serve(outgoing, incoming, wishes));
+        NodePort { frames, events, leave }
     }
 
     async fn serve(
         self,
         mut frames: mpsc::Receiver<OutFrame>,
         events: mpsc::Sender<ClientSideEvent>,
+        mut wishes: mpsc::Receiver<u64>,
     ) {
         let connected = || ClientSideEvent::Connected { server: 1, hello: Bytes::new() };
         if events.send(connected()).await.is_err() {
@@ -260,6 +306,13 @@ impl FakeNode {
                         other => panic!("frame kind {other}"),
                     }
                 }
+                Some(_) = wishes.recv() => {
+                    self.left.fetch_add(1, Ordering::SeqCst);
+                    cursor = None;
+                    let reason = "left".into();
+                    let _ = events.send(ClientSideEvent::Disconnected { server: 1, reason }).await;
+                    let _ = events.send(connected()).await;
+                }
                 _ = tick.tick() => {
                     let Some(after) = cursor.as_mut() else { continue };
                     let items: Vec<Delivery> = {
@@ -269,7 +322,11 @@ impl FakeNode {
                     if let Some(last) = items.last() {
                         *after = last.cursor;
                         let searched = last.cursor;
-                        send(&events, KIND_DELIVERIES, Deliveries { items, searched }.encode()).await;
+                        let mut frame = Deliveries { items, searched }.encode();
+                        if take_one(&self.damaged_frames) {
+                            frame = frame.slice(..frame.len() - 1);
+                        }
+                        send(&events, KIND_DELIVERIES, frame).await;
                     }
                 }
             }
@@ -320,7 +377,7 @@ impl FakeNode {
                         ledger.deliveries.push(Delivery {
                             cursor: Cursor { height: ledger.height, commands: position as u32 + 1 },
                             leaf,
-                            time: LedgerTime(1_772_613_001_000_000_000),
+                            time: ledger_time(0),
                             submitter: ParticipantNumber(0),
                             command: submission.batch.command_bytes(position),
                             document: attachment.map(|found| (found.salted, found.sealed.clone())),
@@ -332,7 +389,7 @@ impl FakeNode {
             outcomes.push(outcome);
         }
         let height = Height(ledger.height);
-        let time = LedgerTime(1_772_613_001_000_000_000 + ledger.height);
+        let time = ledger_time(ledger.height * 1_000_000_000);
         let answer = Outcomes { batch, height, time, first_leaf, outcomes };
         Some((KIND_OUTCOMES, answer.encode()))
     }
@@ -345,26 +402,32 @@ impl FakeNode {
                 node: 1,
                 leader: 1,
                 height: ledger.height,
-                time: LedgerTime(1_772_613_001_000_000_000),
+                time: ledger_time(0),
                 leaves: ledger.leaf,
                 log_root: [0; 32],
                 state_root: [0; 32],
                 settled: 0,
                 refused: 0,
             }),
+            Query::Transfer(_) if take_one(&self.blank_answers) => QueryAnswer::Transfer(None),
             Query::Transfer(id) => {
                 QueryAnswer::Transfer(ledger.answers.get(&id).map(|(_, answer, leaf)| {
                     TransferFound {
                         answer: *answer,
                         leaf: *leaf,
                         height: 1,
-                        time: LedgerTime(1_772_613_001_000_000_001),
-                        command: Bytes::new(),
+                        time: ledger_time(0),
+                        command: ledger.command_of(&id),
                     }
                 }))
             }
         }
     }
+}
+
+/// Counts one down; false at 0.
+fn take_one(counter: &AtomicU64) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
 }
 
 async fn send(events: &mpsc::Sender<ClientSideEvent>, kind: u8, payload: Bytes) {
@@ -381,18 +444,18 @@ fn directory() -> DirectoryAnswer {
         sealing_key: crate::seal::public_key(&[seed; 32]).unwrap(),
     };
     let account = |number: u32| AccountRow {
-        number: ledger::AccountNumber(number),
+        number: wire::ledger::AccountNumber(number),
         owner: ParticipantNumber(number),
-        asset: ledger::AssetNumber(0),
-        label: ledger::Label::MAIN,
-        status: ledger::AccountStatus::Open,
+        asset: wire::ledger::AssetNumber(0),
+        label: wire::ledger::Label::MAIN,
+        status: wire::ledger::AccountStatus::Open,
         posted: 0,
     };
     DirectoryAnswer {
         height: 1,
         participants: vec![participant(0, PAYER, 11), participant(1, PAYEE, 21)],
         assets: vec![AssetRow {
-            number: ledger::AssetNumber(0),
+            number: wire::ledger::AssetNumber(0),
             code: "EUR".parse().unwrap(),
             exponent: 2,
             issuer: ParticipantNumber(0),
@@ -420,7 +483,7 @@ pub(crate) async fn listen(node: &FakeNode, config: &Config) -> std::net::Socket
         while let Some(event) = incoming.recv().await {
             match event {
                 ClientEvent::Opened { session, .. } => {
-                    let NodePort { frames, mut events } = node.port();
+                    let NodePort { frames, mut events, .. } = node.port();
                     sessions.insert(session, frames);
                     let server = server.clone();
                     tokio::spawn(async move {

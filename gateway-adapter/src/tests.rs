@@ -4,8 +4,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,7 +14,9 @@ use crate::{
     core::{Channel, ReceiveError, Standing},
     gateway::Gateway,
     store::{Answer, AnswerKind, Store, tests::Disk},
-    testing::{FakeNode, Mood, PAYEE, PAYER, call, config, listen, pacs008, start},
+    testing::{
+        FakeNode, Mood, PAYEE, PAYER, call, config, ledger_time, listen, pacs008, start, uetr,
+    },
 };
 
 fn message(id: &str, numbers: &[u32]) -> Bytes {
@@ -63,7 +65,7 @@ async fn an_outcome_that_was_lost_with_the_connection_is_found_again() {
     assert_eq!(answer.kind, AnswerKind::Report);
     let text = String::from_utf8(answer.xml.to_vec()).unwrap();
     // The node tells when it settled, which was before the block of the repetition.
-    assert!(text.contains("2026-03-04T08:30:01.000"), "{text}");
+    assert!(text.contains(&translate::time::iso_date_time(ledger_time(0))), "{text}");
     assert_eq!((node.settled(), node.submitted().len()), (1, 2));
     gateway.stop().await;
 }
@@ -188,6 +190,119 @@ async fn a_gateway_finds_its_node_over_quic_and_again_after_the_connection_was_l
     gateway.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repetition_waits_until_a_node_tells_when_the_payment_settled() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&settings);
+    node.be(Mood::Lose);
+    node.blank_answers.store(2, Ordering::SeqCst);
+    let gateway = start(settings, &node).await;
+    let mut ticket = gateway.core().receive(message("M1", &[1]), Channel::Http).unwrap();
+    let text = String::from_utf8(ticket.answer().await.unwrap().xml.to_vec()).unwrap();
+    assert!(text.contains(&translate::time::iso_date_time(ledger_time(0))), "{text}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_was_sealed_twice_is_reported_as_it_settled() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = config(&directory.path().join("first"), PAYER, false);
+    // The same bank with an empty store.
+    let second = config(&directory.path().join("second"), PAYER, false);
+    let node = FakeNode::new(&first);
+    for (settings, code) in [(first, "ACSC"), (second, "ACSC")] {
+        let gateway = start(settings, &node).await;
+        let mut ticket = gateway.core().receive(message("M1", &[1]), Channel::Http).unwrap();
+        let text = String::from_utf8(ticket.answer().await.unwrap().xml.to_vec()).unwrap();
+        assert!(text.contains(&format!("<TxSts>{code}</TxSts>")), "{text}");
+        gateway.stop().await;
+    }
+    assert_eq!(node.settled(), 1);
+    // Another amount under the same id is a clash.
+    let third = config(&directory.path().join("third"), PAYER, false);
+    let gateway = start(third, &node).await;
+    let other = pacs008("M1", &[1]).replace("10.00", "11.00");
+    let mut ticket = gateway.core().receive(other.into(), Channel::Http).unwrap();
+    let text = String::from_utf8(ticket.answer().await.unwrap().xml.to_vec()).unwrap();
+    assert!(text.contains("AM05"), "{text}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_busy_for_ever_is_left_and_makes_the_gateway_unready() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&settings);
+    node.be(Mood::Busy);
+    let gateway = start(settings, &node).await;
+    let mut ticket = gateway.core().receive(message("M1", &[1]), Channel::Http).unwrap();
+    until(|| node.left.load(Ordering::SeqCst) > 0).await;
+    assert_eq!(call(&gateway, "GET /readyz", "").await.status, 503);
+    node.be(Mood::Settle);
+    assert_eq!(ticket.answer().await.unwrap().kind, AnswerKind::Report);
+    for _ in 0..300 {
+        if call(&gateway, "GET /readyz", "").await.status == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(call(&gateway, "GET /readyz", "").await.status, 200);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_of_deliveries_that_cannot_be_read_costs_no_credit() {
+    let directory = tempfile::tempdir().unwrap();
+    let payer = config(&directory.path().join("payer"), PAYER, false);
+    let payee = config(&directory.path().join("payee"), PAYEE, false);
+    let node = FakeNode::new(&payer);
+    let sending = start(payer, &node).await;
+    let receiving = start(payee, &node).await;
+    node.damaged_frames.store(1, Ordering::SeqCst);
+    for number in 1..=2 {
+        let text = message(&format!("M{number}"), &[number]);
+        sending.core().receive(text, Channel::Http).unwrap().answer().await.unwrap();
+        until(|| node.damaged_frames.load(Ordering::SeqCst) == 0).await;
+    }
+    until(|| *receiving.core().store.outbox_last().borrow() >= 2).await;
+    let entries = receiving.core().store.outbox(0, 1000, 1 << 20).unwrap();
+    let uetrs: Vec<String> = entries.iter().map(|(_, entry)| entry.uetr.to_string()).collect();
+    assert_eq!(uetrs, [uetr(1), uetr(2)]);
+    receiving.stop().await;
+    sending.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_was_rejected_here_is_found_by_its_uetr() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&settings);
+    let gateway = start(settings, &node).await;
+    let core = gateway.core();
+    let bad = pacs008("M1", &[1, 2]).replacen(">10.00<", ">0.00<", 1);
+    let answer = core.receive(bad.into(), Channel::Http).unwrap().answer().await.unwrap();
+    for number in 1..=2 {
+        let standing = core.standing_of_uetr(&uetr(number).parse().unwrap()).unwrap();
+        assert_eq!(standing, Standing::Answered(answer.clone()), "{number}");
+    }
+    // Sent again without the mistake, the payment counts.
+    let good = core.receive(message("M2", &[1]), Channel::Http).unwrap().answer().await.unwrap();
+    let standing = core.standing_of_uetr(&uetr(1).parse().unwrap()).unwrap();
+    assert_eq!(standing, Standing::Answered(good));
+    gateway.stop().await;
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never");
+}
+
 /// The power fails at some moment of a busy time. What was answered before stays as it was
 /// answered, what was not is answered after the start, and nothing is paid twice or forgotten.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -245,49 +360,4 @@ async fn a_power_cut_at_any_moment_changes_no_answer_and_pays_nothing_twice() {
         }
         gateway.stop().await;
     }
-}
-
-/// Prints figures of the gateway alone, over a stand-in that answers at once; run with
-/// `--ignored --nocapture` on a quiet machine.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn latency_and_throughput_of_the_gateway_alone() {
-    let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let settings = config(directory.path(), PAYER, false);
-    let node = FakeNode::new(&settings);
-    let gateway = start(settings, &node).await;
-    let core = gateway.core();
-    let mut times = Vec::new();
-    for number in 0..200 {
-        let started = Instant::now();
-        let text = message(&format!("L{number}"), &[number]);
-        core.receive(text, Channel::Http).unwrap().answer().await.unwrap();
-        times.push(started.elapsed());
-    }
-    times.sort();
-    println!("one at a time: p50 {:?} p99 {:?}", times[100], times[197]);
-    let started = Instant::now();
-    let mut tasks = tokio::task::JoinSet::new();
-    for caller in 0..64u32 {
-        let core = core.clone();
-        tasks.spawn(async move {
-            for number in 0..100 {
-                let id = 10_000 + caller * 100 + number;
-                let text = message(&format!("T{id}"), &[id]);
-                core.receive(text, Channel::Http).unwrap().answer().await.unwrap();
-            }
-        });
-    }
-    tasks.join_all().await;
-    println!("64 callers: {:.0} payments a second", 6_400.0 / started.elapsed().as_secs_f64());
-    let started = Instant::now();
-    let text = message("BULK", &(100_000..105_000).collect::<Vec<_>>());
-    let bytes = text.len();
-    let answer = core.receive(text, Channel::Http).unwrap().answer().await.unwrap();
-    assert_eq!(answer.kind, AnswerKind::Report);
-    println!(
-        "bulk of 5,000 ({bytes} bytes): {:.0} payments a second",
-        5_000.0 / started.elapsed().as_secs_f64()
-    );
-    gateway.stop().await;
 }

@@ -30,6 +30,6 @@ pub mod xsd;
 
 pub use finding::{Finding, Layer, Severity};
 pub use limits::Limits;
-pub use message::{Message, Profile, Unreadable, read, read_header};
+pub use message::{Message, Profile, Unreadable, Validation, read, read_header};
 pub use name::MessageName;
 pub use tree::{Node, Tree};

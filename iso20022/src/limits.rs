@@ -13,8 +13,10 @@ pub const DEPTH_MAX: usize = 32;
 pub const ATTRIBUTES_MAX: usize = 32;
 /// Most elements in one message.
 pub const ELEMENTS_MAX: usize = 200_000;
-/// Most findings kept for one message; further ones are dropped.
+/// Most schema findings, and most errors of the layers above, kept for one message.
 pub const FINDINGS_MAX: usize = 64;
+/// Most warnings kept for one message. Counted apart from errors, so that neither hides the other.
+pub const WARNINGS_MAX: usize = 64;
 /// Longest excerpt of an offending value in a finding, in characters.
 pub const EXCERPT_CHARS_MAX: usize = 80;
 /// Most prefixes in scope at one time, and most different namespaces in one message.
@@ -36,7 +38,7 @@ pub struct Limits {
     pub attributes_max: usize,
     /// Most elements in the message.
     pub elements_max: usize,
-    /// Most findings kept.
+    /// Most schema findings kept.
     pub findings_max: usize,
 }
 

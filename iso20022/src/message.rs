@@ -60,13 +60,32 @@ impl Message {
     }
 
     /// The schema findings and those of the layers above: cross-field rules, the profile, and
-    /// reference data. In order of layer, then place; at most the reader's limit plus 64.
+    /// reference data.
+    #[must_use]
+    pub fn check(&self, profile: Profile) -> Validation {
+        let report = rules::check(self, profile);
+        let mut findings = self.findings.clone();
+        findings.extend(report.findings);
+        Validation { findings, truncated: report.truncated }
+    }
+
+    /// The findings of [`Message::check`], for callers that do not ask whether there are more.
     #[must_use]
     pub fn validate(&self, profile: Profile) -> Vec<Finding> {
-        let mut findings = self.findings.clone();
-        findings.extend(rules::check(self, profile));
-        findings
+        self.check(profile).findings
     }
+}
+
+/// What all layers say against a message; see [`Message::check`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validation {
+    /// The findings, in order of layer, then place: at most the reader's limit of the schema, and
+    /// of the layers above [`FINDINGS_MAX`](crate::limits::FINDINGS_MAX) errors and
+    /// [`WARNINGS_MAX`](crate::limits::WARNINGS_MAX) warnings.
+    pub findings: Vec<Finding>,
+    /// True when the layers above the schema had more errors than are listed, so that a part of the
+    /// message without an error may be wrong all the same. Never for dropped warnings.
+    pub truncated: bool,
 }
 
 /// Reads a message: a `Document`, optionally with an `AppHdr`, in any wrapper or none.

@@ -158,6 +158,11 @@ impl<'a> Node<'a> {
         &self.tree.nodes[self.id as usize]
     }
 
+    /// The index by which [`Tree::node`] gives this node again.
+    pub(crate) fn id(self) -> u32 {
+        self.id
+    }
+
     pub(crate) fn kind(self) -> NodeKind {
         self.data().kind
     }

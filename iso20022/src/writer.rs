@@ -20,8 +20,6 @@ pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 pub(crate) enum Change<'a> {
     /// Write it as it is.
     Keep,
-    /// Leave it out.
-    Drop,
     /// Write it with this text.
     Text(&'a str),
     /// Write it with text and attributes of another element.
@@ -31,18 +29,32 @@ pub(crate) enum Change<'a> {
 /// Writes a tree as a document of its own. Reading the result gives the same content.
 #[must_use]
 pub fn write(tree: &Tree) -> Vec<u8> {
-    write_changed(tree, &|_| Change::Keep)
+    let mut out = String::with_capacity(tree.source().len() + 64);
+    out.push_str(DECLARATION);
+    element(&mut out, tree.root(), Some(tree.message()), &|_| Change::Keep);
+    out.into_bytes()
 }
 
-/// Writes a tree with changes; `decide` is asked for each element of the message's namespace.
-pub(crate) fn write_changed<'a>(
-    tree: &'a Tree,
+/// Writes a document of which the body has only these of its children, with changes; `decide` is
+/// asked for each element of the message's namespace in them. Costs what it writes: the other
+/// children, of which a batch has many, are not visited.
+pub(crate) fn write_selected<'a>(
+    body: Node<'a>,
+    children: impl IntoIterator<Item = Node<'a>>,
     decide: &dyn Fn(Node<'a>) -> Change<'a>,
 ) -> Vec<u8> {
-    // The source may be a batch of which little is written.
+    let tree = body.tree();
     let mut out = String::with_capacity(tree.source().len().min(4096) + 64);
     out.push_str(DECLARATION);
-    element(&mut out, tree.root(), Some(tree.message()), decide);
+    start(&mut out, tree.root(), tree.root(), Some(tree.message()));
+    out.push('>');
+    start(&mut out, body, body, None);
+    out.push('>');
+    for child in children {
+        element(&mut out, child, None, decide);
+    }
+    end(&mut out, body);
+    end(&mut out, tree.root());
     out.into_bytes()
 }
 
@@ -68,24 +80,10 @@ fn element<'a>(
 ) {
     let change = if node.kind() == NodeKind::Element { decide(node) } else { Change::Keep };
     let content = match change {
-        Change::Drop => return,
         Change::ContentOf(other) => other,
         Change::Keep | Change::Text(_) => node,
     };
-    out.push('<');
-    out.push_str(node.name());
-    if let Some(namespace) = namespace {
-        out.push_str(" xmlns=\"");
-        out.push_str(&namespace.namespace());
-        out.push('"');
-    }
-    for (name, value) in content.attributes() {
-        out.push(' ');
-        out.push_str(name);
-        out.push_str("=\"");
-        escape_attribute(out, value);
-        out.push('"');
-    }
+    start(out, node, content, namespace);
     let mut nodes = node.nodes().peekable();
     let text = match change {
         Change::Text(text) => text,
@@ -105,6 +103,28 @@ fn element<'a>(
             element(out, child, None, decide);
         }
     }
+    end(out, node);
+}
+
+/// A start tag without its closing bracket, with the attributes of `content`.
+fn start(out: &mut String, node: Node<'_>, content: Node<'_>, namespace: Option<MessageName>) {
+    out.push('<');
+    out.push_str(node.name());
+    if let Some(namespace) = namespace {
+        out.push_str(" xmlns=\"");
+        out.push_str(&namespace.namespace());
+        out.push('"');
+    }
+    for (name, value) in content.attributes() {
+        out.push(' ');
+        out.push_str(name);
+        out.push_str("=\"");
+        escape_attribute(out, value);
+        out.push('"');
+    }
+}
+
+fn end(out: &mut String, node: Node<'_>) {
     out.push_str("</");
     out.push_str(node.name());
     out.push('>');

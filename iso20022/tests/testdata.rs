@@ -2,8 +2,8 @@
 //! are named after (what follows `--` in a name only tells variants apart).
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use iso20022::views::{CreditTransfer, Header, Return, Status};
-use iso20022::{Finding, Layer, Limits, Message, Profile, read, rules, writer};
+use iso20022::views::{CreditTransfer, Header, Return, Split, Status};
+use iso20022::{Finding, Layer, Limits, Message, Profile, limits, read, rules, writer};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -215,4 +215,58 @@ fn a_transaction_taken_out_stands_alone() {
         "{:#?}",
         alone.validate(Profile::Corridor)
     );
+}
+
+#[test]
+fn supplementary_data_of_the_message_stays_behind() {
+    let note = |text: &str| {
+        format!("<SplmtryData><Envlp><x:N xmlns:x=\"urn:n\">{text}</x:N></Envlp></SplmtryData>")
+    };
+    let text = String::from_utf8(files("valid")[3].1.clone()).unwrap();
+    let text = text
+        .replace("</CdtTrfTxInf>", &format!("{}</CdtTrfTxInf>", note("own")))
+        .replace("</FIToFICstmrCdtTrf>", &format!("{}</FIToFICstmrCdtTrf>", note("shared")));
+    let message = read(text.as_bytes(), &Limits::message()).unwrap();
+    assert!(message.is_schema_valid(), "{:#?}", message.findings);
+    let view = CreditTransfer::of(&message).unwrap();
+    let split = Split::of(message.clone()).unwrap();
+    assert_eq!((split.len(), split.is_empty()), (2, false));
+    for index in 0..2 {
+        let alone = split.document(index);
+        assert_eq!(alone, view.extract(index));
+        let text = std::str::from_utf8(&alone).unwrap();
+        assert!(text.contains(">own<") && !text.contains(">shared<"), "{text}");
+        assert!(read(&alone, &Limits::message()).unwrap().is_schema_valid());
+    }
+}
+
+#[test]
+fn warnings_and_errors_have_limits_of_their_own() {
+    let text = String::from_utf8(files("valid")[3].1.clone()).unwrap();
+    let start = text.find("<CdtTrfTxInf>").unwrap();
+    let end = start + text[start..].find("</CdtTrfTxInf>").unwrap() + "</CdtTrfTxInf>".len();
+    let one = text[start..end].replace("<EndToEndId>", "<EndToEndId>/");
+    let with = |warnings: usize, errors: usize| {
+        let wrong = one.replace("Ccy=\"EUR\"", "Ccy=\"ZZZ\"");
+        let text = format!(
+            "{}{}{}{}",
+            &text[..start],
+            one.repeat(warnings),
+            wrong.repeat(errors),
+            &text[end..]
+        );
+        let message = read(text.as_bytes(), &Limits::batch()).unwrap();
+        assert!(message.is_schema_valid(), "{:#?}", message.findings);
+        let validation = message.check(Profile::Base);
+        assert_eq!(validation.findings, message.validate(Profile::Base));
+        let errors = validation.findings.iter().filter(|finding| finding.is_error()).count();
+        (validation.findings.len() - errors, errors, validation.truncated)
+    };
+    let (few_warnings, few_errors, truncated) = with(1, 1);
+    assert!(few_warnings > 0 && few_errors > 0 && !truncated);
+    let (warnings, errors, truncated) = with(1_000, 1);
+    assert_eq!((warnings, truncated), (limits::WARNINGS_MAX, false));
+    assert_eq!(errors, few_errors, "no error is lost");
+    let (warnings, errors, truncated) = with(1_000, 1_000);
+    assert_eq!((warnings, errors, truncated), (limits::WARNINGS_MAX, limits::FINDINGS_MAX, true));
 }

@@ -67,9 +67,14 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The state before the first block.
-    pub fn genesis(genesis: &Genesis) -> Result<Self, wire::genesis::GenesisError> {
+    /// The state before the first block. `table_key` is a secret of this node alone that keeps
+    /// its table of ids well spread; it changes no answer and no digest.
+    pub fn genesis(
+        genesis: &Genesis,
+        table_key: [u64; 2],
+    ) -> Result<Self, wire::genesis::GenesisError> {
         let mut ledger = genesis.ledger()?;
+        ledger.set_id_table_key(table_key);
         let state_root = ledger.seal_block();
         let mut frontier = Frontier::new();
         let mut bytes = Vec::new();
@@ -130,16 +135,7 @@ impl Chain {
         self.time = time;
         self.log_index = log_index;
         let bytes = block.bytes.clone();
-        Ok(AppliedBlock {
-            height,
-            log_index,
-            time,
-            first_leaf,
-            submissions,
-            seal,
-            bytes,
-            block,
-        })
+        Ok(AppliedBlock { height, log_index, time, first_leaf, submissions, seal, bytes, block })
     }
 
     /// Looks ids up again where the first look-up missed a run whose ids have since left memory.
@@ -153,7 +149,7 @@ impl Chain {
             return Ok(Vec::new());
         }
         let again = |prepared: &PreparedSubmission| {
-            PreparedSubmission::find_old(prepared.submission.clone(), old)
+            PreparedSubmission::find_old(prepared.submission.clone(), old, old.version())
                 .map(|found| found.old_ids)
                 .map_err(|error| std::io::Error::other(error.to_string()))
         };
@@ -224,6 +220,11 @@ impl Chain {
             self.ledger.release_generation(before);
             self.runs_released = self.runs_released.max(generation);
         }
+    }
+
+    /// Runs below this number have left memory: for their ids the disk must be asked.
+    pub fn runs_released(&self) -> u64 {
+        self.runs_released
     }
 
     /// The ledger, for reading.

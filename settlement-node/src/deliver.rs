@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ledger::{AccountNumber, Command, LedgerTime, Outcome, ParticipantNumber, TransferId};
+use ledger::{AccountNumber, Command, LedgerTime, Outcome, ParticipantNumber};
 use wire::{
     batch::Submission,
     client::{Cursor, Delivery},
@@ -116,9 +116,4 @@ pub fn takes_part(command: &Command, bank: ParticipantNumber, owners: &Owners) -
         Command::Redeem(redeem) => owns(redeem.account),
         _ => false,
     }
-}
-
-/// The id that a command carries, if it is this one.
-pub fn names(command: &Command, id: &TransferId) -> bool {
-    command.id().as_ref() == Some(id)
 }

@@ -50,6 +50,8 @@ pub enum Event {
     },
     /// A submission that the leader could not take.
     ForwardRefused {
+        /// Which node.
+        peer: u64,
         /// The batch.
         batch: Digest,
         /// Whether the leader was busy; otherwise it was no leader.
@@ -99,14 +101,7 @@ pub enum Event {
         after: Cursor,
     },
     /// The history was searched for a session.
-    Scanned {
-        /// The session.
-        session: SessionId,
-        /// The stream that was searched for.
-        stream: u32,
-        /// How far; everything found up to here was sent.
-        reached: Cursor,
-    },
+    Scanned(Scanned),
     /// A delivery could not be put into a session's queue.
     DeliveryFailed {
         /// The session.
@@ -159,8 +154,23 @@ pub struct Scan {
     pub participant: ParticipantNumber,
     /// Search after this place.
     pub after: Cursor,
+    /// The last block to search: the last one that was applied when the owners were read.
+    pub up_to: u64,
     /// Owner of each account.
     pub owners: Owners,
+}
+
+/// What a search of the history came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// The session.
+    pub session: SessionId,
+    /// The stream that was searched for.
+    pub stream: u32,
+    /// How far; everything found up to here was put into the session's queue.
+    pub reached: Cursor,
+    /// Whether it ended because that queue was full.
+    pub blocked: bool,
 }
 
 /// A frame for a session.

@@ -13,7 +13,8 @@ use wire::{block, limits::BATCHES_PER_BLOCK_MAX, limits::BLOCK_BYTES_MAX};
 
 use crate::{
     limits::{
-        TRACKED_SUBMISSIONS_MAX, TRACKED_TICKS_MAX, WAITING_BYTES_MAX, WAITING_SUBMISSIONS_MAX,
+        SIGNATURES_PER_BLOCK_MAX, TRACKED_BYTES_MAX, TRACKED_SUBMISSIONS_MAX, TRACKED_TICKS_MAX,
+        WAITING_BYTES_MAX, WAITING_SUBMISSIONS_MAX,
     },
     prepare::PreparedSubmission,
 };
@@ -35,6 +36,7 @@ pub struct Tracked {
 #[derive(Debug, Default)]
 pub struct Intake {
     tracked: HashMap<Digest, Tracked>,
+    tracked_bytes: usize,
     waiting: VecDeque<PreparedSubmission>,
     waiting_bytes: usize,
     /// Batches that wait or are in a block not yet applied: not ordered twice.
@@ -60,9 +62,13 @@ impl Intake {
             }
             return Ok(false);
         }
-        if self.tracked.len() >= TRACKED_SUBMISSIONS_MAX {
+        let bytes = prepared.submission.bytes().len();
+        if self.tracked.len() >= TRACKED_SUBMISSIONS_MAX
+            || self.tracked_bytes + bytes > TRACKED_BYTES_MAX
+        {
             return Err(Full);
         }
+        self.tracked_bytes += bytes;
         let tracked = Tracked {
             prepared: prepared.clone(),
             sessions: vec![session],
@@ -75,15 +81,22 @@ impl Intake {
 
     /// Takes an own submission off the list, because it was applied or given back.
     pub fn untrack(&mut self, digest: &Digest) -> Option<Tracked> {
-        self.tracked.remove(digest)
+        let tracked = self.tracked.remove(digest)?;
+        self.tracked_bytes -= tracked.prepared.submission.bytes().len();
+        Some(tracked)
     }
 
     /// Forgets a session. Its submissions may still be ordered.
     pub fn forget_session(&mut self, session: SessionId) {
+        let mut freed = 0;
         self.tracked.retain(|_, tracked| {
             tracked.sessions.retain(|known| *known != session);
+            if tracked.sessions.is_empty() {
+                freed += tracked.prepared.submission.bytes().len();
+            }
             !tracked.sessions.is_empty()
         });
+        self.tracked_bytes -= freed;
     }
 
     /// Own submissions that should be passed to a leader now, oldest first.
@@ -129,10 +142,7 @@ impl Intake {
             .map(|(digest, _)| *digest)
             .collect();
         digests.sort_by_key(|digest| digest.0);
-        digests
-            .into_iter()
-            .filter_map(|digest| Some((digest, self.tracked.remove(&digest)?)))
-            .collect()
+        digests.into_iter().filter_map(|digest| Some((digest, self.untrack(&digest)?))).collect()
     }
 
     /// Puts a submission in line for a block of this leader. One that is in line already stays there once.
@@ -160,10 +170,15 @@ impl Intake {
     /// Takes what fits into one block, in order of arrival.
     pub fn take_block(&mut self) -> Vec<PreparedSubmission> {
         let mut room = BLOCK_BYTES_MAX - block::HEADER_BYTES;
-        let mut taken = Vec::new();
+        let mut signatures = 0;
+        let mut taken: Vec<PreparedSubmission> = Vec::new();
         while let Some(next) = self.waiting.front() {
             let needed = next.submission.bytes().len() + block::PER_SUBMISSION_BYTES;
-            if needed > room || taken.len() == BATCHES_PER_BLOCK_MAX {
+            signatures += next.submission.batch.batch().authorisations.len();
+            if needed > room
+                || taken.len() == BATCHES_PER_BLOCK_MAX
+                || signatures > SIGNATURES_PER_BLOCK_MAX
+            {
                 break;
             }
             room -= needed;

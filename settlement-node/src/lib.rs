@@ -17,7 +17,10 @@ pub mod node;
 
 pub mod chain;
 pub mod deliver;
+pub mod forms;
 pub mod intake;
+pub mod old_ids;
+pub mod past;
 pub mod peer_message;
 pub mod recover;
 pub mod subscribers;

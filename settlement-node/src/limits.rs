@@ -16,10 +16,14 @@ pub const WAITING_BYTES_MAX: usize = 48 << 20;
 pub const WAITING_SUBMISSIONS_MAX: usize = 32_768;
 /// Submissions of own sessions that are followed until they are applied.
 pub const TRACKED_SUBMISSIONS_MAX: usize = 65_536;
+/// Bytes of those submissions.
+pub const TRACKED_BYTES_MAX: usize = 64 << 20;
+/// Signatures in one block: bounds the time in which a follower checks it.
+pub const SIGNATURES_PER_BLOCK_MAX: usize = 2_048;
 /// Ticks after which a submission without an answer is given back as "busy" (its fate is then unknown).
 pub const TRACKED_TICKS_MAX: u64 = 100;
 /// Ticks between two attempts to pass a submission on to the leader.
-pub const FORWARD_AGAIN_TICKS: u64 = 10;
+pub const FORWARD_AGAIN_TICKS: u64 = 20;
 /// What a gateway is told to wait when the node is busy, in milliseconds.
 pub const BUSY_RETRY_MS: u32 = 100;
 /// How far a leader's time may be ahead of a follower's own clock, in nanoseconds.
@@ -54,3 +58,11 @@ pub const EVENTS_PER_ROUND_MAX: usize = 1_024;
 pub const HAND_OVER_WAIT: Duration = Duration::from_millis(300);
 /// Requests that wait for the disk reader.
 pub const READS_MAX: usize = 4_096;
+/// Bytes of blocks read from memory for a subscriber at one tick.
+pub const DELIVERIES_BURST_BYTES_MAX: usize = 4 << 20;
+/// Ticks that a subscriber whose queue stays full is left alone.
+pub const PATIENCE_TICKS_MAX: u64 = 20;
+/// Runs of ids that wait to be written. Each holds up to 64 MiB of memory.
+pub const RUNS_WAITING_MAX: usize = 4;
+/// Longest payload of an answer to a session: a frame with room for its head.
+pub const ANSWER_BYTES_MAX: usize = CLIENT_FRAME_BYTES_MAX - 1_024;

@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ledger::{Digest, LedgerTime, ParticipantNumber};
+use ledger::{Digest, LedgerTime};
 use link::SessionId;
 use order::{Order, ProposeError, Role, StepError};
 use wire::{
@@ -25,9 +25,12 @@ use crate::{
     deliver::Owners,
     event::{Effects, Event, Find, Reply},
     intake::Intake,
-    limits::{BLOCKS_IN_FLIGHT_MAX, BUSY_RETRY_MS, FORWARD_AGAIN_TICKS, TIME_AHEAD_MAX_NS},
+    limits::{
+        ANSWER_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, BUSY_RETRY_MS, FORWARD_AGAIN_TICKS,
+        TIME_AHEAD_MAX_NS,
+    },
     prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
-    subscribers::Subscribers,
+    subscribers::{Place, Subscribers},
 };
 
 /// Why the loop cannot go on. The process must stop and say so.
@@ -62,6 +65,16 @@ pub struct Counters {
     pub leader_changes: u64,
 }
 
+/// A leader whose clock is too far ahead. Following it would stop the network: nothing it orders can
+/// be accepted, and its heartbeats would keep everybody from electing another one.
+#[derive(Clone, Copy, Debug)]
+struct Distrust {
+    leader: u64,
+    term: u64,
+    /// When its block would be acceptable.
+    until: LedgerTime,
+}
+
 /// All state of a node.
 pub struct Node {
     id: u64,
@@ -75,6 +88,7 @@ pub struct Node {
     /// Index of each block proposed in this term and not yet applied.
     in_flight: std::collections::VecDeque<u64>,
     last_block_time: LedgerTime,
+    distrust: Option<Distrust>,
     owners: Owners,
     tick: u64,
     now: LedgerTime,
@@ -99,6 +113,7 @@ impl Node {
             prepared: BTreeMap::new(),
             in_flight: std::collections::VecDeque::new(),
             last_block_time,
+            distrust: None,
             owners,
             tick: 0,
             now: last_block_time,
@@ -122,8 +137,11 @@ impl Node {
             Event::PeerMisbehaved { peer, what } => self.misbehaved(peer, &what, effects),
             Event::PeerLost { peer } => self.order.unreachable(peer),
             Event::Forwarded { peer, prepared } => self.on_forwarded(peer, prepared, effects),
-            Event::ForwardRefused { batch, busy } => {
-                if busy && let Some(tracked) = self.intake.untrack(&batch) {
+            Event::ForwardRefused { peer, batch, busy } => {
+                if busy
+                    && Some(peer) == self.leader
+                    && let Some(tracked) = self.intake.untrack(&batch)
+                {
                     self.give_back(batch, &tracked.sessions, effects);
                 }
             }
@@ -139,14 +157,16 @@ impl Node {
                 self.intake.forget_session(session);
             }
             Event::Submit { session, prepared } => self.on_submit(session, prepared, effects),
-            Event::Subscribe { session, after } => {
-                self.subscribers.subscribe(session, after, &self.owners, effects);
-            }
-            Event::Scanned { session, stream, reached } => {
-                self.subscribers.scanned(session, stream, reached, &self.owners, effects);
-            }
+            Event::Subscribe { session, after } => self.subscribers.subscribe(session, after),
+            Event::Scanned(found) => self.subscribers.scanned(
+                &found,
+                &Place { tick: self.tick, height: self.chain.height().0, owners: &self.owners },
+                effects,
+            ),
             Event::DeliveryFailed { session, stream, after } => {
-                self.subscribers.delivery_failed(session, stream, after);
+                let at =
+                    Place { tick: self.tick, height: self.chain.height().0, owners: &self.owners };
+                self.subscribers.delivery_failed(session, stream, after, &at);
             }
             Event::Query { session, number, query } => {
                 self.on_query(session, number, query, effects);
@@ -183,8 +203,8 @@ impl Node {
             self.give_back(batch, &tracked.sessions, effects);
         }
         self.pass_on(effects);
-        let height = self.chain.height().0;
-        self.subscribers.tick(self.tick, height, &self.owners, effects);
+        let at = Place { tick: self.tick, height: self.chain.height().0, owners: &self.owners };
+        self.subscribers.on_tick(&at, effects);
     }
 
     fn on_peer(
@@ -194,25 +214,39 @@ impl Node {
         effects: &mut Effects,
     ) {
         let from = message.from;
+        if let Some(distrust) = self.distrust
+            && (distrust.leader, distrust.term) == (from, message.term)
+            && self.now < distrust.until
+        {
+            // Silence towards a leader with a wrong clock lets the others elect another one.
+            return;
+        }
         let horizon = self.now.0.saturating_add(TIME_AHEAD_MAX_NS);
         if let Some((index, block)) = blocks.iter().find(|(_, block)| block.time.0 > horizon) {
             let ahead_ms = (block.time.0 - self.now.0) / 1_000_000;
             let what =
                 format!("block at index {index} is {ahead_ms} ms ahead of this node's clock");
+            let until = LedgerTime(block.time.0 - TIME_AHEAD_MAX_NS);
+            self.distrust = Some(Distrust { leader: from, term: message.term, until });
             return self.misbehaved(from, &what, effects);
         }
         let terms: Vec<u64> = message.entries.iter().map(|entry| entry.term).collect();
         let first = message.entries.first().map_or(0, |entry| entry.index);
         match self.order.step(message) {
+            Ok(()) if blocks.is_empty() => {}
             Ok(()) => {
+                // What the log did not take, or has cut off, is not kept either.
+                let last_index = self.order.last_index();
                 for (index, block) in blocks {
                     let offset = index.saturating_sub(first) as usize;
                     if let Some(term) = terms.get(offset)
                         && index > self.chain.log_index()
+                        && index <= last_index
                     {
                         self.prepared.insert(index, (*term, block));
                     }
                 }
+                self.prepared.split_off(&(last_index + 1));
             }
             // This node is behind with its disk or its ledger; the leader sends it again.
             Err(StepError::Busy) => {}
@@ -365,7 +399,8 @@ impl Node {
             Some((term, block)) if term == entry.term && block.bytes == entry.data => block,
             _ => {
                 let domain: Domain = *self.chain.domain();
-                PreparedBlock::trusted(entry.data, &domain, &*self.old_ids)
+                let runs_below = self.old_ids.version();
+                PreparedBlock::trusted(entry.data, &domain, &*self.old_ids, runs_below)
                     .map(Arc::new)
                     .map_err(|error| Fatal::BadEntry { index, reason: error.to_string() })?
             }
@@ -415,7 +450,12 @@ impl Node {
     ) {
         let Some(participant) = self.subscribers.participant(session) else { return };
         let answer = match query {
-            client::Query::Directory => QueryAnswer::Directory(self.directory(participant)),
+            client::Query::Directory if self.subscribers.may_ask_directory(session, self.tick) => {
+                QueryAnswer::Directory(crate::view::directory(&self.chain, participant))
+            }
+            client::Query::Directory => {
+                QueryAnswer::Failed("the directory was sent just now; ask again later".to_owned())
+            }
             client::Query::Status => QueryAnswer::Status(self.status_answer()),
             client::Query::Transfer(id) => {
                 let entry = self.chain.ledger().lookup(&id);
@@ -424,12 +464,11 @@ impl Node {
                 return;
             }
         };
-        let payload = answer.encode(number);
+        let mut payload = answer.encode(number);
+        if payload.len() > ANSWER_BYTES_MAX {
+            payload = QueryAnswer::Failed("the answer is too large".to_owned()).encode(number);
+        }
         effects.replies.push(Reply { session, kind: client::KIND_ANSWER, payload });
-    }
-
-    fn directory(&self, participant: ParticipantNumber) -> client::DirectoryAnswer {
-        crate::view::directory(&self.chain, participant)
     }
 
     fn status_answer(&self) -> client::StatusAnswer {

@@ -9,7 +9,7 @@ use wire::{
     peer::{RaftEntry, RaftMessage},
 };
 
-use crate::prepare::{OldIdSource, PreparedBlock};
+use crate::prepare::{OldIdSource, PrepareError, PreparedBlock};
 
 /// The wire's form of a message.
 pub fn to_wire(message: Message) -> RaftMessage {
@@ -62,26 +62,40 @@ pub fn from_wire(message: RaftMessage) -> Option<Message> {
 /// A message with its checked blocks by index.
 pub type CheckedMessage = (Message, Vec<(u64, Arc<PreparedBlock>)>);
 
+/// Why a peer's message did not become an event.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// No honest node sends it.
+    #[error("{0}")]
+    Misbehaved(String),
+    /// This node cannot read its own disk: it must stop, the peer is not to blame.
+    #[error("look up old ids: {0}")]
+    OldIds(std::io::Error),
+}
+
 /// Reads a peer's message and checks every signature in it.
-///
-/// # Errors
-/// A text for the alarm when it is no message, or when a block in it is forged.
 pub fn check(
     peer: u64,
     payload: Bytes,
     domain: &Domain,
     old: &dyn OldIdSource,
-) -> Result<CheckedMessage, String> {
-    let raft = RaftMessage::decode(payload).map_err(|error| format!("no message: {error}"))?;
-    let message = from_wire(raft).ok_or("unknown kind of message")?;
+) -> Result<CheckedMessage, CheckError> {
+    let bad = |what: String| CheckError::Misbehaved(what);
+    let raft = RaftMessage::decode(payload).map_err(|error| bad(format!("no message: {error}")))?;
+    let message = from_wire(raft).ok_or_else(|| bad("unknown kind of message".to_owned()))?;
     if message.from != peer {
-        return Err(format!("says it comes from node {}", message.from));
+        return Err(bad(format!("says it comes from node {}", message.from)));
     }
     let mut blocks = Vec::new();
     if message.kind == MessageKind::Append {
         for entry in message.entries.iter().filter(|entry| !entry.data.is_empty()) {
-            let block = PreparedBlock::check(entry.data.clone(), domain, old)
-                .map_err(|error| format!("forged block at index {}: {error}", entry.index))?;
+            let block = match PreparedBlock::check(entry.data.clone(), domain, old) {
+                Ok(block) => block,
+                Err(PrepareError::OldIds(error)) => return Err(CheckError::OldIds(error)),
+                Err(error) => {
+                    return Err(bad(format!("forged block at index {}: {error}", entry.index)));
+                }
+            };
             blocks.push((entry.index, Arc::new(block)));
         }
     }

@@ -16,8 +16,8 @@ use wire::{
 pub trait OldIdSource: Send + Sync {
     /// Runs that were consulted so far are those with a number below this.
     fn version(&self) -> u64;
-    /// The first answer to this id, if a run on disk has it.
-    fn find(&self, id: &TransferId) -> Result<Option<IdEntry>, std::io::Error>;
+    /// The first answer to this id, if a run on disk with a number below `runs_below` has it.
+    fn find(&self, id: &TransferId, runs_below: u64) -> Result<Option<IdEntry>, std::io::Error>;
 }
 
 /// Why a frame did not become an event.
@@ -49,19 +49,24 @@ impl PreparedSubmission {
         domain: &Domain,
         old: &dyn OldIdSource,
     ) -> Result<Self, PrepareError> {
-        Self::find_old(RawSubmission::decode(bytes)?.verify(domain)?, old)
+        let submission = RawSubmission::decode(bytes)?.verify(domain)?;
+        // The version is read first: a run published in between may be consulted or not, and its
+        // ids are still in memory when this submission is applied.
+        let runs_below = old.version();
+        Self::find_old(submission, old, runs_below)
     }
 
-    /// Adds what the disk knows of the ids of a checked submission.
-    pub fn find_old(submission: Submission, old: &dyn OldIdSource) -> Result<Self, PrepareError> {
-        // The version is read first: a run published in between is then consulted too often, never
-        // too seldom.
-        let runs_seen = old.version();
+    /// Adds what runs below a number know of the ids of a checked submission.
+    pub fn find_old(
+        submission: Submission,
+        old: &dyn OldIdSource,
+        runs_below: u64,
+    ) -> Result<Self, PrepareError> {
         let mut old_ids = Vec::new();
-        if runs_seen > 0 {
+        if runs_below > 0 {
             for checked in &submission.batch.batch().commands {
                 if let Some(id) = checked.command.id()
-                    && let Some(entry) = old.find(&id)?
+                    && let Some(entry) = old.find(&id, runs_below)?
                 {
                     old_ids.push((id, entry));
                 }
@@ -69,7 +74,7 @@ impl PreparedSubmission {
             old_ids.sort_by_key(|(id, _)| *id);
             old_ids.dedup_by_key(|(id, _)| *id);
         }
-        Ok(Self { submission, old_ids, runs_seen })
+        Ok(Self { submission, old_ids, runs_seen: runs_below })
     }
 
     /// The digest that the batch is known by.
@@ -97,24 +102,32 @@ impl PreparedBlock {
         old: &dyn OldIdSource,
     ) -> Result<Self, PrepareError> {
         let block = RawBlock::decode(bytes.clone())?.verify(domain)?;
-        Self::find_old(block, bytes, old)
+        Self::find_old(block, bytes, old, old.version())
     }
 
     /// Reads a block from this node's own log, whose signatures were checked before it was written.
+    /// Only runs below a number are consulted: while the log is replayed, the others hold ids that
+    /// memory still holds too, or that are yet to come.
     pub fn trusted(
         bytes: Bytes,
         domain: &Domain,
         old: &dyn OldIdSource,
+        runs_below: u64,
     ) -> Result<Self, PrepareError> {
         let block = RawBlock::decode(bytes.clone())?.trusted(domain)?;
-        Self::find_old(block, bytes, old)
+        Self::find_old(block, bytes, old, runs_below)
     }
 
-    fn find_old(block: Block, bytes: Bytes, old: &dyn OldIdSource) -> Result<Self, PrepareError> {
+    fn find_old(
+        block: Block,
+        bytes: Bytes,
+        old: &dyn OldIdSource,
+        runs_below: u64,
+    ) -> Result<Self, PrepareError> {
         let submissions = block
             .submissions
             .into_iter()
-            .map(|submission| PreparedSubmission::find_old(submission, old))
+            .map(|submission| PreparedSubmission::find_old(submission, old, runs_below))
             .collect::<Result<_, _>>()?;
         Ok(Self { time: block.time, submissions, bytes })
     }

@@ -5,17 +5,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use order::{Config, Entry, HardState, Order, OrderError, Restored};
+use order::{Config, HardState, Order, OrderError, Restored};
 use wire::genesis::{Genesis, GenesisError};
 
 use crate::{
     chain::{AppliedBlock, Chain},
+    forms::{history_block, order_entry},
     limits::{ELECTION_TICKS, HEARTBEAT_TICKS, REPLAY_BYTES_MAX},
     node::Node,
     prepare::{OldIdSource, PreparedBlock},
     store::{
-        history::{History, HistoryBlock, HistoryError},
+        history::{History, HistoryError},
         runs::RunError,
         wal::{ReadError, Recovered, WalEntry, WalReader},
     },
@@ -30,6 +30,9 @@ pub enum RecoverError {
     /// The log cannot be read.
     #[error("read the log: {0}")]
     Log(#[from] ReadError),
+    /// The log does not reach back to the first entry, from which the state is computed.
+    #[error("the log begins at entry {0}; the state cannot be computed without what was before")]
+    NoBeginning(u64),
     /// An entry of the log is no block.
     #[error("entry {index} of the log: {reason}")]
     Entry {
@@ -52,26 +55,6 @@ pub enum RecoverError {
     Order(#[from] OrderError),
 }
 
-/// What a block looks like in the history.
-pub fn history_block(block: &AppliedBlock) -> HistoryBlock {
-    let mut outcome = Vec::new();
-    for submission in &block.submissions {
-        for one in &submission.outcomes {
-            wire::client::put_outcome(&mut outcome, one);
-        }
-    }
-    HistoryBlock {
-        height: block.height.0,
-        log_index: block.log_index,
-        time_ns: block.time.0,
-        first_leaf: block.first_leaf,
-        leaf_count: block.seal.records + 1,
-        block: block.bytes.clone(),
-        outcome: Bytes::from(outcome),
-        seal: Bytes::copy_from_slice(&block.seal.encode()),
-    }
-}
-
 /// What to start a node with.
 pub struct Start<'a> {
     /// The node's id.
@@ -86,6 +69,9 @@ pub struct Start<'a> {
     pub old_ids: Arc<dyn OldIdSource>,
     /// Seed of election timeouts.
     pub seed: u64,
+    /// Secret key of the table of ids, so that nobody can choose ids that collide in it. It changes
+    /// no answer and no digest.
+    pub table_key: [u64; 2],
 }
 
 /// Computes the applied state and puts the node together. `write_run` writes a generation of ids
@@ -95,9 +81,15 @@ pub fn start(
     history: &mut History,
     mut write_run: impl FnMut(u64, Arc<ledger::Generation>) -> Result<(), RunError>,
 ) -> Result<Node, RecoverError> {
-    let mut chain = Chain::genesis(start.genesis)?;
-    let hard_state = start.recovered.hard_state.unwrap_or_default();
-    let commit = hard_state.commit.min(start.recovered.last_index);
+    let mut chain = Chain::genesis(start.genesis, start.table_key)?;
+    let commit = start.recovered.hard_state.unwrap_or_default().commit;
+    if start.recovered.first_index > 1 {
+        return Err(RecoverError::NoBeginning(start.recovered.first_index));
+    }
+    if commit > start.recovered.last_index {
+        let last_index = start.recovered.last_index;
+        return Err(RecoverError::Order(OrderError::LogTooShort { commit, last_index }));
+    }
     let mut recent: Vec<Arc<AppliedBlock>> = Vec::new();
     let mut next = start.recovered.first_index;
     while next <= commit {
@@ -134,8 +126,13 @@ fn replay(
     start: &Start<'_>,
 ) -> Result<AppliedBlock, RecoverError> {
     let index = entry.index;
-    let block = PreparedBlock::trusted(entry.data, &start.genesis.domain, &*start.old_ids)
-        .map_err(|error| RecoverError::Entry { index, reason: error.to_string() })?;
+    let block = PreparedBlock::trusted(
+        entry.data,
+        &start.genesis.domain,
+        &*start.old_ids,
+        chain.runs_released(),
+    )
+    .map_err(|error| RecoverError::Entry { index, reason: error.to_string() })?;
     Ok(chain.apply(index, Arc::new(block), &*start.old_ids)?)
 }
 
@@ -147,7 +144,7 @@ fn order(start: &Start<'_>, chain: &Chain, commit: u64) -> Result<Order, Recover
     while next <= recovered.last_index {
         for entry in start.log.read(next, recovered.last_index + 1, REPLAY_BYTES_MAX)? {
             next = entry.index + 1;
-            tail.push(Entry { index: entry.index, term: entry.term, data: entry.data });
+            tail.push(order_entry(entry));
         }
     }
     let hard_state = recovered.hard_state.unwrap_or_default();

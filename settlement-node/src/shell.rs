@@ -31,12 +31,17 @@ use link::{
     Pins,
 };
 use tokio::sync::{mpsc, watch};
-use wire::{client::KIND_SUBMIT, peer::KIND_RAFT};
+use wire::{
+    client::KIND_SUBMIT,
+    peer::{KIND_RAFT, KIND_RAFT_ENTRIES},
+};
 
 use crate::{
     config::NodeConfig,
     event::Event,
     limits::{CLIENT_FRAME_BYTES_MAX, EVENTS_MAX, HISTORY_BLOCKS_MAX, LOG_OPS_MAX, SESSIONS_MAX},
+    old_ids::{OldIdsOnDisk, write_generation},
+    past::Past,
     prepare::OldIdSource,
     recover::{self, RecoverError, Start},
     store::{
@@ -195,21 +200,22 @@ pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Resu
     let clients = Arc::new(clients);
 
     // Threads.
-    let old_ids: Arc<dyn OldIdSource> = Arc::new(disk::OldIdsOnDisk(runs.clone()));
+    let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(runs.clone()));
     let checkers = Checkers::start(genesis.domain, Arc::clone(&old_ids), handle.clone(), {
         let clients = Arc::clone(&clients);
         move |session, frame| clients.send(session, frame)
     })
     .map_err(RunError::Thread)?;
+    let past =
+        Past { history: history_reader, domain: genesis.domain, old_ids: Arc::clone(&old_ids) };
     let sources = Arc::new(disk::Sources {
-        domain: genesis.domain,
+        past: past.clone(),
         log: log_reader,
-        history: history_reader,
         runs,
         vfs,
         runs_dir: data.join("runs"),
     });
-    let reader = disk::Reader::start(Arc::clone(&sources), handle.clone(), Arc::clone(&clients))
+    let reader = disk::Reader::start(sources, handle.clone(), Arc::clone(&clients))
         .map_err(RunError::Thread)?;
     let meters = metrics::Meters::new(log.meters(), history.meters(), Arc::clone(&peers), id);
     let performer = Performer {
@@ -250,7 +256,7 @@ pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Resu
             handle: handle.clone(),
             meters: Arc::new(meters),
             genesis: Arc::clone(&genesis),
-            lookup: disk::Lookup { sources },
+            lookup: disk::Lookup { past },
         },
         stopped,
     )
@@ -326,20 +332,23 @@ fn open(
         History::open(Arc::clone(&vfs), &data.join("history"), HistoryOptions::default())?;
     let runs_dir = data.join("runs");
     let runs = RunSets::open(Arc::clone(&vfs), &runs_dir)?;
-    let old_ids: Arc<dyn OldIdSource> = Arc::new(disk::OldIdsOnDisk(runs.clone()));
+    let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(runs.clone()));
     let log_reader = wal.reader();
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).map_err(|error| RunError::Random(error.to_string()))?;
+    let mut chance = [0; 24];
+    getrandom::fill(&mut chance).map_err(|error| RunError::Random(error.to_string()))?;
+    let word =
+        |at: usize| u64::from_le_bytes(chance[at..at + 8].try_into().expect("8 of 24 bytes"));
     let start = Start {
         id,
         genesis,
         recovered: &recovered,
         log: &log_reader,
         old_ids,
-        seed: u64::from_le_bytes(seed),
+        seed: word(0),
+        table_key: [word(8), word(16)],
     };
     let node = recover::start(&start, &mut history, |number, generation| {
-        disk::write_generation(&vfs, &runs_dir, &runs, number, &generation)
+        write_generation(&vfs, &runs_dir, &runs, number, &generation)
     })?;
     let history_reader = history.reader();
     let on_history_error = {
@@ -372,10 +381,11 @@ async fn on_peer_event(event: PeerEvent, checkers: &Checkers, handle: &Loop) {
             deliver(handle, Event::PeerLost { peer }).await;
         }
         PeerEvent::Frame { peer, frame } => {
-            let unchecked = if frame.kind == KIND_RAFT {
-                Unchecked::Raft { peer, payload: frame.payload }
-            } else {
-                Unchecked::Peer { peer, kind: frame.kind, payload: frame.payload }
+            let payload = frame.payload;
+            let unchecked = match frame.kind {
+                KIND_RAFT => Unchecked::Control { peer, payload },
+                KIND_RAFT_ENTRIES => Unchecked::Entries { peer, payload },
+                kind => Unchecked::Peer { peer, kind, payload },
             };
             checkers.push(unchecked).await;
         }

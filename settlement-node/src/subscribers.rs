@@ -2,7 +2,8 @@
 //!
 //! A subscriber is either *searching* (a reader goes through the history for it) or *live* (it is
 //! told as blocks are applied). It becomes live when the search has reached the blocks that are
-//! still in memory. When its queue is full it goes back to searching: nobody waits for it.
+//! still in memory. When its queue is full it goes back to searching: nobody waits for it. A search
+//! never goes beyond the applied blocks: only for those is it known who owns which account.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,18 +18,21 @@ use wire::{
 use crate::{
     chain::AppliedBlock,
     deliver::{self, Owners},
-    event::{DeliveryFrame, Effects, Scan},
-    limits::{DELIVERIES_BYTES_MAX, RECENT_BLOCKS_MAX, RECENT_BYTES_MAX, SEARCHED_TICKS},
+    event::{DeliveryFrame, Effects, Scan, Scanned},
+    limits::{
+        DELIVERIES_BURST_BYTES_MAX, DELIVERIES_BYTES_MAX, PATIENCE_TICKS_MAX, RECENT_BLOCKS_MAX,
+        RECENT_BYTES_MAX, SEARCHED_TICKS,
+    },
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     /// Has not asked.
     Silent,
+    /// Something is missing and nothing is being read for it: goes on at a later tick.
+    Waiting,
     /// The history is being searched.
     Searching,
-    /// The search came to the end of what is on disk; it goes on when more is there.
-    Paused,
     /// Told as blocks are applied.
     Live,
 }
@@ -38,9 +42,27 @@ struct Session {
     participant: ParticipantNumber,
     mode: Mode,
     stream: u32,
+    /// Whether a search is under way, for this stream or an older one. There is never a second.
+    reading: bool,
     /// Everything up to here was put into the session's queue.
     told: Cursor,
     told_tick: u64,
+    /// Ticks to wait after the queue was full; doubles while it stays full.
+    patience: u64,
+    /// Does not go on before this tick.
+    not_before: u64,
+    /// Tick of the last question for the whole directory.
+    directory_tick: Option<u64>,
+}
+
+/// Where the node stands when it looks after its subscribers.
+pub struct Place<'a> {
+    /// The present tick.
+    pub tick: u64,
+    /// The last applied block.
+    pub height: u64,
+    /// Owner of each account after that block.
+    pub owners: &'a Owners,
 }
 
 /// All sessions, and the blocks that are still in memory.
@@ -58,8 +80,12 @@ impl Subscribers {
             participant,
             mode: Mode::Silent,
             stream: 0,
+            reading: false,
             told: Cursor::default(),
             told_tick: 0,
+            patience: 0,
+            not_before: 0,
+            directory_tick: None,
         };
         self.sessions.insert(session, fresh);
     }
@@ -84,67 +110,70 @@ impl Subscribers {
         self.sessions.is_empty()
     }
 
-    /// A session wants what comes after a place.
-    pub fn subscribe(
-        &mut self,
-        session: SessionId,
-        after: Cursor,
-        owners: &Owners,
-        effects: &mut Effects,
-    ) {
+    /// Whether a session may ask for the whole directory now: once a tick, because it is large.
+    pub fn may_ask_directory(&mut self, session: SessionId, tick: u64) -> bool {
+        let Some(known) = self.sessions.get_mut(&session) else { return false };
+        known.directory_tick.replace(tick) != Some(tick)
+    }
+
+    /// A session wants what comes after a place. It is served at the next tick, so that many wishes
+    /// cost no more than the last of them.
+    pub fn subscribe(&mut self, session: SessionId, after: Cursor) {
         let Some(known) = self.sessions.get_mut(&session) else { return };
         known.stream += 1;
         known.told = after;
-        known.mode = Mode::Searching;
-        self.go_on(session, owners, effects);
+        known.mode = Mode::Waiting;
     }
 
-    /// The history was searched up to a place.
-    pub fn scanned(
-        &mut self,
-        session: SessionId,
-        stream: u32,
-        reached: Cursor,
-        owners: &Owners,
-        effects: &mut Effects,
-    ) {
-        let Some(known) = self.sessions.get_mut(&session) else { return };
-        if known.stream != stream || known.mode != Mode::Searching {
+    /// The history was searched up to a place. `blocked` says that the session's queue was full.
+    pub fn scanned(&mut self, found: &Scanned, at: &Place<'_>, effects: &mut Effects) {
+        let Some(known) = self.sessions.get_mut(&found.session) else { return };
+        known.reading = false;
+        if known.stream != found.stream || known.mode != Mode::Searching {
             return;
         }
-        if reached <= known.told {
-            // Nothing new on disk yet, although memory no longer has it: try again at the next tick.
-            known.mode = Mode::Paused;
-            return;
+        let moved = found.reached > known.told;
+        known.told = known.told.max(found.reached);
+        if found.blocked {
+            known.be_patient(at.tick);
+        } else if moved {
+            known.patience = 0;
+            self.go_on(found.session, at, effects);
+        } else {
+            // Nothing new on disk yet, although memory no longer has it.
+            known.mode = Mode::Waiting;
         }
-        known.told = reached;
-        self.go_on(session, owners, effects);
     }
 
     /// A session's queue was full.
-    pub fn delivery_failed(&mut self, session: SessionId, stream: u32, after: Cursor) {
+    pub fn delivery_failed(
+        &mut self,
+        session: SessionId,
+        stream: u32,
+        after: Cursor,
+        at: &Place<'_>,
+    ) {
         let Some(known) = self.sessions.get_mut(&session) else { return };
         if known.stream == stream {
             known.stream += 1;
             known.told = after;
-            known.mode = Mode::Paused;
+            known.be_patient(at.tick);
         }
     }
 
-    /// Another tick: paused searches go on, quiet subscribers hear how far was searched.
-    pub fn tick(&mut self, tick: u64, height: u64, owners: &Owners, effects: &mut Effects) {
-        let mut paused = Vec::new();
+    /// Another tick: waiting sessions go on, quiet ones hear how far was searched.
+    pub fn on_tick(&mut self, at: &Place<'_>, effects: &mut Effects) {
+        let mut ready = Vec::new();
         for (session, known) in &mut self.sessions {
             match known.mode {
-                Mode::Paused => {
-                    known.mode = Mode::Searching;
-                    paused.push(*session);
+                Mode::Waiting if !known.reading && known.not_before <= at.tick => {
+                    ready.push(*session);
                 }
-                Mode::Live if known.told_tick + SEARCHED_TICKS <= tick => {
-                    known.told_tick = tick;
-                    if known.told.height < height {
+                Mode::Live if known.told_tick + SEARCHED_TICKS <= at.tick => {
+                    known.told_tick = at.tick;
+                    if known.told.height < at.height {
                         let after = known.told;
-                        known.told = Cursor { height, commands: u32::MAX };
+                        known.told = Cursor { height: at.height, commands: u32::MAX };
                         let message = Deliveries { items: Vec::new(), searched: known.told };
                         effects.deliveries.push(DeliveryFrame {
                             session: *session,
@@ -157,8 +186,8 @@ impl Subscribers {
                 _ => {}
             }
         }
-        for session in paused {
-            self.go_on(session, owners, effects);
+        for session in ready {
+            self.go_on(session, at, effects);
         }
     }
 
@@ -177,8 +206,13 @@ impl Subscribers {
                 if known.mode == Mode::Live
                     && let Some(items) = found.get(&known.participant)
                 {
-                    let end = Cursor { height: block.height.0, commands: u32::MAX };
-                    push_frames(*session, known, items, end, effects);
+                    // A subscriber that comes from a node ahead of this one, or was told from a
+                    // history that was ahead of the applied blocks, has seen some of it.
+                    let seen = items.partition_point(|item| item.cursor <= known.told);
+                    if seen < items.len() {
+                        let end = Cursor { height: block.height.0, commands: u32::MAX };
+                        push_frames(*session, known, &items[seen..], end, effects);
+                    }
                 }
             }
         }
@@ -199,41 +233,60 @@ impl Subscribers {
         }
     }
 
-    /// Goes on for a searching session: live if memory has all that is missing, else another search.
-    fn go_on(&mut self, session: SessionId, owners: &Owners, effects: &mut Effects) {
+    /// Goes on for a session: from memory if that has all that is missing, else by another search.
+    /// Only so much is put into a session's queue at a time as is sure to be taken soon.
+    fn go_on(&mut self, session: SessionId, at: &Place<'_>, effects: &mut Effects) {
         let Some(known) = self.sessions.get_mut(&session) else { return };
-        let next = match self.recent.front() {
+        let in_memory = match self.recent.front() {
             // The block of the cursor itself may still hold commands that were not seen.
             Some(oldest) => oldest.height.0 <= known.told.height.max(1),
             // Only before the first block is there nothing to remember.
             None => true,
         };
-        if !next {
+        if !in_memory {
+            known.mode = Mode::Searching;
+            known.reading = true;
             effects.scans.push(Scan {
                 session,
                 stream: known.stream,
                 participant: known.participant,
                 after: known.told,
-                owners: Arc::clone(owners),
+                up_to: at.height,
+                owners: Arc::clone(at.owners),
             });
             return;
         }
+        let mut bytes = 0;
         for block in &self.recent {
             let end = Cursor { height: block.height.0, commands: u32::MAX };
             if end <= known.told {
                 continue;
             }
+            if bytes > DELIVERIES_BURST_BYTES_MAX {
+                known.mode = Mode::Waiting;
+                return;
+            }
             let items: Vec<Delivery> = block
                 .commands()
                 .filter(|applied| applied.cursor > known.told)
-                .filter(|applied| applied.credited(owners).contains(&known.participant))
+                .filter(|applied| applied.credited(at.owners).contains(&known.participant))
                 .map(|applied| applied.delivery())
                 .collect();
             if !items.is_empty() {
+                bytes += block.bytes.len();
                 push_frames(session, known, &items, end, effects);
             }
         }
         known.mode = Mode::Live;
+    }
+}
+
+impl Session {
+    /// Waits longer each time the queue is found full, up to a second.
+    fn be_patient(&mut self, tick: u64) {
+        self.patience = (self.patience * 2).clamp(1, PATIENCE_TICKS_MAX);
+        self.not_before = tick + self.patience;
+        self.mode = Mode::Waiting;
     }
 }
 

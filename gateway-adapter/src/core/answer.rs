@@ -2,8 +2,8 @@
 //! message id whenever and wherever it is built.
 
 use bytes::Bytes;
-use ledger::LedgerTime;
 use translate::{AnswerContext, Fate, Finding};
+use wire::ledger::LedgerTime;
 
 use super::now_ns;
 use crate::{

@@ -1,12 +1,15 @@
 //! From bytes to journalled rows: read and translate a message, seal its documents, claim its
 //! payments. CPU-bound; runs on worker threads.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use bytes::Bytes;
-use ledger::{Command, Digest, Legs, Transfer};
 use sha2::{Digest as _, Sha256};
 use translate::{Fate, Instruction, Limits, Payments, Reason, Received};
+use wire::ledger::{Command, Digest, LedgerTime, Legs, Transfer};
 
 use super::{
     Answer, AnswerKind, Core, Entry, METRICS, MessageRow, NewMessage, NewTransfer, Place, Prepared,
@@ -33,8 +36,8 @@ pub(super) enum Outcome {
     UnknownName { entry: Entry, raw: Bytes },
     /// It has no payments: write it with its answer.
     Answered { entry: Entry, message: Box<NewMessage>, answer: Answer },
-    /// It is in the book: write it, then submit.
-    Registered { message: Box<NewMessage>, submissions: Vec<Arc<Prepared>> },
+    /// It is in the book: write it once the messages `after` are durable, then submit.
+    Registered { message: Box<NewMessage>, submissions: Vec<Arc<Prepared>>, after: Vec<u64> },
 }
 
 /// A payment that is ready to be claimed.
@@ -50,7 +53,8 @@ impl Core {
         let single = Limits::message();
         let elements_max = single.elements_max.max(raw.len() / BYTES_PER_ELEMENT);
         let limits = Limits { bytes_max: self.limits.bulk_bytes, elements_max, ..single };
-        translate::receive(raw, &limits, &self.directory.current(), &self.bic)
+        let now = LedgerTime(now_ns());
+        translate::receive(raw, &limits, &self.directory.current(), &self.bic, now)
     }
 
     /// Recognises a repetition, or reads and prepares the message.
@@ -96,8 +100,13 @@ impl Core {
             transactions: Vec::new(),
             raw,
         };
-        let message =
-            NewMessage { sequence, row, transfers: Vec::new(), answer: Some(answer.clone()) };
+        let message = NewMessage {
+            sequence,
+            row,
+            transfers: Vec::new(),
+            named: Vec::new(),
+            answer: Some(answer.clone()),
+        };
         Ok(Outcome::Answered { entry, message: Box::new(message), answer })
     }
 
@@ -113,9 +122,10 @@ impl Core {
         let mut fates = payments.first_fates();
         // Sealed before it is claimed: a claim cannot be taken back once others wait for it.
         let mut ready = Vec::with_capacity(fates.len());
-        for (index, payment) in payments.transactions.into_iter().enumerate() {
-            let Ok(instruction) = payment.result else { continue };
-            match self.ready(index as u32, &instruction) {
+        for (index, payment) in payments.transactions.iter().enumerate() {
+            let Ok(instruction) = &payment.result else { continue };
+            // One document at a time: all of a bulk file's are many times its size.
+            match self.ready(index as u32, instruction, &payments.document(payment.index)) {
                 Ok(payment) => ready.push(payment),
                 Err(reason) => fates[index] = Fate::Rejected(vec![reason]),
             }
@@ -130,6 +140,8 @@ impl Core {
         self.book.register(entry, sequence, context.clone(), fates);
         let mut transfers = Vec::new();
         let mut submissions = Vec::new();
+        let mut after = Vec::new();
+        let turn = self.book.turn_to_claim();
         for Ready { index, instruction, row } in ready {
             let place = Place { message: sequence, index };
             let uetr = row.uetr;
@@ -140,13 +152,31 @@ impl Core {
                         transfers.push(NewTransfer { index, row });
                         TransactionRow::Payment(place)
                     }
-                    Claim::Known(place, _) => TransactionRow::Payment(place),
+                    Claim::Known(place, _) => {
+                        if place.message != sequence {
+                            after.push(place.message);
+                        }
+                        TransactionRow::Payment(place)
+                    }
+                    Claim::Reopened(place, row) => {
+                        submissions.push(Arc::new(Prepared::of(&row)));
+                        TransactionRow::Payment(place)
+                    }
                     Claim::Clash => {
-                        TransactionRow::Known(Fate::Refused(ledger::Refusal::DuplicateId))
+                        TransactionRow::Known(Fate::Refused(wire::ledger::Refusal::DuplicateId))
                     }
                 };
         }
-        drop(reservation);
+        drop((turn, reservation));
+        after.sort_unstable();
+        after.dedup();
+        let brought: HashSet<u32> = transfers.iter().map(|transfer| transfer.index).collect();
+        let named = payments
+            .transactions
+            .iter()
+            .filter(|payment| !brought.contains(&(payment.index as u32)))
+            .filter_map(|payment| payment.id)
+            .collect();
         // Nothing to wait for: the answer goes into the same commit.
         let answer = self
             .book
@@ -159,23 +189,26 @@ impl Core {
             transactions,
             raw,
         };
-        let message = Box::new(NewMessage { sequence, row, transfers, answer });
-        Ok(Outcome::Registered { message, submissions })
+        let message = Box::new(NewMessage { sequence, row, transfers, named, answer });
+        Ok(Outcome::Registered { message, submissions, after })
     }
 
     /// Seals the document of an instruction and writes its command.
-    fn ready(&self, index: u32, instruction: &Instruction) -> Result<Ready, Reason> {
+    fn ready(
+        &self,
+        index: u32,
+        instruction: &Instruction,
+        document: &[u8],
+    ) -> Result<Ready, Reason> {
         let directory = self.directory.current();
         let Some(bank) = directory.participant(instruction.creditor_bank) else {
             return Err(Reason::new("RC01", "The receiving bank is not known to the network."));
         };
         let reader = Reader { participant: bank.number, key: bank.sealing_key };
-        let sealed = self.sealer.seal(instruction.id, &instruction.document, &[reader]).map_err(
-            |error| {
-                tracing::warn!(uetr = %instruction.id, %error, "seal document");
-                Reason::new("NARR", "The message cannot be sealed for the receiving bank.")
-            },
-        )?;
+        let sealed = self.sealer.seal(instruction.id, document, &[reader]).map_err(|error| {
+            tracing::warn!(uetr = %instruction.id, %error, "seal document");
+            Reason::new("NARR", "The message cannot be sealed for the receiving bank.")
+        })?;
         let transfer = Transfer {
             id: instruction.id,
             legs: Legs::One(instruction.leg),
@@ -186,7 +219,7 @@ impl Core {
         Command::Transfer(transfer).encode(&mut command);
         let row = TransferRow {
             uetr: instruction.id,
-            instruction: instruction_digest(instruction),
+            instruction: instruction_digest(instruction, document),
             command: command.into(),
             salted: sealed.salted,
             sealed: sealed.bytes.into(),
@@ -197,14 +230,14 @@ impl Core {
 
 /// Tells the repetition of a payment from another payment with its UETR. The command cannot: it
 /// commits to sealed bytes, which are random.
-fn instruction_digest(instruction: &Instruction) -> Digest {
+fn instruction_digest(instruction: &Instruction, document: &[u8]) -> Digest {
     let mut hasher = Sha256::new();
     hasher.update(b"corridor instruction v1\0");
     hasher.update(instruction.id.0);
     hasher.update(instruction.leg.debit.0.to_le_bytes());
     hasher.update(instruction.leg.credit.0.to_le_bytes());
     hasher.update(instruction.leg.amount.minor().to_le_bytes());
-    hasher.update(&instruction.document);
+    hasher.update(document);
     Digest(hasher.finalize().into())
 }
 

@@ -28,6 +28,18 @@ impl Stamp {
             modified_ns: metadata.mtime_nsec(),
         }
     }
+
+    /// Size of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes that differ where stamps do.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = [self.inode, self.bytes].map(u64::to_le_bytes).concat();
+        bytes.extend([self.modified_s, self.modified_ns].map(i64::to_le_bytes).concat());
+        bytes
+    }
 }
 
 /// The stamp of a file; `None` when there is none.

@@ -52,7 +52,9 @@ async fn files_are_answered_and_archived_and_credits_come_out() {
     assert_eq!(node.settled(), 1);
     let credit = format!("{:020}-{}.xml", 1, uetr(1));
     until("credit", || names(&out) == [credit.clone()]).await;
-    until("acknowledged", || receiving.core().store.acknowledged().unwrap() == 1).await;
+    let taken = |reader| receiving.core().store.acknowledged(reader).unwrap();
+    until("acknowledged", || taken(OutboxReader::Folder) == 1).await;
+    assert_eq!(taken(OutboxReader::Http), 0, "the other way still has it");
     sending.stop().await;
     receiving.stop().await;
 }
@@ -119,4 +121,29 @@ fn a_file_that_was_replaced_meanwhile_keeps_its_turn() {
     folder.conclude(&"a.xml".into(), &stamp, b"first", &Ending::Answered(answer)).unwrap();
     assert_eq!(names(&folder.incoming), ["a.xml"]);
     assert_eq!(fs::read_to_string(path).unwrap(), "other");
+    assert_eq!(fs::read_to_string(folder.archive.join("a.xml")).unwrap(), "first");
+}
+
+#[test]
+fn long_names_are_shortened_and_large_files_never_take_each_others_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = Folder::open(directory.path()).unwrap();
+    let long = OsString::from("n".repeat(250));
+    for (content, number) in [("first", 1), ("second", 2), ("third", 3)] {
+        let path = folder.incoming.join(&long);
+        fs::write(&path, content).unwrap();
+        let stamp = disk::stamp(&path).unwrap().unwrap();
+        let ending = Ending::NotTaken(Bytes::from_static(b"too large"));
+        folder.conclude(&long, &stamp, b"", &ending).unwrap();
+        assert!(names(&folder.incoming).is_empty());
+        assert_eq!(names(&folder.failed).len(), 2 * number);
+    }
+    let kept: Vec<String> = names(&folder.failed);
+    let mut contents: Vec<String> = kept
+        .iter()
+        .filter(|name| !name.ends_with(".error.txt"))
+        .map(|name| fs::read_to_string(folder.failed.join(name)).unwrap())
+        .collect();
+    contents.sort();
+    assert_eq!(contents, ["first", "second", "third"]);
 }

@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use ledger::{Digest, TransferId};
 use serde::Deserialize;
+use wire::ledger::{Digest, TransferId};
 
 use super::{Api, Problem};
 use crate::{
@@ -34,31 +34,40 @@ pub(super) async fn receive(
     body: Body,
 ) -> Result<Response, Problem> {
     let limit = if options.bulk { api.0.bulk_bytes } else { api.0.message_bytes };
-    let raw = read_body(&headers, body, limit).await?;
+    let announced = announced(&headers, limit)?;
+    // A body takes memory from its first byte on, so its room is made before.
+    let room = api.0.core.make_room(announced.unwrap_or(limit), Channel::Http)?;
+    let raw = read_body(body, limit).await?;
     if raw.is_empty() {
         return Err(Problem::bad_request("The request has no body; send an ISO 20022 message."));
     }
-    let mut ticket = api.0.core.receive(raw, Channel::Http)?;
+    let mut ticket = api.0.core.receive_into(room, raw, Channel::Http)?;
     match tokio::time::timeout(api.0.answer_deadline, ticket.answer()).await {
         Ok(answer) => Ok(answered(&answer?, &ticket.key)),
         Err(_) => interim(&api, &ticket).await,
     }
 }
 
-async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        let text = format!(
-            "The message is larger than {limit} bytes. Bulk files: POST /v1/messages?bulk=true."
-        );
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text)
-    };
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|text| text.parse::<usize>().ok()).is_some_and(|length| length > limit) {
-        return Err(too_large());
+fn too_large(limit: usize) -> Problem {
+    let text = format!(
+        "The message is larger than {limit} bytes. Bulk files: POST /v1/messages?bulk=true."
+    );
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+}
+
+/// The body's length as announced, if it is.
+fn announced(headers: &HeaderMap, limit: usize) -> Result<Option<usize>, Problem> {
+    let text = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    match text.and_then(|text| text.parse().ok()) {
+        Some(length) if length > limit => Err(too_large(limit)),
+        length => Ok(length),
     }
+}
+
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
     match tokio::time::timeout(HTTP_BODY_TIME_MAX, axum::body::to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(too_large()),
+        Ok(Err(_)) => Err(too_large(limit)),
         Err(_) => {
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."))
         }

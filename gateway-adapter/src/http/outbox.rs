@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Api, Problem};
 use crate::{
     limits::{OUTBOX_PAGE_BYTES_MAX, OUTBOX_PAGE_MAX, OUTBOX_WAIT_MAX},
-    store::{OutboxEntry, OutboxKind},
+    store::{Credit, OutboxEntry, OutboxKind, OutboxReader},
 };
 
 #[derive(Deserialize)]
@@ -42,6 +42,8 @@ struct Entry {
     /// When this gateway received it, nanoseconds since the Unix epoch, as text.
     received_ns: String,
     leaf: u64,
+    /// What it brought by the ledger; usually one.
+    credits: Vec<Credit>,
     /// The message: XML, or JSON for a notice.
     content: String,
 }
@@ -58,7 +60,7 @@ pub(super) async fn page(
     let limit = if single { 1 } else { options.limit.unwrap_or(100).clamp(1, OUTBOX_PAGE_MAX) };
     let after = match options.after {
         Some(after) => after,
-        None => api.0.read(|core| core.store.acknowledged()).await?,
+        None => api.0.read(|core| core.store.acknowledged(OutboxReader::Http)).await?,
     };
     let wait = Duration::from_millis(options.wait_ms).min(OUTBOX_WAIT_MAX);
     let mut last = api.0.core.store.outbox_last();
@@ -84,6 +86,7 @@ fn page_of(entries: Vec<(u64, OutboxEntry)>, after: u64) -> Response {
             settled_ns: entry.settled.to_string(),
             received_ns: entry.received_ns.to_string(),
             leaf: entry.leaf,
+            credits: entry.credits,
             content: String::from_utf8_lossy(&entry.content).into_owned(),
         })
         .collect();
@@ -126,7 +129,7 @@ pub(super) async fn acknowledge(
         let text = format!("The outbox ends at {last}; {} cannot be acknowledged.", options.cursor);
         return Err(Problem::bad_request(text));
     }
-    let acknowledged = api.0.core.acknowledge(options.cursor).await?;
+    let acknowledged = api.0.core.acknowledge(OutboxReader::Http, options.cursor).await?;
     let body = serde_json::json!({ "acknowledged": acknowledged }).to_string();
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }

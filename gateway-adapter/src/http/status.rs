@@ -16,7 +16,7 @@ pub(super) async fn status(State(api): State<Api>) -> Result<Response, Problem> 
         .0
         .read(|core| {
             let last = *core.store.outbox_last().borrow();
-            Ok::<_, StoreError>((core.store.message_count()?, last, core.store.acknowledged()?))
+            Ok::<_, StoreError>((core.store.message_count()?, last, core.store.taken()?))
         })
         .await?;
     let body = serde_json::json!({
@@ -44,17 +44,21 @@ pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Payments can be answered now: the store works, a node is connected and its directory is known.
+/// Payments can be answered now: the store works, the connected node has a leader and answers, and
+/// its directory is known.
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let store = api.0.core.store.is_healthy();
-    let connected = api.0.core.node.state().borrow().connected.is_some();
+    let node = api.0.core.node.state().borrow().clone();
+    let connected = node.connected.is_some();
+    let answers = node.answers();
     let directory = api.0.core.directory.height().is_some();
-    let ready = store && connected && directory;
+    let ready = store && answers && directory;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({
         "ready": ready,
         "store": store,
         "connected": connected,
+        "node_answers": answers,
         "directory": directory,
     });
     json(status, &body)

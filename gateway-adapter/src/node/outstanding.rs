@@ -1,20 +1,22 @@
 //! What was handed over and is not answered: waiting, in a batch, or parked.
 //!
 //! No payment leaves here but by an outcome. A batch that is not answered in time, was refused as
-//! busy or went down with its connection is taken apart, and its payments go into the next one
-//! under a fresh signature: the bytes of their commands stay the same, so the ledger sees
-//! repetitions. A batch that a node calls invalid is halved until the one that is to blame stands
+//! busy or went down with its connection is sent again with the same bytes, so that nodes recognise
+//! it and no copies pile up. Only when half of its validity is over is it taken apart, and its
+//! payments go into the next one under a fresh signature: the bytes of their commands stay the
+//! same, so the ledger sees repetitions, and an outcome of either batch counts. A batch that a node
+//! calls invalid is halved until the one that is to blame stands
 //! alone, which then waits.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Instant,
 };
 
 use bytes::Bytes;
-use ledger::{Digest, LedgerTime};
 use wire::batch::{Attachment, BatchBuilder, encode_submission};
+use wire::ledger::{Digest, LedgerTime, TransferId};
 
 use super::{BatchSigner, Prepared};
 use crate::{
@@ -31,8 +33,15 @@ type Item = Arc<Prepared>;
 /// Bytes that an attachment adds to its sealed document.
 const ATTACHMENT_OVERHEAD: usize = 4 + 32 + 4;
 
+/// Batches that were taken apart and whose late outcomes still count.
+const REPLACED_MAX: usize = 16;
+
 struct Batch {
     items: Vec<Item>,
+    /// The submission as it was sent.
+    bytes: Bytes,
+    /// The same bytes are sent until then.
+    renew: Instant,
     deadline: Instant,
 }
 
@@ -48,6 +57,10 @@ pub(super) struct Outstanding {
     pause_until: Option<Instant>,
     ready: VecDeque<Item>,
     batches: HashMap<Digest, Batch>,
+    /// Batches to be sent again with the same bytes.
+    again: VecDeque<(Digest, Batch)>,
+    /// Batches that others have replaced, oldest first.
+    replaced: VecDeque<(Digest, Vec<Item>)>,
     suspects: VecDeque<Suspect>,
 }
 
@@ -59,6 +72,8 @@ impl Outstanding {
             pause_until: None,
             ready: VecDeque::new(),
             batches: HashMap::new(),
+            again: VecDeque::new(),
+            replaced: VecDeque::new(),
             suspects: VecDeque::new(),
         }
     }
@@ -68,15 +83,16 @@ impl Outstanding {
         self.pause_until = None;
     }
 
-    /// Nothing that was sent on the lost connection counts any more.
+    /// Nothing that was sent on the lost connection is answered on it any more.
     pub(super) fn disconnected(&mut self) {
         self.connected = false;
-        let lost: Vec<Digest> = self.batches.keys().copied().collect();
-        for digest in lost {
-            if let Some(batch) = self.batches.remove(&digest) {
-                self.give_back(batch.items);
-            }
-        }
+        self.again.extend(self.batches.drain());
+    }
+
+    /// Whether payments wait for a node, sent or not.
+    pub(super) fn waits(&self) -> bool {
+        // What every node calls invalid waits for none.
+        !(self.ready.is_empty() && self.batches.is_empty() && self.again.is_empty())
     }
 
     /// Whether another payment fits into the next batch. What does not fit waits outside, in a
@@ -101,6 +117,19 @@ impl Outstanding {
         let paused = self.pause_until.is_some_and(|until| now < until);
         if !self.connected || paused || self.batches.len() >= BATCHES_IN_FLIGHT_MAX {
             return None;
+        }
+        while let Some((digest, mut batch)) = self.again.pop_front() {
+            if now < batch.renew {
+                let bytes = batch.bytes.clone();
+                batch.deadline = now + BATCH_ANSWER_TIME_MAX;
+                self.batches.insert(digest, batch);
+                return Some(bytes);
+            }
+            if self.replaced.len() == REPLACED_MAX {
+                self.replaced.pop_front();
+            }
+            self.replaced.push_back((digest, batch.items.clone()));
+            self.give_back(batch.items);
         }
         let items = match self.suspects.front() {
             Some(suspect) if suspect.not_before <= now => {
@@ -143,19 +172,34 @@ impl Outstanding {
         }
         METRICS.batch_commands.observe(items.len() as f64);
         let (batch, digest) = builder.sign(&[(signer.participant, &signer.key)]);
-        self.batches.insert(digest, Batch { items, deadline: now + BATCH_ANSWER_TIME_MAX });
-        encode_submission(&batch, &attachments)
+        let bytes = encode_submission(&batch, &attachments);
+        // What is sent in the second half could expire in a node's queue, which is final.
+        let renew = now + self.signer.valid / 2;
+        let deadline = now + BATCH_ANSWER_TIME_MAX;
+        self.batches.insert(digest, Batch { items, bytes: bytes.clone(), renew, deadline });
+        bytes
     }
 
-    /// The payments of a batch that has its outcomes.
+    /// The payments of a batch that has its outcomes, however late they come.
     pub(super) fn answered(&mut self, batch: &Digest) -> Option<Vec<Item>> {
-        self.batches.remove(batch).map(|batch| batch.items)
+        if let Some(batch) = self.batches.remove(batch) {
+            return Some(batch.items);
+        }
+        if let Some(at) = self.again.iter().position(|(digest, _)| digest == batch) {
+            return self.again.remove(at).map(|(_, batch)| batch.items);
+        }
+        let at = self.replaced.iter().position(|(digest, _)| digest == batch)?;
+        let (_, items) = self.replaced.remove(at)?;
+        // Those that wait for the next batch need none any more.
+        let answered: HashSet<TransferId> = items.iter().map(|item| item.uetr).collect();
+        self.ready.retain(|item| !answered.contains(&item.uetr));
+        Some(items)
     }
 
     /// The node has no room: everything waits until then.
     pub(super) fn busy(&mut self, batch: &Digest, until: Instant) {
-        if let Some(batch) = self.batches.remove(batch) {
-            self.give_back(batch.items);
+        if let Some(found) = self.batches.remove(batch) {
+            self.again.push_back((*batch, found));
             self.pause_until = Some(until);
         }
     }
@@ -182,7 +226,7 @@ impl Outstanding {
         }
     }
 
-    /// Takes batches apart whose answer is overdue.
+    /// Makes batches whose answer is overdue be sent again.
     pub(super) fn on_time(&mut self, now: Instant) {
         if self.pause_until.is_some_and(|until| until <= now) {
             self.pause_until = None;
@@ -196,7 +240,7 @@ impl Outstanding {
         for digest in overdue {
             if let Some(batch) = self.batches.remove(&digest) {
                 METRICS.batches.with_label_values(&["repeated"]).inc();
-                self.give_back(batch.items);
+                self.again.push_back((digest, batch));
             }
         }
     }
@@ -225,8 +269,8 @@ mod tests {
     use std::time::Duration;
 
     use ed25519_dalek::SigningKey;
-    use ledger::{ParticipantNumber, TransferId};
     use wire::batch::{Domain, RawSubmission};
+    use wire::ledger::ParticipantNumber;
 
     use super::*;
 
@@ -244,7 +288,7 @@ mod tests {
     }
 
     fn item(number: u8, bytes: usize) -> Item {
-        use ledger::{AccountNumber, Amount, Command, Leg, Legs, Transfer};
+        use wire::ledger::{AccountNumber, Amount, Command, Leg, Legs, Transfer};
         let sealed = Bytes::from(vec![number; bytes]);
         let salted = Digest([number; 32]);
         let document = wire::document::commitment(&salted, &wire::document::sealed_digest(&sealed));
@@ -308,8 +352,39 @@ mod tests {
         assert!(outstanding.next_batch(now).is_none());
         outstanding.connected();
         let (_, after) = read(outstanding.next_batch(now).unwrap());
-        assert_eq!(after[..3], before);
-        assert_eq!(after.len(), 4);
+        assert_eq!(after, before);
+        assert_eq!(read(outstanding.next_batch(now).unwrap()).1, [TransferId([4; 16])]);
+    }
+
+    #[test]
+    fn the_same_bytes_are_sent_until_half_of_their_validity_and_either_outcome_counts() {
+        let mut now = Instant::now();
+        let mut outstanding = outstanding();
+        outstanding.push(item(1, 10));
+        let first = outstanding.next_batch(now).unwrap();
+        let (digest, _) = read(first.clone());
+        for _ in 0..2 {
+            outstanding.busy(&digest, now + Duration::from_millis(50));
+            now += Duration::from_millis(50);
+            outstanding.on_time(now);
+            assert_eq!(outstanding.next_batch(now), Some(first.clone()));
+            now += BATCH_ANSWER_TIME_MAX;
+            outstanding.on_time(now);
+            assert_eq!(outstanding.next_batch(now), Some(first.clone()));
+        }
+        outstanding.disconnected();
+        outstanding.connected();
+        assert_eq!(outstanding.next_batch(now), Some(first.clone()));
+        now += Duration::from_secs(30);
+        outstanding.on_time(now);
+        // Some time of its own, so that the validity differs.
+        std::thread::sleep(Duration::from_millis(1));
+        let (renewed, ids) = read(outstanding.next_batch(now).unwrap());
+        assert_ne!(renewed, digest);
+        assert_eq!(ids, [TransferId([1; 16])]);
+        assert_eq!(outstanding.answered(&digest).unwrap().len(), 1, "the first one, late");
+        assert_eq!(outstanding.answered(&renewed).unwrap().len(), 1);
+        assert!(!outstanding.waits());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use hpke::{
     aead::{AeadCtxR, ExportOnlyAead},
     kdf::HkdfSha256,
 };
-use ledger::{Digest, ParticipantNumber, TransferId};
 use ring::aead::Aad;
 use wire::document;
+use wire::ledger::{Digest, ParticipantNumber, TransferId};
 use zeroize::Zeroizing;
 
 use super::{

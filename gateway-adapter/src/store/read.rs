@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ledger::TransferId;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
 use translate::Fate;
 use wire::client::Cursor;
+use wire::ledger::TransferId;
 
 use super::{
-    Answer, MessageKey, MessageRow, OutboxEntry, Place, Store, StoreError, TransferRow, row,
+    Answer, MessageKey, MessageRow, OutboxEntry, OutboxReader, Place, Store, StoreError,
+    TransferRow, row,
     tables::{
-        ANSWERS, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, OPEN, OUTBOX, OUTCOMES,
-        TRANSFERS, UETRS,
+        ANSWERS, KEYS, MESSAGES, META, META_CURSOR, NAMED, OPEN, OUTBOX, OUTCOMES, TRANSFERS, UETRS,
     },
 };
 
@@ -88,6 +88,15 @@ impl Store {
         }))
     }
 
+    /// The first message with a transaction of this UETR that brought no payment.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn find_named(&self, uetr: &TransferId) -> Result<Option<u64>, StoreError> {
+        let table = self.begin()?.open_table(NAMED).map_err(failed)?;
+        Ok(table.get(&uetr.0).map_err(failed)?.map(|sequence| sequence.value()))
+    }
+
     /// A prepared payment.
     ///
     /// # Errors
@@ -145,13 +154,13 @@ impl Store {
         Ok(entries)
     }
 
-    /// The newest outbox entry that the bank has acknowledged; 0 when none.
+    /// The newest outbox entry that the bank has taken on this way; 0 when none.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn acknowledged(&self) -> Result<u64, StoreError> {
+    pub fn acknowledged(&self, reader: OutboxReader) -> Result<u64, StoreError> {
         let table = self.begin()?.open_table(META).map_err(failed)?;
-        match table.get(META_ACKNOWLEDGED).map_err(failed)? {
+        match table.get(reader.key()).map_err(failed)? {
             None => Ok(0),
             Some(bytes) => bytes
                 .value()
@@ -159,6 +168,14 @@ impl Store {
                 .map(u64::from_le_bytes)
                 .map_err(|_| StoreError::Corrupt("outbox acknowledgement")),
         }
+    }
+
+    /// The newest outbox entry that the bank has taken on any way; 0 when none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn taken(&self) -> Result<u64, StoreError> {
+        Ok(self.acknowledged(OutboxReader::Http)?.max(self.acknowledged(OutboxReader::Folder)?))
     }
 
     /// Number of messages ever stored.

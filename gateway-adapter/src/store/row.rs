@@ -2,9 +2,9 @@
 //! compressed.
 
 use bytes::Bytes;
-use ledger::{Digest, LedgerTime, TransferId};
 use translate::{AnswerContext, Fate};
 use wire::codec::{CodecError, Reader, put_bytes};
+use wire::ledger::{Digest, LedgerTime, TransferId};
 
 use super::StoreError;
 use crate::limits::BULK_BYTES_MAX;
@@ -122,6 +122,17 @@ impl OutboxKind {
     }
 }
 
+/// One leg of a settled transfer that credits the bank, as the ledger has it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Credit {
+    /// BIC of the bank that paid.
+    pub debtor: String,
+    /// Code of the asset, such as `EUR`.
+    pub currency: String,
+    /// Decimal text with all decimals of the asset, such as `1234.50`.
+    pub amount: String,
+}
+
 /// A message for the bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxEntry {
@@ -135,6 +146,8 @@ pub struct OutboxEntry {
     pub received_ns: u64,
     /// Its leaf in the Merkle log.
     pub leaf: u64,
+    /// What it brought the bank, by the ledger and not by the message.
+    pub credits: Vec<Credit>,
     /// The message.
     pub content: Bytes,
 }
@@ -291,6 +304,19 @@ impl Answer {
     }
 }
 
+fn read_credits(reader: &mut Reader) -> Result<Vec<Credit>, CodecError> {
+    let count = reader.count(FIELD_BYTES_MAX, "credits")?;
+    let mut credits = Vec::with_capacity(count.min(16));
+    for _ in 0..count {
+        credits.push(Credit {
+            debtor: reader.text(256, "debtor")?,
+            currency: reader.text(256, "currency")?,
+            amount: reader.text(256, "amount")?,
+        });
+    }
+    Ok(credits)
+}
+
 impl OutboxEntry {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.content.len() / 2);
@@ -305,6 +331,12 @@ impl OutboxEntry {
         out.extend_from_slice(&self.uetr.0);
         for number in [self.settled.0, self.received_ns, self.leaf] {
             out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&(self.credits.len() as u32).to_le_bytes());
+        for Credit { debtor, currency, amount } in &self.credits {
+            for text in [debtor, currency, amount] {
+                put_bytes(&mut out, text.as_bytes());
+            }
         }
         put_compressed(&mut out, &self.content);
         out
@@ -327,6 +359,7 @@ impl OutboxEntry {
                 settled: LedgerTime(reader.u64("settled")?),
                 received_ns: reader.u64("received")?,
                 leaf: reader.u64("leaf")?,
+                credits: read_credits(&mut reader)?,
                 content: read_compressed(&mut reader, "content")?,
             })
         };

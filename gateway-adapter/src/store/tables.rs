@@ -6,6 +6,9 @@ use redb::TableDefinition;
 pub(super) const KEYS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("keys");
 /// UETR → message sequence number and position of the transaction that holds the payment.
 pub(super) const UETRS: TableDefinition<&[u8; 16], (u64, u32)> = TableDefinition::new("uetrs");
+/// UETR of a transaction that brought no payment → sequence number of the first message with it.
+/// Tells how the message stands, and nothing else.
+pub(super) const NAMED: TableDefinition<&[u8; 16], u64> = TableDefinition::new("named");
 /// Message sequence number → [`super::MessageRow`]. Written once.
 pub(super) const MESSAGES: TableDefinition<u64, &[u8]> = TableDefinition::new("messages");
 /// Place → [`super::TransferRow`]. Written once.
@@ -23,5 +26,7 @@ pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta
 
 /// In [`META`]: the cursor up to which deliveries were searched.
 pub(super) const META_CURSOR: &str = "delivery-cursor";
-/// In [`META`]: the newest outbox entry that the bank has acknowledged, as 8 bytes.
+/// In [`META`]: the newest outbox entry that was acknowledged over HTTP, as 8 bytes.
 pub(super) const META_ACKNOWLEDGED: &str = "outbox-acknowledged";
+/// In [`META`]: the newest outbox entry that was written to the folder, as 8 bytes.
+pub(super) const META_WRITTEN: &str = "outbox-written";

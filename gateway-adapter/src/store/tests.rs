@@ -7,9 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use ledger::{Digest, LedgerTime, Refusal, TransferId};
 use proptest::prelude::*;
 use translate::{AnswerContext, Fate, Reason, References};
+use wire::ledger::{Digest, LedgerTime, Refusal, TransferId};
 
 use super::*;
 
@@ -108,6 +108,7 @@ fn message(number: u8) -> NewMessage {
             raw,
         },
         transfers: vec![NewTransfer { index: 0, row: transfer(number) }],
+        named: Vec::new(),
         answer: None,
     }
 }
@@ -132,6 +133,11 @@ fn entry(number: u8) -> OutboxEntry {
         settled: LedgerTime(1),
         received_ns: 2,
         leaf: u64::from(number),
+        credits: vec![Credit {
+            debtor: "BANKDEFF".to_owned(),
+            currency: "EUR".to_owned(),
+            amount: "10.00".to_owned(),
+        }],
         content: Bytes::from(vec![number; 100]),
     }
 }
@@ -145,7 +151,7 @@ async fn what_was_confirmed_survives_a_crash_and_nothing_half_does() {
     store.write(settle(1)).await.unwrap();
     let cursor = Cursor { height: 4, commands: 2 };
     store.write(Write::Deliver(vec![entry(1), entry(2)], cursor)).await.unwrap();
-    store.write(Write::Acknowledge(1)).await.unwrap();
+    store.write(Write::Acknowledge(OutboxReader::Http, 1)).await.unwrap();
 
     let store = Store::open_backend(disk.after_crash()).unwrap();
     assert_eq!(store.next_message(), 3);
@@ -162,7 +168,7 @@ async fn what_was_confirmed_survives_a_crash_and_nothing_half_does() {
     let settled = Place { message: 1, index: 0 };
     assert_eq!(store.fate(settled).unwrap(), Some(Fate::Settled { time: LedgerTime(7) }));
     assert_eq!(store.delivery_cursor().unwrap(), cursor);
-    assert_eq!(store.acknowledged().unwrap(), 1);
+    assert_eq!(store.acknowledged(OutboxReader::Http).unwrap(), 1);
     assert_eq!(*store.outbox_last().borrow(), 2);
     let rest = store.outbox(1, 10, 1 << 20).unwrap();
     assert_eq!(rest, [(2, entry(2))]);
@@ -220,36 +226,16 @@ async fn acknowledgements_never_go_back_or_ahead_and_pages_are_bounded() {
     let store = Store::open_backend(Disk::default()).unwrap();
     let entries = (1..=10).map(entry).collect();
     store.write(Write::Deliver(entries, Cursor { height: 1, commands: 0 })).await.unwrap();
-    store.write(Write::Acknowledge(7)).await.unwrap();
-    store.write(Write::Acknowledge(3)).await.unwrap();
-    assert_eq!(store.acknowledged().unwrap(), 7);
-    store.write(Write::Acknowledge(u64::MAX)).await.unwrap();
-    assert_eq!(store.acknowledged().unwrap(), 10);
+    store.write(Write::Acknowledge(OutboxReader::Http, 7)).await.unwrap();
+    store.write(Write::Acknowledge(OutboxReader::Http, 3)).await.unwrap();
+    assert_eq!(store.acknowledged(OutboxReader::Http).unwrap(), 7);
+    assert_eq!(store.acknowledged(OutboxReader::Folder).unwrap(), 0, "each way has its own");
+    store.write(Write::Acknowledge(OutboxReader::Http, u64::MAX)).await.unwrap();
+    assert_eq!(store.acknowledged(OutboxReader::Http).unwrap(), 10);
     assert_eq!(store.outbox(0, 4, 1 << 20).unwrap().len(), 4);
     assert_eq!(store.outbox(0, 10, 250).unwrap().len(), 2);
     assert_eq!(store.outbox(0, 10, 1).unwrap().len(), 1, "one is always given");
     assert!(store.outbox(u64::MAX, 10, 1).unwrap().is_empty());
-}
-
-/// Prints figures; run with `--ignored --nocapture` on a quiet machine.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn commit_latency_on_this_disk() {
-    let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let store = Store::open_file(&directory.path().join("store.redb")).unwrap();
-    let mut times = Vec::new();
-    for number in 0..500u64 {
-        let mut message = message((number % 250) as u8);
-        message.sequence = number + 1;
-        message.row.raw = Bytes::from(format!("{number:02000}"));
-        message.row.key = MessageKey::of(&message.row.raw);
-        message.transfers[0].row.uetr = TransferId(u128::from(number).to_be_bytes());
-        let started = std::time::Instant::now();
-        store.write(Write::Accept(Box::new(message))).await.unwrap();
-        times.push(started.elapsed());
-    }
-    times.sort();
-    println!("accept: p50 {:?} p99 {:?}", times[250], times[495]);
 }
 
 fn fate() -> impl Strategy<Value = Fate> {

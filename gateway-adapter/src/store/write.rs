@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 use redb::{Database, ReadableTable as _, Table};
 use tokio::sync::{mpsc, watch};
 use translate::Fate;
-use wire::client::Cursor;
+use wire::{client::Cursor, ledger::TransferId};
 
 use super::{
     Answer, MessageRow, OutboxEntry, Place, Request, StoreError, TransferRow,
     tables::{
-        ANSWERS, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, OPEN, OUTBOX, OUTCOMES,
-        TRANSFERS, UETRS,
+        ANSWERS, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, META_WRITTEN, NAMED, OPEN,
+        OUTBOX, OUTCOMES, TRANSFERS, UETRS,
     },
 };
 use crate::{limits::COMMIT_WRITES_MAX, metrics};
@@ -34,6 +34,8 @@ pub struct NewMessage {
     pub row: MessageRow,
     /// Payments to be submitted, only those that are new.
     pub transfers: Vec<NewTransfer>,
+    /// Ids of its other transactions, as far as they have one.
+    pub named: Vec<TransferId>,
     /// The answer, when it is known already.
     pub answer: Option<Answer>,
 }
@@ -47,6 +49,25 @@ pub struct Settlement {
     pub answers: Vec<(u64, Answer)>,
 }
 
+/// A way on which the bank takes its outbox. Each has a place of its own, so that a credit that
+/// was taken on one is not missing on the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboxReader {
+    /// The HTTP API.
+    Http,
+    /// The folder.
+    Folder,
+}
+
+impl OutboxReader {
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Http => META_ACKNOWLEDGED,
+            Self::Folder => META_WRITTEN,
+        }
+    }
+}
+
 /// One change of the store. Each is performed as a whole or not at all.
 #[derive(Clone, Debug)]
 pub enum Write {
@@ -56,8 +77,8 @@ pub enum Write {
     Settle(Settlement),
     /// Credits have arrived; everything up to the cursor was searched for them.
     Deliver(Vec<OutboxEntry>, Cursor),
-    /// The bank has taken all outbox entries up to this one.
-    Acknowledge(u64),
+    /// The bank has taken all outbox entries up to this one over this way.
+    Acknowledge(OutboxReader, u64),
 }
 
 pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
@@ -72,6 +93,7 @@ pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
 struct Tables<'t> {
     keys: Table<'t, &'static [u8; 32], u64>,
     uetrs: Table<'t, &'static [u8; 16], (u64, u32)>,
+    named: Table<'t, &'static [u8; 16], u64>,
     messages: Table<'t, u64, &'static [u8]>,
     transfers: Table<'t, (u64, u32), &'static [u8]>,
     outcomes: Table<'t, (u64, u32), &'static [u8]>,
@@ -86,6 +108,7 @@ impl<'t> Tables<'t> {
         Ok(Self {
             keys: transaction.open_table(KEYS)?,
             uetrs: transaction.open_table(UETRS)?,
+            named: transaction.open_table(NAMED)?,
             messages: transaction.open_table(MESSAGES)?,
             transfers: transaction.open_table(TRANSFERS)?,
             outcomes: transaction.open_table(OUTCOMES)?,
@@ -108,14 +131,14 @@ impl<'t> Tables<'t> {
                 self.meta.insert(META_CURSOR, cursor.encode().as_ref())?;
                 Ok(())
             }
-            Write::Acknowledge(sequence) => {
+            Write::Acknowledge(reader, sequence) => {
                 // Never back, and never beyond what exists: the next entries would be skipped.
-                let known = match self.meta.get(META_ACKNOWLEDGED)? {
+                let known = match self.meta.get(reader.key())? {
                     Some(bytes) => bytes.value().try_into().map_or(0, u64::from_le_bytes),
                     None => 0,
                 };
                 let sequence = known.max(*sequence).min(*outbox_last);
-                self.meta.insert(META_ACKNOWLEDGED, sequence.to_le_bytes().as_slice())?;
+                self.meta.insert(reader.key(), sequence.to_le_bytes().as_slice())?;
                 Ok(())
             }
         }
@@ -129,6 +152,11 @@ impl<'t> Tables<'t> {
             let place = (sequence, transfer.index);
             self.uetrs.insert(&transfer.row.uetr.0, place)?;
             self.transfers.insert(place, transfer.row.encode().as_slice())?;
+        }
+        for id in &message.named {
+            if self.named.get(&id.0)?.is_none() {
+                self.named.insert(&id.0, sequence)?;
+            }
         }
         match &message.answer {
             Some(answer) => {

@@ -40,5 +40,5 @@ pub use codec::DecodeError;
 pub use directory::{Account, Asset, Directory, Participant};
 pub use incoming::{Summary, incoming};
 pub use iso20022::{Finding, Limits};
-pub use receive::{Instruction, Payment, Payments, Received, receive};
+pub use receive::{CLEARING_SYSTEM, Instruction, Payment, Payments, Received, receive};
 pub use report::{ReportError, message_rejection, not_supported, refusal_reason, status_report};

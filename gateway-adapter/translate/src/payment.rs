@@ -10,12 +10,12 @@ use std::collections::BTreeSet;
 
 use iso20022::views::CreditTransfer;
 use iso20022::{Finding, Message, Node};
-use ledger::{AccountNumber, Amount, AssetCode, Bic, Leg, ParticipantNumber, TransferId};
+use ledger::{AccountNumber, Amount, AssetCode, Leg, ParticipantNumber, TransferId};
 
 use crate::answer::{REASONS_MAX, REFERENCE_CHARS_MAX, References, cut};
-use crate::directory::{Asset, Directory, Participant};
+use crate::directory::{Asset, Participant};
 use crate::money::{AmountError, to_minor_units};
-use crate::receive::{Instruction, Payment, TRANSACTION};
+use crate::receive::{Context, Instruction, Payment, TRANSACTION};
 use crate::rules::{self, Place, Rule};
 
 /// Who may stand for the bank that pays, first choice first.
@@ -32,8 +32,7 @@ pub(crate) struct Translator<'a> {
     body: Node<'a>,
     group: Option<Node<'a>>,
     count: usize,
-    directory: &'a Directory,
-    own_bank: &'a Bic,
+    context: &'a Context<'a>,
     /// The ids of earlier transactions.
     seen: BTreeSet<TransferId>,
     lines: Lines<'a>,
@@ -44,8 +43,7 @@ impl<'a> Translator<'a> {
         message: &'a Message,
         body: Node<'a>,
         count: usize,
-        directory: &'a Directory,
-        own_bank: &'a Bic,
+        context: &'a Context<'a>,
     ) -> Self {
         Self {
             name: message.name.as_str(),
@@ -53,8 +51,7 @@ impl<'a> Translator<'a> {
             body,
             group: body.child("GrpHdr"),
             count,
-            directory,
-            own_bank,
+            context,
             seen: BTreeSet::new(),
             lines: Lines { source: message.document.source(), offset: 0, line: 1 },
         }
@@ -89,7 +86,6 @@ impl<'a> Translator<'a> {
                 debtor_bank: movement.debtor_bank,
                 creditor_bank: movement.creditor_bank,
                 leg: movement.leg,
-                document: self.document(index),
             }),
             _ => {
                 errors.truncate(REASONS_MAX);
@@ -111,11 +107,6 @@ impl<'a> Translator<'a> {
             warnings,
             result,
         }
-    }
-
-    /// The message with only this transaction.
-    fn document(&self, index: usize) -> Vec<u8> {
-        self.view.as_ref().map(|view| view.extract(index)).unwrap_or_default()
     }
 }
 
@@ -178,6 +169,7 @@ impl<'a> Transaction<'_, 'a> {
 
     /// Banks, accounts and amount. `None` when anything of it is in the way; the objections are then recorded.
     fn movement(&mut self) -> Option<Movement> {
+        self.settlement_date();
         let debtor = self.paying_bank();
         let creditor = self.bank(&INSTRUCTED).map(|(bank, _)| bank);
         let asset = self.asset();
@@ -198,14 +190,25 @@ impl<'a> Transaction<'_, 'a> {
         })
     }
 
+    /// Judges the transaction's own settlement date; that of the group is judged once for all.
+    fn settlement_date(&mut self) {
+        const PATH: &str = "IntrBkSttlmDt";
+        let Some(date) = self.node.text_at(PATH) else { return };
+        let dates = &self.translator.context.dates;
+        if let Err(error) = dates.accept(date) {
+            let text = dates.text(error, date);
+            self.object(rules::of_date(error), PATH, text);
+        }
+    }
+
     fn paying_bank(&mut self) -> Option<&'a Participant> {
         let (bank, path) = self.bank(&INSTRUCTING)?;
-        if bank.bic == *self.translator.own_bank {
+        if bank.bic == *self.translator.context.own_bank {
             return Some(bank);
         }
         let text = format!(
             "The instructing agent is {}, but the message comes from {}.",
-            bank.bic, self.translator.own_bank
+            bank.bic, self.translator.context.own_bank
         );
         self.object(rules::NOT_THE_SENDER, &path, text);
         None
@@ -223,7 +226,7 @@ impl<'a> Transaction<'_, 'a> {
             self.object(rules::AGENT_MISSING, &agent.path, text);
             return None;
         };
-        let directory = self.translator.directory;
+        let directory = self.translator.context.directory;
         let known = bic.text().parse().ok().and_then(|bic| directory.participant_by_bic(&bic));
         if known.is_none() {
             let text = format!("{} is not a participant of the network.", cut(bic.text(), 11));
@@ -251,7 +254,7 @@ impl<'a> Transaction<'_, 'a> {
     fn asset(&mut self) -> Option<&'a Asset> {
         const PATH: &str = "IntrBkSttlmAmt/@Ccy";
         let currency = self.node.at("IntrBkSttlmAmt").and_then(|amount| amount.attribute("Ccy"));
-        let directory = self.translator.directory;
+        let directory = self.translator.context.directory;
         let known = currency
             .and_then(|code| code.parse::<AssetCode>().ok())
             .and_then(|code| directory.asset_by_code(&code));
@@ -289,7 +292,7 @@ impl<'a> Transaction<'_, 'a> {
     }
 
     fn account(&mut self, bank: &Participant, asset: &Asset, rule: Rule) -> Option<AccountNumber> {
-        let account = self.translator.directory.main_account(bank.number, asset.number);
+        let account = self.translator.context.directory.main_account(bank.number, asset.number);
         if account.is_none() {
             let text = format!("{} has no settlement account in {}.", bank.bic, asset.code);
             self.object(rule, "IntrBkSttlmAmt/@Ccy", text);

@@ -3,10 +3,12 @@
 //! The layers run in order and each says which place it objects to: what can't be read is answered with an
 //! `admi.002`, what breaks the schema or a rule of the whole message rejects each of its transactions, what breaks
 //! a rule inside one transaction rejects only that one. Warnings travel along and reject nothing. Every
-//! transaction gets exactly one result. Nothing here knows the time, so a settlement date is passed on unjudged.
+//! transaction gets exactly one result. The message is kept, and the documents for the receiving banks are written
+//! from it one at a time: a bulk file's documents together are many times its size.
 
-use iso20022::{Finding, Limits, Message, Node, Profile, limits::FINDINGS_MAX};
-use ledger::{Bic, Leg, ParticipantNumber, TransferId};
+use iso20022::views::Split;
+use iso20022::{Finding, Limits, Message, Node, Profile};
+use ledger::{Bic, LedgerTime, Leg, ParticipantNumber, TransferId};
 
 use crate::answer::{
     AnswerContext, Fate, REASONS_MAX, REFERENCE_CHARS_MAX, References, cut, reasons,
@@ -15,12 +17,15 @@ use crate::directory::Directory;
 use crate::payment::Translator;
 use crate::reference;
 use crate::rules::{self, Place};
+use crate::time::SettlementDates;
 
 /// The element of one transaction in `pacs.008` and `pacs.009`.
 pub(crate) const TRANSACTION: &str = "CdtTrfTxInf";
+/// How a payment message names the network as its clearing system (`SttlmInf/ClrSys/Prtry`).
+pub const CLEARING_SYSTEM: &str = "CORRIDOR";
 
 /// What a received message asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Received {
     /// It can't be read, or not far enough to answer each transaction: answer with `message_rejection`.
     Unreadable {
@@ -40,8 +45,8 @@ pub enum Received {
     },
 }
 
-/// A message with payments, one or many.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message with payments, one or many. It keeps the message itself, which copies share, to write documents from.
+#[derive(Debug, Clone)]
 pub struct Payments {
     /// `GrpHdr/MsgId` as sent.
     pub message_id: String,
@@ -55,6 +60,8 @@ pub struct Payments {
     pub group_findings: Vec<Finding>,
     /// The transactions in the order of the message.
     pub transactions: Vec<Payment>,
+    /// The message, from which documents are written.
+    pub(crate) split: Split,
 }
 
 /// One transaction of a message.
@@ -90,8 +97,6 @@ pub struct Instruction {
     pub creditor_bank: ParticipantNumber,
     /// The movement between the two banks' main accounts.
     pub leg: Leg,
-    /// The message for the creditor bank, with this transaction only.
-    pub document: Vec<u8>,
 }
 
 impl Payments {
@@ -109,6 +114,18 @@ impl Payments {
         }
     }
 
+    /// The message for the creditor bank of the transaction at `index` (see [`Payment::index`]): the group header
+    /// and this transaction only, without supplementary data of the message as a whole. Written anew by each call,
+    /// always the same bytes, at a cost that does not depend on the other transactions. Meant for transactions with
+    /// an [`Instruction`]; the document of a rejected one may not be valid.
+    ///
+    /// # Panics
+    /// When the message has no transaction at `index`.
+    #[must_use]
+    pub fn document(&self, index: usize) -> Vec<u8> {
+        self.split.document(index)
+    }
+
     /// The fates before anything is submitted: rejected, or pending.
     #[must_use]
     pub fn first_fates(&self) -> Vec<Fate> {
@@ -122,9 +139,17 @@ impl Payments {
 
 /// Reads a message from a bank's own systems and says what it asks for.
 ///
-/// `own_bank` is the bank whose messages these are: it must be the instructing agent of each payment.
+/// `own_bank` is the bank whose messages these are: it must be the instructing agent of each payment. `now` decides
+/// which settlement dates are accepted: a payment settles at once, so today's, and in kindness to time zones those
+/// of the day before and the day after (in UTC).
 #[must_use]
-pub fn receive(bytes: &[u8], limits: &Limits, directory: &Directory, own_bank: &Bic) -> Received {
+pub fn receive(
+    bytes: &[u8],
+    limits: &Limits,
+    directory: &Directory,
+    own_bank: &Bic,
+    now: LedgerTime,
+) -> Received {
     let message = match iso20022::read(bytes, limits) {
         Ok(message) => message,
         Err(unreadable) => {
@@ -134,15 +159,19 @@ pub fn receive(bytes: &[u8], limits: &Limits, directory: &Directory, own_bank: &
     };
     let header_id = header_text(&message, "BizMsgIdr");
     let is_payment = matches!(message.name.family(), "pacs.008" | "pacs.009");
-    let body = message.document.body();
-    let message_id = body.and_then(|body| body.text_at("GrpHdr/MsgId")).filter(|id| !id.is_empty());
-    match (body, message_id) {
-        (Some(body), Some(message_id)) if is_payment => {
-            Received::Payments(payments(&message, body, message_id, header_id, directory, own_bank))
+    let message_id = message
+        .document
+        .body()
+        .and_then(|body| body.text_at("GrpHdr/MsgId"))
+        .filter(|id| !id.is_empty())
+        .map(|id| cut(id, REFERENCE_CHARS_MAX));
+    match message_id {
+        Some(message_id) if is_payment => {
+            let context = Context { directory, own_bank, dates: SettlementDates::at(now) };
+            Received::Payments(payments(message, message_id, header_id, &context))
         }
-        (_, message_id) => {
-            let answer_reference =
-                header_id.or_else(|| message_id.map(|id| cut(id, REFERENCE_CHARS_MAX)));
+        message_id => {
+            let answer_reference = header_id.or(message_id);
             if is_payment || message.findings.iter().any(Finding::is_error) {
                 Received::Unreadable { findings: message.findings, answer_reference }
             } else {
@@ -152,16 +181,22 @@ pub fn receive(bytes: &[u8], limits: &Limits, directory: &Directory, own_bank: &
     }
 }
 
+/// What messages are judged by, other than themselves.
+pub(crate) struct Context<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) own_bank: &'a Bic,
+    pub(crate) dates: SettlementDates,
+}
+
 fn payments(
-    message: &Message,
-    body: Node<'_>,
-    message_id: &str,
+    message: Message,
+    message_id: String,
     header_id: Option<String>,
-    directory: &Directory,
-    own_bank: &Bic,
+    context: &Context<'_>,
 ) -> Payments {
+    let body = message.document.body().expect("the message id is in the body");
     let nodes: Vec<Node<'_>> = body.children(TRANSACTION).collect();
-    let mut scoped = Scoped::new(findings_of(message, body), nodes.len());
+    let mut scoped = Scoped::new(findings_of(&message, body, &context.dates), nodes.len());
     if nodes.is_empty() && !scoped.group.iter().any(Finding::is_error) {
         let text = "The message holds no transaction.".to_owned();
         let place =
@@ -170,7 +205,7 @@ fn payments(
     }
     // Each transaction repeats one reason of the group, not all: a bulk file has many transactions.
     let group_error = scoped.group.iter().find(|finding| finding.is_error()).cloned();
-    let mut translator = Translator::new(message, body, nodes.len(), directory, own_bank);
+    let mut translator = Translator::new(&message, body, nodes.len(), context);
     let transactions = nodes
         .into_iter()
         .zip(scoped.transactions)
@@ -184,24 +219,26 @@ fn payments(
         })
         .collect();
     Payments {
-        message_id: cut(message_id, REFERENCE_CHARS_MAX),
+        message_id,
         message_name: message.name.to_string(),
         created: body.text_at("GrpHdr/CreDtTm").map(|text| cut(text, REFERENCE_CHARS_MAX)),
         header_id,
         group_findings: scoped.group,
         transactions,
+        split: Split::of(message).expect("only credit transfers are payments"),
     }
 }
 
 /// All findings on a payment message. The layers above the schema are asked only when the schema is kept.
-fn findings_of(message: &Message, body: Node<'_>) -> Vec<Finding> {
+fn findings_of(message: &Message, body: Node<'_>, dates: &SettlementDates) -> Vec<Finding> {
     if message.findings.iter().any(Finding::is_error) {
         return message.findings.clone();
     }
-    let mut findings = message.validate(Profile::Corridor);
+    let validation = message.check(Profile::Corridor);
+    let mut findings = validation.findings;
     let name = message.name.as_str();
-    if findings.len() >= message.findings.len() + FINDINGS_MAX {
-        let text = "There are more findings than are listed; the message is rejected as a whole.";
+    if validation.truncated {
+        let text = "There are more errors than are listed; the message is rejected as a whole.";
         findings
             .insert(0, rules::TOO_MANY_FINDINGS.broken(name, Place::default(), text.to_owned()));
     }
@@ -215,13 +252,44 @@ fn findings_of(message: &Message, body: Node<'_>) -> Vec<Finding> {
         );
         findings.push(rules::COPY.broken(name, place_of(copy), text));
     }
-    if let Some(method) = body.at("GrpHdr/SttlmInf/SttlmMtd")
-        && method.text() == "COVE"
+    if let Some(settlement) = body.at("GrpHdr/SttlmInf") {
+        findings.extend(settlement_objection(settlement, name));
+    }
+    if let Some(date) = body.at("GrpHdr/IntrBkSttlmDt")
+        && let Err(error) = dates.accept(date.text())
     {
-        let text = "The settlement method is COVE: the network settles the covering pacs.009, not this message.";
-        findings.push(rules::COVER.broken(name, place_of(method), text.to_owned()));
+        findings.push(rules::of_date(error).broken(
+            name,
+            place_of(date),
+            dates.text(error, date.text()),
+        ));
     }
     findings
+}
+
+/// What is wrong with how a message asks for settlement, if anything. CLRG without a clearing system is taken to
+/// mean the one that the message was sent to; INDA and INGA are moved between the same two accounts.
+fn settlement_objection(settlement: Node<'_>, name: &str) -> Option<Finding> {
+    let method = settlement.child("SttlmMtd")?;
+    match method.text() {
+        "COVE" => {
+            let text = "The settlement method is COVE: the network settles the covering pacs.009, not this message.";
+            Some(rules::COVER.broken(name, place_of(method), text.to_owned()))
+        }
+        "CLRG" => {
+            let system = settlement.child("ClrSys")?.elements().next()?;
+            if system.name() == "Prtry" && system.text() == CLEARING_SYSTEM {
+                return None;
+            }
+            let text = format!(
+                "The message asks for settlement in the clearing system {}; this network is named by the \
+                 proprietary code {CLEARING_SYSTEM}.",
+                cut(system.text(), 35)
+            );
+            Some(rules::CLEARING_SYSTEM.broken(name, place_of(system), text))
+        }
+        _ => None,
+    }
 }
 
 /// Findings by what they concern.

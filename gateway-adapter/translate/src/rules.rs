@@ -5,6 +5,8 @@
 
 use iso20022::{Finding, Layer, Severity};
 
+use crate::time::DateError;
+
 /// One rule: identifier, layer, reason code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
@@ -30,7 +32,15 @@ rules! {
     COPY = "network.copy", Profile, "NARR";
     /// The money of this message moves by another one (cover method, advice).
     COVER = "network.settlement-method", Profile, "AG03";
-    /// More findings than are listed, so it is not known which transactions are sound.
+    /// The message asks for settlement in another clearing system.
+    CLEARING_SYSTEM = "network.clearing-system", Profile, "AG03";
+    /// The settlement date is no date that can be read.
+    DATE_INVALID = "network.settlement-date-invalid", Profile, "DT01";
+    /// The settlement date is before yesterday (UTC).
+    DATE_PAST = "network.settlement-date-past", Profile, "DT01";
+    /// The settlement date is after tomorrow (UTC): the network settles at once and keeps nothing for later.
+    DATE_FUTURE = "network.settlement-date-future", Profile, "DT04";
+    /// More errors than are listed, so it is not known which transactions are sound.
     TOO_MANY_FINDINGS = "network.too-many-findings", Profile, "FF01";
     /// The message holds no transaction.
     NO_TRANSACTIONS = "network.no-transactions", Profile, "CH21";
@@ -62,6 +72,15 @@ rules! {
     AMOUNT_TOO_LARGE = "network.amount-too-large", ReferenceData, "AM02";
     /// The amount has more decimals than the currency.
     AMOUNT_DECIMALS = "network.amount-decimals", ReferenceData, "CH20";
+}
+
+/// The rule against a settlement date.
+pub(crate) const fn of_date(error: DateError) -> Rule {
+    match error {
+        DateError::Invalid => DATE_INVALID,
+        DateError::Past => DATE_PAST,
+        DateError::Future => DATE_FUTURE,
+    }
 }
 
 /// Where in the input a finding belongs.

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use common::{NOW, assert_valid, directory, golden, own_bank};
 use ledger::{LedgerTime, Refusal};
 use translate::{
-    AnswerContext, Fate, Finding, Limits, Payment, Reason, Received, message_rejection,
+    AnswerContext, Fate, Finding, Limits, Payment, Payments, Reason, Received, message_rejection,
     not_supported, receive, status_report,
 };
 
@@ -20,7 +20,7 @@ fn show_finding(out: &mut String, indent: &str, finding: &Finding) {
     writeln!(out, "{indent}{severity} {finding} [{}] @{}", finding.value, finding.offset).unwrap();
 }
 
-fn show_payment(out: &mut String, payment: &Payment) {
+fn show_payment(out: &mut String, payments: &Payments, payment: &Payment) {
     let money = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let (amount, currency) = (money(&payment.amount), money(&payment.currency));
     let id = payment.id.map_or_else(|| "-".to_owned(), |id| id.to_string());
@@ -48,10 +48,10 @@ fn show_payment(out: &mut String, payment: &Payment) {
                 instruction.leg.credit
             )
             .unwrap();
-            let summary = translate::incoming(&instruction.document).unwrap();
-            writeln!(out, "  document of {} bytes: {summary:?}", instruction.document.len())
-                .unwrap();
-            assert_document(&instruction.document);
+            let document = payments.document(payment.index);
+            let summary = translate::incoming(&document).unwrap();
+            writeln!(out, "  document of {} bytes: {summary:?}", document.len()).unwrap();
+            assert_document(&document);
         }
     }
 }
@@ -76,7 +76,7 @@ fn show_answer(out: &mut String, answer: &[u8], name: &str) {
 /// Everything that follows from one message, with the accepted transactions settled.
 fn outcome(input: &[u8]) -> String {
     let mut out = String::new();
-    match receive(input, &Limits::message(), &directory(), &own_bank()) {
+    match receive(input, &Limits::message(), &directory(), &own_bank(), NOW) {
         Received::Unreadable { findings, answer_reference } => {
             writeln!(out, "unreadable, reference {answer_reference:?}").unwrap();
             findings.iter().for_each(|finding| show_finding(&mut out, "  ", finding));
@@ -99,7 +99,7 @@ fn outcome(input: &[u8]) -> String {
                 show_finding(&mut out, "  ", finding);
             }
             for payment in &payments.transactions {
-                show_payment(&mut out, payment);
+                show_payment(&mut out, &payments, payment);
             }
             let context = payments.answer_context(own_bank());
             let mut fates = payments.first_fates();
@@ -149,7 +149,7 @@ fn messages() {
 #[test]
 fn fates() {
     let input = std::fs::read(golden().join("valid_pacs008.in.xml")).unwrap();
-    let received = receive(&input, &Limits::message(), &directory(), &own_bank());
+    let received = receive(&input, &Limits::message(), &directory(), &own_bank(), NOW);
     let Received::Payments(payments) = received else { panic!("{received:?}") };
     let context = payments.answer_context(own_bank());
     let fates = [

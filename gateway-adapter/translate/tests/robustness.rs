@@ -14,7 +14,7 @@ use translate::{
 
 /// Receives and answers; panics only when an answer is not valid.
 fn answered(input: &[u8]) -> Received {
-    let received = receive(input, &Limits::message(), &directory(), &own_bank());
+    let received = receive(input, &Limits::batch(), &directory(), &own_bank(), NOW);
     match &received {
         Received::Unreadable { findings, answer_reference } => {
             assert!(findings.iter().any(translate::Finding::is_error));
@@ -41,6 +41,9 @@ fn answered(input: &[u8]) -> Received {
                         assert_eq!(payment.id, Some(instruction.id));
                         assert!(!instruction.leg.amount.is_zero());
                         assert_ne!(instruction.leg.debit, instruction.leg.credit);
+                        let document = payments.document(index);
+                        let alone = iso20022::read(&document, &Limits::message()).unwrap();
+                        assert!(alone.is_schema_valid());
                     }
                     Err(findings) => assert!(findings.iter().all(translate::Finding::is_error)),
                 }
@@ -151,24 +154,102 @@ fn truncation_at_every_byte() {
     }
 }
 
-#[test]
-fn more_findings_than_are_listed_reject_the_whole_message() {
+/// A bulk message of so many transactions, made of the first one of `bulk_of_three`.
+fn bulk(count: usize, change: impl Fn(usize, String) -> String) -> String {
     let bulk = String::from_utf8(inputs()[2].clone()).unwrap();
     let start = bulk.find("    <CdtTrfTxInf>").unwrap();
     let end = bulk.find("  </FIToFICstmrCdtTrf>").unwrap();
     let one = &bulk[start..start + bulk[start..].find("</CdtTrfTxInf>\n").unwrap() + 15];
-    let many: String = (0..200)
+    let many: String = (0..count)
         .map(|at| {
             let uetr = format!("{at:08}-1111-4222-8333-444444444444");
-            let ccy = if at < 150 { "\"ZZZ\"" } else { "\"EUR\"" };
-            one.replace("00000001-1111-4222-8333-444444444444", &uetr).replace("\"EUR\"", ccy)
+            change(at, one.replace("00000001-1111-4222-8333-444444444444", &uetr))
         })
         .collect();
+    let count = format!("<NbOfTxs>{count}<");
+    format!("{}{many}{}", &bulk[..start], &bulk[end..]).replace("<NbOfTxs>3<", &count)
+}
+
+#[test]
+fn more_errors_than_are_listed_reject_the_whole_message() {
     let message =
-        format!("{}{many}{}", &bulk[..start], &bulk[end..]).replace("<NbOfTxs>3<", "<NbOfTxs>200<");
+        bulk(200, |at, one| if at < 150 { one.replace("\"EUR\"", "\"ZZZ\"") } else { one });
     let Received::Payments(payments) = answered(message.as_bytes()) else { panic!("readable") };
     assert_eq!(payments.transactions.len(), 200);
-    assert!(payments.transactions.iter().take(150).all(|payment| payment.result.is_err()));
+    assert!(payments.group_findings.iter().any(|one| one.rule == "network.too-many-findings"));
+    assert!(payments.transactions.iter().all(|payment| payment.result.is_err()));
+}
+
+#[test]
+fn warnings_reject_nothing_however_many_there_are() {
+    let with_warning = |_, one: String| one.replace("<EndToEndId>", "<EndToEndId>/");
+    let message = bulk(2_000, with_warning);
+    let Received::Payments(payments) = answered(message.as_bytes()) else { panic!("readable") };
+    assert_eq!(payments.transactions.len(), 2_000);
+    assert!(payments.transactions.iter().any(|payment| !payment.warnings.is_empty()));
+    assert!(payments.transactions.iter().all(|payment| payment.result.is_ok()));
+
+    // An error after all of them is still found, and rejects its own transaction only.
+    let message = bulk(2_000, |at, one| {
+        let one = with_warning(at, one);
+        if at == 1_999 { one.replace("\"EUR\"", "\"ZZZ\"") } else { one }
+    });
+    let Received::Payments(payments) = answered(message.as_bytes()) else { panic!("readable") };
+    let rejected: Vec<usize> = payments
+        .transactions
+        .iter()
+        .filter(|payment| payment.result.is_err())
+        .map(|payment| payment.index)
+        .collect();
+    assert_eq!(rejected, [1_999]);
+}
+
+#[test]
+fn documents_leave_out_what_belongs_to_the_whole_message() {
+    let extra = format!(
+        "<SplmtryData><Envlp><x:Note xmlns:x=\"urn:note\">{}</x:Note></Envlp></SplmtryData>",
+        "x".repeat(1 << 20)
+    );
+    let message = bulk(500, |_, one| one)
+        .replace("  </FIToFICstmrCdtTrf>", &format!("{extra}</FIToFICstmrCdtTrf>"));
+    let Received::Payments(payments) = answered(message.as_bytes()) else { panic!("readable") };
+    for payment in &payments.transactions {
+        assert!(payment.result.is_ok(), "{payment:?}");
+        let document = payments.document(payment.index);
+        assert!(document.len() < 2_000, "{}", document.len());
+        let summary = translate::incoming(&document).unwrap();
+        assert_eq!(summary.uetr, payment.references.uetr);
+    }
+}
+
+#[test]
+fn settlement_dates_and_clearing_systems() {
+    let input = String::from_utf8(inputs()[0].clone()).unwrap();
+    let code = |from: &str, to: &str| {
+        let changed = input.replace(from, to);
+        assert_ne!(changed, input);
+        let Received::Payments(payments) = answered(changed.as_bytes()) else { panic!("readable") };
+        match &payments.transactions[0].result {
+            Ok(_) => "settles",
+            Err(findings) => findings[0].code,
+        }
+    };
+    // It is 2026-03-04.
+    let date = |date: &str| code("<IntrBkSttlmDt>2026-03-04<", &format!("<IntrBkSttlmDt>{date}<"));
+    assert_eq!(date("2026-03-02"), "DT01");
+    assert_eq!(date("2026-03-03"), "settles");
+    assert_eq!(date("2026-03-04+01:00"), "settles");
+    assert_eq!(date("2026-03-05"), "settles");
+    assert_eq!(date("2026-03-06"), "DT04");
+    assert_eq!(date("12026-03-04"), "DT01");
+    assert_eq!(code("<IntrBkSttlmDt>2026-03-04</IntrBkSttlmDt>", ""), "settles");
+
+    let own = "<SttlmMtd>CLRG</SttlmMtd><ClrSys><Prtry>CORRIDOR</Prtry></ClrSys>";
+    assert_eq!(code(own, "<SttlmMtd>CLRG</SttlmMtd>"), "settles");
+    assert_eq!(code(own, "<SttlmMtd>INDA</SttlmMtd>"), "settles");
+    assert_eq!(code(own, "<SttlmMtd>INGA</SttlmMtd>"), "settles");
+    assert_eq!(code("<Prtry>CORRIDOR</Prtry>", "<Prtry>OTHER</Prtry>"), "AG03");
+    assert_eq!(code("<Prtry>CORRIDOR</Prtry>", "<Cd>TGT</Cd>"), "AG03");
 }
 
 #[test]

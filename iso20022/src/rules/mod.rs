@@ -16,7 +16,7 @@ mod status;
 mod totals;
 
 use crate::finding::{Finding, Layer, Severity};
-use crate::limits::FINDINGS_MAX;
+use crate::limits::{FINDINGS_MAX, WARNINGS_MAX};
 use crate::message::{Message, Profile};
 use crate::tree::Node;
 use crate::views::{CreditTransfer, Header, Return, Status, finding_at};
@@ -78,8 +78,8 @@ pub static CATALOGUE: [&Rule; 36] = [
 ];
 
 /// Runs all rules that apply to a message.
-pub(crate) fn check(message: &Message, profile: Profile) -> Vec<Finding> {
-    let mut report = Report { findings: Vec::new() };
+pub(crate) fn check(message: &Message, profile: Profile) -> Report {
+    let mut report = Report::default();
     if let Some(transfer) = CreditTransfer::of(message) {
         totals::credit_transfer(&transfer, &mut report);
         group::credit_transfer(&transfer, &mut report);
@@ -102,12 +102,18 @@ pub(crate) fn check(message: &Message, profile: Profile) -> Vec<Finding> {
     }
     identifiers::check(&message.document, &mut report);
     report.findings.sort_by_key(|finding| (finding.layer, finding.offset));
-    report.findings
+    report
 }
 
-/// Collects findings up to the limit.
+/// Collects findings up to the limits, errors and warnings each by their own: a batch with a
+/// harmless peculiarity in each transaction must neither be refused for it nor hide an error.
+#[derive(Default)]
 pub(crate) struct Report {
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
+    errors: usize,
+    warnings: usize,
+    /// True when an error was dropped. Dropped warnings do not count.
+    pub(crate) truncated: bool,
 }
 
 impl Report {
@@ -125,9 +131,16 @@ impl Report {
         text: impl Into<String>,
     ) {
         debug_assert!(rule.codes.contains(&code), "{code} is not declared by {}", rule.id);
-        if self.findings.len() < FINDINGS_MAX {
+        let (count, count_max) = match rule.severity {
+            Severity::Error => (&mut self.errors, FINDINGS_MAX),
+            Severity::Warning => (&mut self.warnings, WARNINGS_MAX),
+        };
+        if *count < count_max {
+            *count += 1;
             let found = finding_at(node, rule.layer, rule.severity, rule.id, code, text.into());
             self.findings.push(found);
+        } else if rule.severity == Severity::Error {
+            self.truncated = true;
         }
     }
 }

@@ -1,10 +1,10 @@
 //! `pacs.008` and `pacs.009` in one view: a group of credit transfers between institutions.
 
+use super::split::write_alone;
 use super::{Money, account_id, agent_bic, collapsed, finding_at};
 use crate::finding::{Finding, Layer, Severity};
 use crate::message::Message;
 use crate::tree::{Node, Tree};
-use crate::writer::{self, Change};
 
 /// A `pacs.008` or `pacs.009` of any version.
 #[derive(Clone, Debug)]
@@ -126,26 +126,14 @@ impl<'a> CreditTransfer<'a> {
         Some(Transaction { index, count: self.len(), node, group: self.group })
     }
 
-    /// A document of the same version with only this transaction. The group header is kept, its
-    /// totals are set to this transaction. Valid when the message is.
+    /// A document of the same version with only this transaction; see [`super::Split::document`],
+    /// which does the same for a message that is kept.
     ///
     /// # Panics
     /// When there is no transaction at `index`.
     #[must_use]
     pub fn extract(&self, index: usize) -> Vec<u8> {
-        let kept = self.transactions[index];
-        let body = kept.parent();
-        let amount = kept.child("IntrBkSttlmAmt");
-        writer::write_changed(self.tree, &|node| {
-            let in_group = node.parent().is_some() && node.parent() == self.group;
-            match node.name() {
-                "CdtTrfTxInf" if node != kept && node.parent() == body => Change::Drop,
-                "NbOfTxs" if in_group => Change::Text("1"),
-                "TtlIntrBkSttlmAmt" if in_group => amount.map_or(Change::Keep, Change::ContentOf),
-                "CtrlSum" if in_group => amount.map_or(Change::Keep, |a| Change::Text(a.text())),
-                _ => Change::Keep,
-            }
-        })
+        write_alone(self.group, self.transactions[index])
     }
 }
 

@@ -8,12 +8,14 @@ mod credit_transfer;
 mod header;
 pub(crate) mod money;
 mod return_;
+mod split;
 mod status;
 
 pub use credit_transfer::{CreditTransfer, Transaction};
 pub use header::Header;
 pub use money::Money;
 pub use return_::{Return, ReturnedTransaction};
+pub use split::Split;
 pub use status::{GroupStatus, Reason, Status, TransactionStatus};
 
 use crate::finding::{Finding, Layer, Severity, excerpt, line_at};

@@ -5,17 +5,19 @@
 //! 1. *form*: counts and lengths within their limits. `Malformed`
 //! 2. *authorisation*: the batch's submitter is among the authorisations, each key is a live key of its
 //!    participant (`SignerNotLive` for the whole batch), and whoever must sign this command has (`NotAuthorised`).
-//!    Accounts that do not exist have nobody to ask; step 6 refuses them.
+//!    An account whose owner or issuer must sign exists (`UnknownDebitAccount`, `UnknownAccount`): where there is
+//!    nobody to ask, nobody has agreed.
 //! 3. *duplicate*: an id that was answered before gets the first answer when the content is the same, and
 //!    `DuplicateId` when it is not. Nothing changes either way.
 //! 4. *validity*: the ledger's time is not later than the batch's `valid_until`
 //! 5. *rules*: the command and its options are active; the transfer's own deadline has not passed
-//! 6. *legs, accounts and status*: two different accounts, which exist, hold the same asset, may pay, may receive
+//! 6. *legs, accounts and status*: two different accounts; the credited one exists; same asset, may pay, may receive
 //! 7. *amounts*: more than zero, and no balance passes its bound
 //! 8. *cover*: no account that pays in sum pays more than it has available
 //!
 //! A step looks at all legs of a transfer, in order, before the next step begins. A refusal by step 1 or 2
-//! leaves the id unused: whoever may really use it still can. A refusal by a later step uses the id up: it
+//! leaves the id unused (`Refusal::leaves_id_unused`): whoever may really use it still can, so an id is used up
+//! only by those whose account or asset the command is about. A refusal by a later step uses the id up: it
 //! stays refused, also when money or time would allow it later, so that both sides can rely on the answer.
 
 use crate::answer::Outcome;
@@ -155,6 +157,7 @@ impl Ledger {
     ) -> Outcome {
         let command = &checked.command;
         if let Err(refusal) = command.authorise(self, &turn.authority) {
+            debug_assert!(refusal.leaves_id_unused(), "{refusal:?} by form or authorisation");
             return Outcome::refused(refusal);
         }
         let id = command.id();
@@ -167,7 +170,10 @@ impl Ledger {
         }
         let outcome = match command.check_and_apply(self, turn, events) {
             Ok(()) => Outcome::SETTLED,
-            Err(refusal) => Outcome::refused(refusal),
+            Err(refusal) => {
+                debug_assert!(!refusal.leaves_id_unused(), "{refusal:?} by a later step");
+                Outcome::refused(refusal)
+            }
         };
         if let Some(id) = id {
             let code = outcome.answer.code();

@@ -7,8 +7,8 @@
 //! | 1 | transfer | 1 document, 2 options | legs | id 16, legs (debit u32, credit u32, amount u64), document 32, options |
 //! | 2, 3 | issue, redeem | 0 | 0 | id 16, account u32, amount u64 |
 //! | 4 | open account | 0 | 0 | owner u32, asset u32, label (length u8, characters) |
-//! | 5 | set floor | 0 | 0 | account u32, floor i64 |
-//! | 6 | set account status | 0 | 0 | account u32, status u8 |
+//! | 5 | set floor | 0 | 0 | id 16, account u32, floor i64 |
+//! | 6 | set account status | 0 | 0 | id 16, account u32, status u8 |
 //! | 7 | admit participant | 0 | keys | BIC 11, name (length u8, UTF-8), sealing key 32, keys 32 each |
 //! | 8 | add asset | 0 | 0 | code (length u8, characters), exponent u8, issuer u32 |
 //!
@@ -91,13 +91,15 @@ impl Command {
                 out.extend_from_slice(&asset.0.to_le_bytes());
                 short_text(label.as_str(), out);
             }
-            Self::SetFloor(SetFloor { account, floor }) => {
+            Self::SetFloor(SetFloor { id, account, floor }) => {
                 header(KIND_SET_FLOOR, 0, 0, out);
+                out.extend_from_slice(&id.0);
                 out.extend_from_slice(&account.0.to_le_bytes());
                 out.extend_from_slice(&floor.to_le_bytes());
             }
-            Self::SetAccountStatus(SetAccountStatus { account, status }) => {
+            Self::SetAccountStatus(SetAccountStatus { id, account, status }) => {
                 header(KIND_SET_ACCOUNT_STATUS, 0, 0, out);
+                out.extend_from_slice(&id.0);
                 out.extend_from_slice(&account.0.to_le_bytes());
                 out.push(*status as u8);
             }
@@ -246,10 +248,12 @@ fn decode_plain(
             label: reader.short_text()?.parse().map_err(|_| DecodeError::Field("label"))?,
         }),
         KIND_SET_FLOOR => Command::SetFloor(SetFloor {
+            id: TransferId(reader.array()?),
             account: AccountNumber(reader.u32()?),
             floor: i64::from_le_bytes(reader.array()?),
         }),
         KIND_SET_ACCOUNT_STATUS => Command::SetAccountStatus(SetAccountStatus {
+            id: TransferId(reader.array()?),
             account: AccountNumber(reader.u32()?),
             status: AccountStatus::from_number(reader.u8()?)
                 .ok_or(DecodeError::Field("account status"))?,

@@ -47,18 +47,17 @@ pub enum Command {
 }
 
 impl Command {
-    /// The id that makes a repetition recognisable; `None` for commands that are harmless to repeat.
+    /// The id that makes a repetition recognisable; `None` for commands that can succeed only once as it is:
+    /// what they open, admit or add exists from then on, and their repetition is refused for that.
     #[must_use]
     pub const fn id(&self) -> Option<TransferId> {
         match self {
             Self::Transfer(transfer) => Some(transfer.id),
             Self::Issue(issue) => Some(issue.id),
             Self::Redeem(redeem) => Some(redeem.id),
-            Self::OpenAccount(_)
-            | Self::SetFloor(_)
-            | Self::SetAccountStatus(_)
-            | Self::AdmitParticipant(_)
-            | Self::AddAsset(_) => None,
+            Self::SetFloor(set) => Some(set.id),
+            Self::SetAccountStatus(set) => Some(set.id),
+            Self::OpenAccount(_) | Self::AdmitParticipant(_) | Self::AddAsset(_) => None,
         }
     }
 

@@ -129,7 +129,8 @@ impl ContentDigest {
     }
 }
 
-/// Identity of a transfer, an issue or a redemption: the UETR, unique for all time in one network.
+/// Identity of a command, unique for all time in one network: of a transfer the UETR, of an issue, a redemption
+/// or a setting of an account a UUID from the same space.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId(pub [u8; 16]);
 

@@ -106,19 +106,19 @@ refusals! {
     AssetMismatch = 151, "AM03",
         "Debtor and creditor account are in different currencies.",
         "the accounts of a leg hold different assets";
-    // 160: accounts.
-    /// The account to debit does not exist.
+    // 160: accounts. 160 and 162 are found where signatures are asked for and leave the id unused.
+    /// An account to debit, whose owner would have to sign, does not exist.
     UnknownDebitAccount = 160, "AC02",
         "The debtor account does not exist.",
-        "debit account number was never assigned";
+        "debit account number was never assigned: nobody can authorise the debit, the id stays unused";
     /// The account to credit does not exist.
     UnknownCreditAccount = 161, "AC03",
         "The creditor account does not exist.",
         "credit account number was never assigned";
-    /// The account that an administrative command names does not exist.
+    /// The account of an issue or an administrative command, whose issuer would have to sign, does not exist.
     UnknownAccount = 162, "AC01",
         "The account does not exist.",
-        "account number was never assigned";
+        "account number was never assigned: it has no issuer to authorise the command, the id stays unused";
     /// The account to debit is closed.
     DebitAccountClosed = 163, "AC04",
         "The debtor account is closed.",
@@ -208,10 +208,18 @@ impl Refusal {
         self as u16
     }
 
-    /// True when the refused id stays unused, so that the rightful sender may still use it.
+    /// True when the refused id stays unused, so that the rightful sender may still use it: the refusals of
+    /// form and authorisation.
     #[must_use]
     pub const fn leaves_id_unused(self) -> bool {
-        matches!(self, Self::NotAuthorised | Self::SignerNotLive | Self::Malformed)
+        matches!(
+            self,
+            Self::NotAuthorised
+                | Self::SignerNotLive
+                | Self::Malformed
+                | Self::UnknownDebitAccount
+                | Self::UnknownAccount
+        )
     }
 }
 

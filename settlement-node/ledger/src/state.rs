@@ -196,6 +196,11 @@ impl Ledger {
         self.accounts.get(number.0 as usize)
     }
 
+    /// An account that the authorisation step has seen; accounts never cease to exist.
+    pub(crate) fn authorised(&self, number: AccountNumber) -> &Account {
+        &self.accounts[number.0 as usize]
+    }
+
     /// The issuer of the asset that an account holds.
     pub(crate) fn issuer_of(&self, account: &Account) -> ParticipantNumber {
         self.registry.assets[account.asset.0 as usize].issuer

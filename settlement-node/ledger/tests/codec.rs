@@ -85,15 +85,16 @@ fn golden() -> Vec<(Command, &'static str)> {
             "0400000001000000020000000466656573",
         ),
         (
-            Command::SetFloor(SetFloor { account: AccountNumber(1), floor: -2 }),
-            "0500000001000000feffffffffffffff",
+            Command::SetFloor(SetFloor { id: id(), account: AccountNumber(1), floor: -2 }),
+            "05000000eb6305c91f7f49deaed016487c27b42d01000000feffffffffffffff",
         ),
         (
             Command::SetAccountStatus(SetAccountStatus {
+                id: id(),
                 account: AccountNumber(1),
                 status: AccountStatus::Closed,
             }),
-            "060000000100000005",
+            "06000000eb6305c91f7f49deaed016487c27b42d0100000005",
         ),
         (
             Command::AdmitParticipant(AdmitParticipant {

@@ -130,10 +130,11 @@ fn command() -> impl Strategy<Value = Command> {
                 label: if label == 0 { Label::MAIN } else { "second".parse().unwrap() },
             })
         }),
-        2 => (account(), -300..20i64)
-            .prop_map(|(account, floor)| Command::SetFloor(SetFloor { account, floor })),
-        1 => (account(), status)
-            .prop_map(|(account, status)| Command::SetAccountStatus(SetAccountStatus { account, status })),
+        2 => (ids(), account(), -300..20i64)
+            .prop_map(|(id, account, floor)| Command::SetFloor(SetFloor { id, account, floor })),
+        1 => (ids(), account(), status).prop_map(|(id, account, status)| {
+            Command::SetAccountStatus(SetAccountStatus { id, account, status })
+        }),
         1 => Just(genesis_commands().swap_remove(0)),
         1 => Just(genesis_commands().swap_remove(PARTICIPANTS as usize)),
     ]
@@ -165,6 +166,19 @@ fn batch() -> impl Strategy<Value = Batch> {
     )
 }
 
+/// Batches, some of them sent a second time after others have been.
+fn history() -> impl Strategy<Value = Vec<Batch>> {
+    let replayed = prop::option::weighted(0.2, any::<prop::sample::Index>());
+    prop::collection::vec((batch(), replayed), 1..12).prop_map(|drawn| {
+        let mut batches: Vec<Batch> = Vec::with_capacity(drawn.len());
+        for (batch, replayed) in drawn {
+            let earlier = replayed.filter(|_| !batches.is_empty());
+            batches.push(earlier.map_or(batch, |index| index.get(&batches).clone()));
+        }
+        batches
+    })
+}
+
 fn apply(ledger: &mut Ledger, context: &BatchContext, batch: &Batch) -> (Vec<Outcome>, Vec<Event>) {
     let (mut outcomes, mut events) = (Vec::new(), Vec::new());
     ledger.apply_batch(context, batch, &OldIds::NONE, &mut outcomes, &mut events);
@@ -189,7 +203,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn ledger_equals_model(batches in prop::collection::vec(batch(), 1..12)) {
+    fn ledger_equals_model(batches in history()) {
         let (mut ledger, mut model) = genesis();
         let (mut twin, _) = genesis();
         twin.set_id_table_key([0xfeed, 0xbeef]);

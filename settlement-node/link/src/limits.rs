@@ -53,9 +53,9 @@ pub(crate) const PEER_IDLE_TIME_MAX: Duration = Duration::from_secs(3);
 /// The same at the endpoint for gateways and tools. The shorter of both sides' values counts.
 pub(crate) const CLIENT_IDLE_TIME_MAX: Duration = Duration::from_secs(10);
 /// The same as wanted by a gateway or tool: how soon it leaves a node that has vanished.
-pub(crate) const FAIL_OVER_IDLE_TIME: Duration = Duration::from_secs(3);
+pub(crate) const FAIL_OVER_IDLE_TIME: Duration = Duration::from_millis(1_500);
 /// Interval of keep-alive packets on a quiet connection.
-pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(300);
 /// Round trip assumed before one was measured.
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(20);
 

@@ -325,6 +325,11 @@ impl Order {
         std::mem::take(&mut self.output)
     }
 
+    /// The last index of the log, durable or not.
+    pub fn last_index(&self) -> u64 {
+        self.node.raft.raft_log.last_index()
+    }
+
     /// What this node knows of itself and, if it leads, of the others.
     pub fn status(&self) -> Status {
         let raft = &self.node.raft;

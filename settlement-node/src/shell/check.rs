@@ -1,8 +1,9 @@
 //! The threads that do the heavy pure work before an event reaches the loop.
 //!
-//! Raft messages of one peer keep their order, because each peer has one thread that reads them; a
-//! reordered append would be refused and sent again. Submissions have no order and go to whoever
-//! is free.
+//! Raft messages with entries keep their order, because each peer has one thread that reads them; a
+//! reordered append would be refused and sent again. Raft messages without entries have a thread
+//! of their own, so that no work on blocks can delay what keeps a leader a leader. Submissions and
+//! questions have no order and go to whoever is free.
 
 use std::{io, sync::Arc, thread};
 
@@ -20,13 +21,14 @@ use super::Loop;
 use crate::{
     event::Event,
     limits::UNCHECKED_FRAMES_MAX,
-    peer_message,
+    peer_message::{self, CheckError},
     prepare::{OldIdSource, PrepareError, PreparedSubmission},
 };
 
 /// A frame as it came from the link.
 pub(super) enum Unchecked {
-    Raft { peer: u64, payload: Bytes },
+    Control { peer: u64, payload: Bytes },
+    Entries { peer: u64, payload: Bytes },
     Peer { peer: u64, kind: u8, payload: Bytes },
     Submission { session: SessionId, payload: Bytes },
     Request { session: SessionId, kind: u8, payload: Bytes },
@@ -38,6 +40,7 @@ const THREADS: usize = 2;
 /// The threads' queues.
 #[derive(Clone)]
 pub(super) struct Checkers {
+    control: Sender<Unchecked>,
     ordered: Vec<Sender<Unchecked>>,
     free: Sender<Unchecked>,
 }
@@ -58,35 +61,39 @@ impl Checkers {
     ) -> io::Result<Self> {
         let reply: Arc<dyn Fn(SessionId, OutFrame) -> SendResult + Send + Sync> = Arc::new(reply);
         let (free, free_queue) = bounded(UNCHECKED_FRAMES_MAX);
+        let checker = || Checker {
+            domain,
+            old_ids: Arc::clone(&old_ids),
+            handle: handle.clone(),
+            reply: Arc::clone(&reply),
+        };
+        let (control, control_queue) = bounded(UNCHECKED_FRAMES_MAX);
+        let control_checker = checker();
+        thread::Builder::new()
+            .name("checker-control".to_owned())
+            .spawn(move || control_checker.turn(&control_queue, &crossbeam_channel::never()))?;
         let mut ordered = Vec::with_capacity(THREADS);
         for number in 0..THREADS {
             let (sender, queue) = bounded(UNCHECKED_FRAMES_MAX);
             ordered.push(sender);
-            let checker = Checker {
-                domain,
-                old_ids: Arc::clone(&old_ids),
-                handle: handle.clone(),
-                reply: Arc::clone(&reply),
-            };
+            let checker = checker();
             let free_queue = free_queue.clone();
             thread::Builder::new()
                 .name(format!("checker-{number}"))
                 .spawn(move || checker.turn(&queue, &free_queue))?;
         }
-        Ok(Self { ordered, free })
+        Ok(Self { control, ordered, free })
     }
 
     /// Waits for room in a queue without blocking the runtime: a slow node slows its peers down.
     pub(super) async fn push(&self, unchecked: Unchecked) {
         let queue = match &unchecked {
-            Unchecked::Raft { peer, .. } | Unchecked::Peer { peer, .. } => {
-                &self.ordered[*peer as usize % self.ordered.len()]
-            }
-            // Subscriptions and questions of one session keep their order.
-            Unchecked::Request { session, .. } => {
-                &self.ordered[*session as usize % self.ordered.len()]
-            }
-            Unchecked::Submission { .. } | Unchecked::Stop => &self.free,
+            Unchecked::Control { .. } => &self.control,
+            Unchecked::Entries { peer, .. } => &self.ordered[*peer as usize % self.ordered.len()],
+            Unchecked::Peer { .. }
+            | Unchecked::Submission { .. }
+            | Unchecked::Request { .. }
+            | Unchecked::Stop => &self.free,
         };
         let mut unchecked = unchecked;
         while let Err(error) = queue.try_send(unchecked) {
@@ -97,7 +104,7 @@ impl Checkers {
     }
 
     pub(super) fn stop(&self) {
-        for queue in &self.ordered {
+        for queue in self.ordered.iter().chain([&self.control]) {
             // A full queue belongs to a thread that ends with the process.
             let _ = queue.try_send(Unchecked::Stop);
         }
@@ -120,7 +127,9 @@ impl Checker {
 
     fn check(&self, unchecked: Unchecked) {
         match unchecked {
-            Unchecked::Raft { peer, payload } => self.raft(peer, payload),
+            Unchecked::Control { peer, payload } | Unchecked::Entries { peer, payload } => {
+                self.raft(peer, payload);
+            }
             Unchecked::Peer { peer, kind, payload } => self.peer(peer, kind, payload),
             Unchecked::Submission { session, payload } => self.submission(session, payload),
             Unchecked::Request { session, kind, payload } => self.request(session, kind, payload),
@@ -131,7 +140,8 @@ impl Checker {
     fn raft(&self, peer: u64, payload: Bytes) {
         let event = match peer_message::check(peer, payload, &self.domain, &*self.old_ids) {
             Ok((message, blocks)) => Event::Peer { message, blocks },
-            Err(what) => Event::PeerMisbehaved { peer, what },
+            Err(CheckError::Misbehaved(what)) => Event::PeerMisbehaved { peer, what },
+            Err(error @ CheckError::OldIds(_)) => return self.handle.fail(error.to_string()),
         };
         self.handle.send(event);
     }
@@ -152,6 +162,7 @@ impl Checker {
             }
             KIND_FORWARD_REFUSED => match ForwardRefused::decode(payload) {
                 Ok(refused) => Event::ForwardRefused {
+                    peer,
                     batch: refused.batch,
                     busy: refused.reason == ForwardRefusal::Busy,
                 },

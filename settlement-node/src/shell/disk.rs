@@ -2,74 +2,26 @@
 
 use std::{io, path::PathBuf, sync::Arc, thread};
 
-use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use ledger::{Generation, IdEntry, LedgerTime, Outcome, TransferId};
+use ledger::{Generation, IdEntry, TransferId};
 use link::{ClientServer, OutFrame, SendResult};
-use wire::{
-    batch::{Domain, Submission},
-    block::RawBlock,
-    client::{self, Cursor, Delivery, QueryAnswer, TransferFound},
-    codec::Reader as CodecReader,
-};
+use wire::client::{self, QueryAnswer};
 
 use super::Loop;
 use crate::{
-    deliver,
-    event::{Event, Find, Scan},
-    limits::{READS_MAX, SCAN_BYTES_MAX},
-    prepare::OldIdSource,
-    store::{
-        history::{HistoryBlock, HistoryReader},
-        runs::{RunError, RunSets, write_run},
-        vfs::Vfs,
-        wal::WalReader,
-    },
+    event::{Event, Find, Scan, Scanned},
+    forms,
+    limits::{READS_MAX, RUNS_WAITING_MAX, SCAN_BYTES_MAX},
+    old_ids::write_generation,
+    past::Past,
+    store::{runs::RunSets, vfs::Vfs, wal::WalReader},
     subscribers::frames,
 };
 
-/// The runs on disk as the source of old ids.
-pub(super) struct OldIdsOnDisk(pub(super) RunSets);
-
-impl OldIdSource for OldIdsOnDisk {
-    fn version(&self) -> u64 {
-        self.0.version()
-    }
-
-    fn find(&self, id: &TransferId) -> Result<Option<IdEntry>, io::Error> {
-        let found = self.0.lookup(&id.0).map_err(|error| io::Error::other(error.to_string()))?;
-        Ok(found.map(|value| {
-            let mut row = [0; 32];
-            row[..16].copy_from_slice(&id.0);
-            row[16..].copy_from_slice(&value);
-            IdEntry::from_row(&row).1
-        }))
-    }
-}
-
-/// Writes a generation of ids to disk and publishes it, unless a run with its number is there.
-pub(super) fn write_generation(
-    vfs: &Arc<dyn Vfs>,
-    dir: &std::path::Path,
-    runs: &RunSets,
-    number: u64,
-    generation: &Generation,
-) -> Result<(), RunError> {
-    // A run holds exactly the ids of its number, so one that was written before is the same.
-    if number < runs.version() {
-        return Ok(());
-    }
-    let rows = generation.rows().collect();
-    let run = write_run(Arc::clone(vfs), dir, number, rows)?;
-    runs.publish(run);
-    Ok(())
-}
-
 /// Where to read from.
 pub(super) struct Sources {
-    pub(super) domain: Domain,
+    pub(super) past: Past,
     pub(super) log: WalReader,
-    pub(super) history: HistoryReader,
     pub(super) runs: RunSets,
     pub(super) vfs: Arc<dyn Vfs>,
     pub(super) runs_dir: PathBuf,
@@ -78,12 +30,12 @@ pub(super) struct Sources {
 enum Bulk {
     Fetch(order::Fetch),
     Scan(Scan),
-    WriteRun(u64, Arc<Generation>),
 }
 
 /// Queues of the reading threads.
 pub(super) struct Reader {
     bulk: Sender<Bulk>,
+    runs: Sender<(u64, Arc<Generation>)>,
     finds: Sender<Find>,
 }
 
@@ -95,21 +47,32 @@ impl Reader {
     ) -> io::Result<Self> {
         let (bulk, bulk_queue) = bounded(READS_MAX);
         let (finds, find_queue) = bounded(READS_MAX);
+        let (runs, run_queue) = bounded::<(u64, Arc<Generation>)>(RUNS_WAITING_MAX);
         let worker = Worker { sources: Arc::clone(&sources), handle: handle.clone(), clients };
-        let finder = Worker { sources, handle, clients: Arc::clone(&worker.clients) };
+        let finder = Worker {
+            sources: Arc::clone(&sources),
+            handle: handle.clone(),
+            clients: Arc::clone(&worker.clients),
+        };
+        let writer = Worker { sources, handle, clients: Arc::clone(&worker.clients) };
+        thread::Builder::new().name("disk-runs".to_owned()).spawn(move || {
+            for (number, generation) in &run_queue {
+                writer.write(number, &generation);
+            }
+        })?;
         thread::Builder::new()
             .name("disk-bulk".to_owned())
             .spawn(move || worker.bulk(&bulk_queue))?;
         thread::Builder::new()
             .name("disk-find".to_owned())
             .spawn(move || finder.finds(&find_queue))?;
-        Ok(Self { bulk, finds })
+        Ok(Self { bulk, runs, finds })
     }
 
     pub(super) fn write_run(&self, number: u64, generation: Arc<Generation>, handle: &Loop) {
-        if self.bulk.try_send(Bulk::WriteRun(number, generation)).is_err() {
-            // It stays in memory until the next start writes it.
-            handle.fail(format!("generation {number} of ids cannot be queued for the disk"));
+        if self.runs.try_send((number, generation)).is_err() {
+            // Millions of ids wait in memory: the disk does not keep up, and it must not go on.
+            handle.fail(format!("the disk is too slow to write generation {number} of ids"));
         }
     }
 
@@ -120,10 +83,11 @@ impl Reader {
         }
     }
 
-    pub(super) fn scan(&self, scan: Scan, handle: &Loop) {
-        if let Err(TrySendError::Full(Bulk::Scan(scan))) = self.bulk.try_send(Bulk::Scan(scan)) {
-            let (session, stream, after) = (scan.session, scan.stream, scan.after);
-            let _ = handle.events.try_send(Event::DeliveryFailed { session, stream, after });
+    pub(super) fn scan(&self, scan: Scan, clients: &ClientServer) {
+        let session = scan.session;
+        // A session has one search under way at the most, so there is room for all of them.
+        if self.bulk.try_send(Bulk::Scan(scan)).is_err() {
+            clients.close_session(session, "too many searches of the history wait");
         }
     }
 
@@ -146,14 +110,13 @@ impl Worker {
             match work {
                 Bulk::Fetch(fetch) => self.fetch(fetch),
                 Bulk::Scan(scan) => self.scan(&scan),
-                Bulk::WriteRun(number, generation) => self.write(number, &generation),
             }
         }
     }
 
     fn finds(&self, queue: &Receiver<Find>) {
         for find in queue {
-            let found = self.sources.find(&find).unwrap_or_else(|error| {
+            let found = self.sources.past.find(&find).unwrap_or_else(|error| {
                 tracing::warn!(transfer = %find.id, error, "could not look a transfer up");
                 QueryAnswer::Failed(error)
             });
@@ -171,16 +134,7 @@ impl Worker {
 
     fn fetch(&self, fetch: order::Fetch) {
         let entries = match self.sources.log.read(fetch.low, fetch.high, fetch.bytes_max) {
-            Ok(entries) => Some(
-                entries
-                    .into_iter()
-                    .map(|entry| order::Entry {
-                        index: entry.index,
-                        term: entry.term,
-                        data: entry.data,
-                    })
-                    .collect(),
-            ),
+            Ok(entries) => Some(entries.into_iter().map(forms::order_entry).collect()),
             Err(error) => {
                 tracing::warn!(low = fetch.low, %error, "could not read the log for a follower");
                 None
@@ -191,7 +145,7 @@ impl Worker {
 
     fn scan(&self, scan: &Scan) {
         let (session, stream) = (scan.session, scan.stream);
-        let found = self.sources.search(scan);
+        let found = self.sources.past.search(scan, SCAN_BYTES_MAX as u64);
         let (items, reached) = match found {
             Ok(found) => found,
             Err(error) => {
@@ -199,17 +153,19 @@ impl Worker {
                 return self.clients.close_session(session, "the history cannot be read");
             }
         };
+        let mut done = Scanned { session, stream, reached, blocked: false };
         for (payload, after) in frames(&items, scan.after, reached) {
             let frame = OutFrame::new(client::KIND_DELIVERIES, client::FRAME_VERSION, payload);
             match self.clients.send(session, frame) {
                 SendResult::Sent => {}
                 SendResult::Gone => return,
                 SendResult::Full => {
-                    return self.handle.send(Event::DeliveryFailed { session, stream, after });
+                    (done.reached, done.blocked) = (after, true);
+                    break;
                 }
             }
         }
-        self.handle.send(Event::Scanned { session, stream, reached });
+        self.handle.send(Event::Scanned(done));
     }
 }
 
@@ -218,105 +174,6 @@ fn answer(clients: &ClientServer, find: &Find, answer: &QueryAnswer) {
     let frame = OutFrame::new(client::KIND_ANSWER, client::FRAME_VERSION, payload);
     // A session that is gone or does not read asks again.
     let _ = clients.send(find.session, frame);
-}
-
-/// A block of the history taken apart.
-struct Past {
-    height: u64,
-    time: LedgerTime,
-    first_leaf: u64,
-    submissions: Vec<Submission>,
-    outcomes: Vec<Vec<Outcome>>,
-}
-
-impl Past {
-    fn read(block: HistoryBlock, domain: &Domain) -> Result<Self, String> {
-        let bad = |error: &dyn std::fmt::Display| format!("block {}: {error}", block.height);
-        let raw = RawBlock::decode(block.block.clone()).map_err(|error| bad(&error))?;
-        let submissions = raw.trusted(domain).map_err(|error| bad(&error))?.submissions;
-        let mut reader = CodecReader::new(block.outcome.clone());
-        let mut outcomes = Vec::with_capacity(submissions.len());
-        for submission in &submissions {
-            let own = (0..submission.batch.signed().len())
-                .map(|_| client::read_outcome(&mut reader))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| bad(&error))?;
-            outcomes.push(own);
-        }
-        Ok(Self {
-            height: block.height,
-            time: LedgerTime(block.time_ns),
-            first_leaf: block.first_leaf,
-            submissions,
-            outcomes,
-        })
-    }
-
-    fn commands(&self) -> impl Iterator<Item = deliver::Applied<'_>> {
-        let pairs = self.submissions.iter().zip(self.outcomes.iter().map(Vec::as_slice));
-        deliver::commands(self.height, self.time, self.first_leaf, pairs)
-    }
-}
-
-impl Sources {
-    /// Deliveries after the scan's place, as far as one reading goes, and how far that was.
-    fn search(&self, scan: &Scan) -> Result<(Vec<Delivery>, Cursor), String> {
-        let mut items = Vec::new();
-        let mut reached = scan.after;
-        let from = if scan.after.commands == u32::MAX {
-            scan.after.height + 1
-        } else {
-            // Height 0 is genesis; the first block is 1.
-            scan.after.height.max(1)
-        };
-        let blocks =
-            self.history.scan(from, SCAN_BYTES_MAX as u64).map_err(|error| error.to_string())?;
-        for block in blocks {
-            let past = Past::read(block, &self.domain)?;
-            items.extend(
-                past.commands()
-                    .filter(|applied| applied.cursor > scan.after)
-                    .filter(|applied| applied.credited(&scan.owners).contains(&scan.participant))
-                    .map(|applied| applied.delivery()),
-            );
-            reached = Cursor { height: past.height, commands: u32::MAX };
-        }
-        Ok((items, reached))
-    }
-
-    fn find(&self, find: &Find) -> Result<QueryAnswer, String> {
-        let entry = match find.entry {
-            Some(entry) => Some(entry),
-            None => OldIdsOnDisk(self.runs.clone()).find(&find.id).map_err(|e| e.to_string())?,
-        };
-        let Some(entry) = entry else { return Ok(QueryAnswer::Transfer(None)) };
-        let mut found = TransferFound {
-            answer: entry.answer(),
-            leaf: entry.leaf,
-            height: 0,
-            time: LedgerTime(0),
-            command: Bytes::new(),
-        };
-        if let Some(past) = self.past_of_leaf(entry.leaf)? {
-            found.height = past.height;
-            found.time = past.time;
-            let own = past.commands().find(|applied| applied.leaf == entry.leaf);
-            if let Some(applied) = own
-                && deliver::takes_part(applied.command(), find.participant, &find.owners)
-            {
-                found.command = applied.submission.batch.command_bytes(applied.position);
-            }
-        }
-        Ok(QueryAnswer::Transfer(Some(found)))
-    }
-
-    /// The block that holds a leaf; nothing for genesis, and for a block so fresh that the history
-    /// does not have it yet.
-    fn past_of_leaf(&self, leaf: u64) -> Result<Option<Past>, String> {
-        let Some(height) = self.history.block_of_leaf(leaf) else { return Ok(None) };
-        let block = self.history.block(height).map_err(|error| error.to_string())?;
-        block.map(|block| Past::read(block, &self.domain)).transpose()
-    }
 }
 
 /// A transfer as the status page and the JSON interface show it.
@@ -346,7 +203,7 @@ pub(super) struct LegView {
 /// Looks transfers up for this node's operator.
 #[derive(Clone)]
 pub(super) struct Lookup {
-    pub(super) sources: Arc<Sources>,
+    pub(super) past: Past,
 }
 
 impl Lookup {
@@ -357,12 +214,8 @@ impl Lookup {
         entry: Option<IdEntry>,
         name: impl Fn(ledger::AccountNumber) -> String,
     ) -> Result<Option<TransferView>, String> {
-        let entry = match entry {
-            Some(entry) => Some(entry),
-            None => OldIdsOnDisk(self.sources.runs.clone()).find(id).map_err(|e| e.to_string())?,
-        };
-        let Some(entry) = entry else { return Ok(None) };
-        let past = self.sources.past_of_leaf(entry.leaf)?;
+        let Some(entry) = self.past.entry(id, entry)? else { return Ok(None) };
+        let past = self.past.block_of_leaf(entry.leaf)?;
         let (height, time) = past.as_ref().map_or((0, 0), |past| (past.height, past.time.0));
         let mut legs = Vec::new();
         if let Some(past) = &past

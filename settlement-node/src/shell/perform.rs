@@ -5,19 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use link::{ClientServer, Lane, OutFrame, PeerLinks, SendResult, SessionId};
 use wire::{
     client,
-    peer::{self, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_RAFT},
+    peer::{self, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_RAFT, KIND_RAFT_ENTRIES},
 };
 
 use super::{Loop, disk::Reader};
 use crate::{
     event::{Effects, Event},
+    forms::{history_block, log_op},
     peer_message,
-    recover::history_block,
-    store::{
-        history_writer::HistoryWriter,
-        log_writer::LogWriter,
-        wal::{WalEntry, WalHardState, WalOp},
-    },
+    store::{history_writer::HistoryWriter, log_writer::LogWriter},
 };
 
 pub(super) struct Performer {
@@ -34,24 +30,8 @@ pub(super) struct Performer {
 impl Performer {
     pub(super) fn perform(&mut self, effects: &mut Effects) -> Result<(), String> {
         for persist in effects.persist.drain(..) {
-            let op = WalOp {
-                entries: persist
-                    .entries
-                    .into_iter()
-                    .map(|entry| WalEntry {
-                        index: entry.index,
-                        term: entry.term,
-                        data: entry.data,
-                    })
-                    .collect(),
-                hard_state: persist.hard_state.map(|state| WalHardState {
-                    term: state.term,
-                    vote: state.vote,
-                    commit: state.commit,
-                }),
-                must_sync: persist.must_sync,
-            };
-            self.log.submit(persist.op, op).map_err(|error| error.to_string())?;
+            let number = persist.op;
+            self.log.submit(number, log_op(persist)).map_err(|error| error.to_string())?;
         }
         self.send(effects);
         self.reply(effects);
@@ -69,11 +49,14 @@ impl Performer {
         for message in effects.send.drain(..) {
             let to = message.to;
             // Entries take the bulk lane; everything that keeps a leader a leader goes before them.
-            let lane = if message.entries.is_empty() { Lane::Control } else { Lane::Append };
+            let (lane, kind) = if message.entries.is_empty() {
+                (Lane::Control, KIND_RAFT)
+            } else {
+                (Lane::Append, KIND_RAFT_ENTRIES)
+            };
             let pieces = peer_message::to_wire(message).encode();
             // Raft sends again what is lost, and learns of a lost peer by an event.
-            let _ =
-                self.peers.send(to, lane, OutFrame::new(KIND_RAFT, peer::FRAME_VERSION, pieces));
+            let _ = self.peers.send(to, lane, OutFrame::new(kind, peer::FRAME_VERSION, pieces));
         }
         for (to, submission) in effects.forward.drain(..) {
             let frame = OutFrame::new(KIND_FORWARD, peer::FRAME_VERSION, submission);
@@ -127,7 +110,7 @@ impl Performer {
             self.reader.fetch(fetch, &self.handle);
         }
         for scan in effects.scans.drain(..) {
-            self.reader.scan(scan, &self.handle);
+            self.reader.scan(scan, &self.clients);
         }
         for find in effects.finds.drain(..) {
             self.reader.find(find, &self.clients);

@@ -3,10 +3,15 @@
 //! ```text
 //! header   version u16 = 1 | network 32 | epoch u32 | submitter u32 | valid until u64 | commands u32 | length u32
 //! commands canonical bytes (ledger::Command), one after the other, `length` bytes in all
-//! signers  count u8, then for each: participant u32 | key 32 | Ed25519 signature 64
+//! signers  count u8, then for each: participant u32 | key 32
+//! proof    for each signer: Ed25519 signature 64
 //! ```
-//! Each signature covers SHA-256("corridor batch v1\0" || header || commands): a digest, so that its
-//! cost does not grow with the batch. `verify_strict` is the one rule, the same on every node.
+//! Each signature covers SHA-256("corridor batch v1\0" || header || commands || signers): a digest,
+//! so that its cost does not grow with the batch, and the list of signers, so that nobody can add or
+//! take away one. `verify_strict` is the one rule, the same on every node.
+//!
+//! A transfer that names a document must bring it as an attachment, so that nobody on the way can
+//! keep it from its reader.
 //!
 //! [`SignedBatch`] is what was received; [`VerifiedBatch`] is the same once every signature and every
 //! attachment was checked. Only the latter goes further. That a key belongs to its participant is
@@ -35,7 +40,8 @@ pub const VERSION: u16 = 1;
 const DOMAIN: &[u8] = b"corridor batch v1\0";
 /// Length of the header in bytes.
 pub const HEADER_BYTES: usize = 2 + 32 + 4 + 4 + 8 + 4 + 4;
-const SIGNATURE_BYTES: usize = 4 + 32 + 64;
+const SIGNER_BYTES: usize = 4 + 32;
+const SIGNATURE_BYTES: usize = 64;
 
 /// Why a batch is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +72,12 @@ pub enum BatchError {
     /// An attachment does not belong to its command.
     #[error("attachment of command {0} does not match the command's document digest")]
     Attachment(u32),
+    /// A transfer names a document that is not there.
+    #[error("{missing} documents that the batch names are not attached")]
+    Unattached {
+        /// How many.
+        missing: usize,
+    },
 }
 
 /// The network that a signature is for.
@@ -93,6 +105,8 @@ pub struct Attachment {
 pub struct SignedBatch {
     bytes: Bytes,
     commands: Range<usize>,
+    /// End of the list of signers, and so of what is signed.
+    signed_end: usize,
     count: u32,
     digest: Digest,
 }
@@ -123,14 +137,16 @@ impl SignedBatch {
         let length = reader.count(BATCH_BYTES_MAX, "length of commands")?;
         reader.take(length, "commands")?;
         let commands = HEADER_BYTES..HEADER_BYTES + length;
-        let signatures = usize::from(reader.u8("number of signatures")?);
-        if signatures == 0 || signatures > SIGNATURES_PER_BATCH_MAX {
+        let signers = usize::from(reader.u8("number of signers")?);
+        if signers == 0 || signers > SIGNATURES_PER_BATCH_MAX {
             return Err(BatchError::Signers);
         }
-        reader.take(signatures * SIGNATURE_BYTES, "signatures")?;
+        reader.take(signers * SIGNER_BYTES, "signers")?;
+        let signed_end = bytes.len() - reader.remaining();
+        reader.take(signers * SIGNATURE_BYTES, "signatures")?;
         reader.end()?;
-        let digest = signed_digest(&bytes[..commands.end]);
-        Ok(Self { bytes, commands, count: count as u32, digest })
+        let digest = signed_digest(&bytes[..signed_end]);
+        Ok(Self { bytes, commands, signed_end, count: count as u32, digest })
     }
 
     /// The bytes as received.
@@ -143,7 +159,7 @@ impl SignedBatch {
         &self.bytes[..HEADER_BYTES]
     }
 
-    /// Bytes of the signatures, as a batch record carries them.
+    /// Bytes of the signers and their signatures, as a batch record carries them.
     pub fn signatures(&self) -> &[u8] {
         &self.bytes[self.commands.end..]
     }
@@ -198,13 +214,15 @@ impl SignedBatch {
     }
 
     fn authorisations(&self, check: bool) -> Result<Vec<Authorisation>, BatchError> {
-        let rows = &self.bytes[self.commands.end + 1..];
-        let mut out: Vec<Authorisation> = Vec::with_capacity(rows.len() / SIGNATURE_BYTES);
-        for (number, row) in rows.chunks_exact(SIGNATURE_BYTES).enumerate() {
+        let signers = &self.bytes[self.commands.end + 1..self.signed_end];
+        let signatures = &self.bytes[self.signed_end..];
+        let mut out: Vec<Authorisation> = Vec::with_capacity(signers.len() / SIGNER_BYTES);
+        let rows = signers.chunks_exact(SIGNER_BYTES).zip(signatures.chunks_exact(SIGNATURE_BYTES));
+        for (number, (row, signature)) in rows.enumerate() {
             let participant =
                 ParticipantNumber(u32::from_le_bytes(row[..4].try_into().expect("4 bytes")));
-            let key: [u8; 32] = row[4..36].try_into().expect("32 bytes");
-            let signature: [u8; 64] = row[36..].try_into().expect("64 bytes");
+            let key: [u8; 32] = row[4..].try_into().expect("32 bytes");
+            let signature: [u8; 64] = signature.try_into().expect("64 bytes");
             if out.iter().any(|signer| signer.participant == participant) {
                 return Err(BatchError::Signers);
             }
@@ -327,21 +345,23 @@ impl BatchBuilder {
         let length = (self.bytes.len() - HEADER_BYTES) as u32;
         self.bytes[50..54].copy_from_slice(&self.count.to_le_bytes());
         self.bytes[54..58].copy_from_slice(&length.to_le_bytes());
-        let digest = signed_digest(&self.bytes);
         self.bytes.push(signers.len() as u8);
         for (participant, key) in signers {
             self.bytes.extend_from_slice(&participant.0.to_le_bytes());
             self.bytes.extend_from_slice(key.verifying_key().as_bytes());
+        }
+        let digest = signed_digest(&self.bytes);
+        for (_, key) in signers {
             self.bytes.extend_from_slice(&key.sign(&digest.0).to_bytes());
         }
         (Bytes::from(self.bytes), digest)
     }
 }
 
-fn signed_digest(header_and_commands: &[u8]) -> Digest {
+fn signed_digest(signed: &[u8]) -> Digest {
     let mut hasher = Sha256::new();
     hasher.update(DOMAIN);
-    hasher.update(header_and_commands);
+    hasher.update(signed);
     Digest(hasher.finalize().into())
 }
 
@@ -418,6 +438,11 @@ impl RawSubmission {
             if named != Some(expected) {
                 return Err(BatchError::Attachment(attachment.position));
             }
+        }
+        let has_document = |checked: &&CheckedCommand| matches!(&checked.command, Command::Transfer(transfer) if transfer.document.is_some());
+        let named = batch.batch.commands.iter().filter(has_document).count();
+        if named != self.attachments.len() {
+            return Err(BatchError::Unattached { missing: named - self.attachments.len() });
         }
         Ok(Submission { batch, attachments: self.attachments, bytes: self.bytes })
     }

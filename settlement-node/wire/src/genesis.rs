@@ -291,6 +291,20 @@ fn gateways(raw: &RawGenesis) -> Result<Vec<GenesisGateways>, GenesisError> {
         .collect()
 }
 
+/// The id of the command that sets an account's floor in genesis. The file names none: it follows from the
+/// account's number, in the form of a UUID of version 4.
+fn floor_id(account: ledger::AccountNumber) -> TransferId {
+    let mut hasher = Sha256::new();
+    hasher.update(b"corridor genesis floor");
+    hasher.update(account.0.to_le_bytes());
+    let digest: [u8; 32] = hasher.finalize().into();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id[6] = id[6] & 0x0f | 0x40;
+    id[8] = id[8] & 0x3f | 0x80;
+    TransferId(id)
+}
+
 fn commands(raw: &RawGenesis) -> Result<Vec<Command>, GenesisError> {
     let mut commands = Vec::new();
     let mut banks: Vec<Bic> = Vec::new();
@@ -338,7 +352,8 @@ fn commands(raw: &RawGenesis) -> Result<Vec<Command>, GenesisError> {
             label,
         }));
         if account.floor != 0 {
-            commands.push(Command::SetFloor(SetFloor { account: number, floor: account.floor }));
+            let (id, floor) = (floor_id(number), account.floor);
+            commands.push(Command::SetFloor(SetFloor { id, account: number, floor }));
         }
         names.push(name);
     }
@@ -353,4 +368,23 @@ fn commands(raw: &RawGenesis) -> Result<Vec<Command>, GenesisError> {
         }));
     }
     Ok(commands)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ids are part of the ledger's state at every bank: they never change.
+    #[test]
+    fn floor_ids_are_fixed_uuids_of_version_4() {
+        let ids = [0, 1, 256].map(|number| floor_id(ledger::AccountNumber(number)).to_string());
+        assert_eq!(
+            ids,
+            [
+                "1c9ce40c-fd93-47bc-99de-6008a37851eb",
+                "64f84945-b1ca-43b7-9c5b-23cbea65e3ca",
+                "3d82fae5-a316-4230-b275-f139ddbada9c"
+            ]
+        );
+    }
 }

@@ -12,6 +12,9 @@
 //! Decoders are strict (one encoding for a value), bounded (a length is checked before it is
 //! believed) and never panic. Enum values on the wire start at 1: zero is never a meaning.
 
+/// The rules whose commands and answers travel here: their types are part of this crate's interface.
+pub use ledger;
+
 pub mod batch;
 pub mod block;
 pub mod client;

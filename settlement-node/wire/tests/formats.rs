@@ -59,7 +59,7 @@ fn golden_bytes_of_a_signed_batch() {
     // Ed25519 is deterministic, so the whole batch is.
     assert_eq!(
         hex(&digest.0),
-        "eb83ffdeb5cf195f55b1976421e463fdd0281692cc7310f37c7e3808245bf5dd",
+        "7a3c34a931e1c255174c6cef116c16c844fac6c733b5847ab4b1961626f80d33",
         "the signed digest changed: that is a new version of the format"
     );
 }
@@ -123,6 +123,40 @@ fn the_submitter_must_sign_and_nobody_signs_twice() {
     );
 }
 
+#[test]
+fn a_signer_cannot_be_added_or_taken_away_by_others() {
+    let other = SigningKey::from_bytes(&[8; 32]);
+    let mut builder = BatchBuilder::new(&DOMAIN, ParticipantNumber(7), LedgerTime(1_000));
+    builder.push(&transfer(1, None));
+    let (both, _) = builder.sign(&[(ParticipantNumber(7), &key()), (ParticipantNumber(8), &other)]);
+    let (alone, digest) = batch(&[transfer(1, None)]);
+    // The signers of a batch begin after the header and one command of 36 bytes.
+    let signers = 58 + 36;
+    let without = [
+        &both[..signers],
+        &[1],
+        &both[signers + 1..signers + 37],
+        &both[signers + 73..signers + 137],
+    ]
+    .concat();
+    let verdict = SignedBatch::decode(without.into()).unwrap().verify(&DOMAIN);
+    assert_eq!(verdict.unwrap_err(), BatchError::Signature(0));
+    // A stranger signs the digest that the owner has signed.
+    let stranger = ed25519_dalek::Signer::sign(&other, &digest.0).to_bytes();
+    let with = [
+        &alone[..signers],
+        &[2],
+        &alone[signers + 1..signers + 37],
+        &8u32.to_le_bytes(),
+        other.verifying_key().as_bytes(),
+        &alone[signers + 37..],
+        &stranger,
+    ]
+    .concat();
+    let verdict = SignedBatch::decode(with.into()).unwrap().verify(&DOMAIN);
+    assert_eq!(verdict.unwrap_err(), BatchError::Signature(0));
+}
+
 fn submission(sealed: &'static [u8]) -> Bytes {
     let sealed = Bytes::from_static(sealed);
     let salted = document::salted_digest(&[1; 16], b"<Document/>");
@@ -141,6 +175,11 @@ fn a_submission_binds_its_documents() {
     *other.last_mut().unwrap() ^= 1;
     let verdict = RawSubmission::decode(Bytes::from(other)).unwrap().verify(&DOMAIN);
     assert_eq!(verdict.unwrap_err(), BatchError::Attachment(1));
+    // A document that is named cannot be left out.
+    let length = u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
+    let stripped = encode_submission(&bytes[4..4 + length], &[]);
+    let verdict = RawSubmission::decode(stripped).unwrap().verify(&DOMAIN);
+    assert_eq!(verdict.unwrap_err(), BatchError::Unattached { missing: 1 });
 }
 
 #[test]

@@ -21,23 +21,23 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// The issuer's signature.
+    /// Account, the issuer's signature.
     pub(crate) fn authorise(
         &self,
         ledger: &Ledger,
         authority: &Authority<'_>,
     ) -> Result<(), Refusal> {
-        match ledger.hot(self.account) {
-            Some(account) if !authority.includes(ledger.issuer_of(account)) => {
-                Err(Refusal::NotAuthorised)
-            }
-            _ => Ok(()),
+        let account = ledger.hot(self.account).ok_or(Refusal::UnknownAccount)?;
+        if authority.includes(ledger.issuer_of(account)) {
+            Ok(())
+        } else {
+            Err(Refusal::NotAuthorised)
         }
     }
 
-    /// Account, amount, bounds.
+    /// Status, amount, bounds.
     pub(crate) fn check(&self, ledger: &Ledger) -> Result<(), Refusal> {
-        let account = ledger.hot(self.account).ok_or(Refusal::UnknownCreditAccount)?;
+        let account = ledger.authorised(self.account);
         account.check_may_receive()?;
         if self.amount.is_zero() {
             return Err(Refusal::AmountZero);

@@ -23,26 +23,23 @@ pub struct Redeem {
 }
 
 impl Redeem {
-    /// The signatures of issuer and owner.
+    /// Account, the signatures of issuer and owner.
     pub(crate) fn authorise(
         &self,
         ledger: &Ledger,
         authority: &Authority<'_>,
     ) -> Result<(), Refusal> {
-        match ledger.hot(self.account) {
-            Some(account)
-                if !authority.includes(ledger.issuer_of(account))
-                    || !authority.includes(account.owner) =>
-            {
-                Err(Refusal::NotAuthorised)
-            }
-            _ => Ok(()),
+        let account = ledger.hot(self.account).ok_or(Refusal::UnknownDebitAccount)?;
+        if authority.includes(ledger.issuer_of(account)) && authority.includes(account.owner) {
+            Ok(())
+        } else {
+            Err(Refusal::NotAuthorised)
         }
     }
 
-    /// Account, amount, bounds, cover.
+    /// Status, amount, bounds, cover.
     pub(crate) fn check(&self, ledger: &Ledger) -> Result<(), Refusal> {
-        let account = ledger.hot(self.account).ok_or(Refusal::UnknownDebitAccount)?;
+        let account = ledger.authorised(self.account);
         account.check_may_pay()?;
         if self.amount.is_zero() {
             return Err(Refusal::AmountZero);

@@ -1,6 +1,7 @@
 //! Moving money between accounts: 1 to 64 legs that all happen or none.
 //!
-//! Who must sign: the owner of every account that a leg debits. The legs are judged together: an account that
+//! Who must sign: the owner of every account that a leg debits; an account without an owner is refused there,
+//! before the id is used up. The legs are judged together: an account that
 //! appears in several legs needs cover only for what it pays in sum, so a payment against payment does not
 //! depend on the order of its legs. Every debited account must be allowed to pay and every credited account
 //! to receive, also where the sums cancel out. The order of the checks is in `apply.rs`.
@@ -87,7 +88,7 @@ impl PartialEq for Legs {
 impl Eq for Legs {}
 
 impl Transfer {
-    /// Form, and the signatures of the owners of all debited accounts.
+    /// Form, the debited accounts and the signatures of their owners; the first leg that lacks one answers.
     #[inline]
     pub(crate) fn authorise(
         &self,
@@ -98,11 +99,13 @@ impl Transfer {
         if legs.is_empty() || legs.len() > LEGS_MAX {
             return Err(Refusal::Malformed);
         }
-        let allowed = |leg: &Leg| match ledger.hot(leg.debit) {
-            Some(account) => authority.includes(account.owner),
-            None => true,
-        };
-        if legs.iter().all(allowed) { Ok(()) } else { Err(Refusal::NotAuthorised) }
+        for leg in legs {
+            let debit = ledger.hot(leg.debit).ok_or(Refusal::UnknownDebitAccount)?;
+            if !authority.includes(debit.owner) {
+                return Err(Refusal::NotAuthorised);
+            }
+        }
+        Ok(())
     }
 
     /// Rules, legs, accounts, amounts, cover. Leaves the net effects of several legs for `apply`.
@@ -144,7 +147,7 @@ impl Leg {
         &self,
         ledger: &'a Ledger,
     ) -> Result<(&'a Account, &'a Account), Refusal> {
-        let debit = ledger.hot(self.debit).ok_or(Refusal::UnknownDebitAccount)?;
+        let debit = ledger.authorised(self.debit);
         let credit = ledger.hot(self.credit).ok_or(Refusal::UnknownCreditAccount)?;
         if debit.asset != credit.asset {
             return Err(Refusal::AssetMismatch);

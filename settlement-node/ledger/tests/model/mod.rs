@@ -93,13 +93,17 @@ impl Model {
         let issuer = |account: u32| {
             self.accounts.get(&account).map(|found| self.assets[found.asset as usize].1)
         };
+        // Who must sign, in order; `None` where an account that does not exist has nobody to ask.
         let mut needed: Vec<Option<u32>> = Vec::new();
+        let mut unknown = Refusal::UnknownAccount;
         match command {
             Command::Transfer(transfer) => {
+                unknown = Refusal::UnknownDebitAccount;
                 needed.extend(transfer.legs.as_slice().iter().map(|leg| owner(leg.debit.0)));
             }
             Command::Issue(issue) => needed.push(issuer(issue.account.0)),
             Command::Redeem(redeem) => {
+                unknown = Refusal::UnknownDebitAccount;
                 needed.extend([issuer(redeem.account.0), owner(redeem.account.0)]);
             }
             Command::OpenAccount(open) => needed.push(Some(open.owner.0)),
@@ -113,7 +117,11 @@ impl Model {
             }
             Command::AdmitParticipant(_) | Command::AddAsset(_) => {}
         }
-        if needed.into_iter().flatten().all(signed) { Ok(()) } else { Err(Refusal::NotAuthorised) }
+        needed.into_iter().try_for_each(|who| match who {
+            None => Err(unknown),
+            Some(who) if signed(who) => Ok(()),
+            Some(_) => Err(Refusal::NotAuthorised),
+        })
     }
 
     fn carry_out(&mut self, turn: &ModelTurn<'_>, command: &Command) -> Result<(), Refusal> {
@@ -121,7 +129,7 @@ impl Model {
             Command::Transfer(transfer) => self.transfer(turn.now, transfer),
             Command::Issue(issue) => {
                 let account =
-                    self.accounts.get_mut(&issue.account.0).ok_or(Refusal::UnknownCreditAccount)?;
+                    self.accounts.get_mut(&issue.account.0).ok_or(Refusal::UnknownAccount)?;
                 receives(account)?;
                 positive(issue.amount.minor())?;
                 account.balance += i128::from(issue.amount.minor());
@@ -259,7 +267,9 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::Transfer(transfer) => Some(transfer.id),
         Command::Issue(issue) => Some(issue.id),
         Command::Redeem(redeem) => Some(redeem.id),
-        _ => None,
+        Command::SetFloor(set) => Some(set.id),
+        Command::SetAccountStatus(set) => Some(set.id),
+        Command::OpenAccount(_) | Command::AdmitParticipant(_) | Command::AddAsset(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@
 //! alpha: transfer t1 alpha/EUR -> beta/EUR 100, beta/USD -> alpha/USD 110 deadline 1200
 //! ecb: issue i1 alpha/EUR 1000
 //! alpha+ecb: redeem r1 alpha/EUR 10
-//! alpha: open alpha/EUR/fees      ecb: floor alpha/EUR -500      ecb: status alpha/EUR blocked
+//! alpha: open alpha/EUR/fees      ecb: floor f1 alpha/EUR -500      ecb: status s1 alpha/EUR blocked
 //! genesis: admit ALPHDEFF 7 Alpha     genesis: asset JPY 0 ecb
 //! ```
 //!
@@ -180,17 +180,19 @@ impl Network {
                 Command::OpenAccount(OpenAccount { owner, asset, label })
             }
             "floor" => Command::SetFloor(SetFloor {
+                id: transfer_id(next()),
                 account: self.account(next()),
                 floor: next().parse().unwrap(),
             }),
             "status" => {
+                let id = transfer_id(next());
                 let account = self.account(next());
                 let word = next();
                 let status = (1..=5)
                     .filter_map(AccountStatus::from_number)
                     .find(|status| status_word(*status) == word)
                     .unwrap();
-                Command::SetAccountStatus(SetAccountStatus { account, status })
+                Command::SetAccountStatus(SetAccountStatus { id, account, status })
             }
             "admit" => {
                 let (bic, number) = (next(), next().parse().unwrap());

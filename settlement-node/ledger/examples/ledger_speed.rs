@@ -1,4 +1,4 @@
-//! What applying and sealing cost, without record, hash or disk: `cargo run --release --example speed`.
+//! What applying and sealing cost, without record, hash or disk: `cargo run --release -p ledger --example ledger_speed`.
 //!
 //! Blocks of 8,000 one-leg transfers with fresh random-looking ids between 2, 10,000 and 500,000 accounts, with
 //! the duplicate table growing as in service. Prints nanoseconds per transfer and microseconds per seal.

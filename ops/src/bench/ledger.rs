@@ -1,0 +1,247 @@
+//! `corridor bench ledger`: signed batches of transfers over QUIC into a cluster of node processes.
+//!
+//! Each client is a bank with accounts of its own and one connection, opened to the leader first. A
+//! thread a client writes and signs batches ahead of time; the client keeps some in flight and waits
+//! for their outcomes. The generator keeps its own balances and compares them with every node's.
+
+mod client;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use serde::Serialize;
+use tokio::task::JoinSet;
+use wire::genesis::Genesis;
+
+use crate::cluster::{Cluster, READY_TIME_MAX, find_program};
+use crate::description::{Account, Asset, BANKS_MAX, Description, PortPlan};
+
+use super::measure::{Costs, Usage, rounded};
+use super::place::{Place, PlaceArguments};
+use client::{ClientPlan, ClientResult};
+
+/// What each account holds at the start, in the unit of its asset: never used up by a run.
+const FUNDING: &str = "1000000000.00";
+const EQUAL_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Arguments of `corridor bench ledger`.
+#[derive(Debug, Args)]
+pub struct LedgerArguments {
+    /// Node processes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
+    nodes: u8,
+    /// Transfers in all
+    #[arg(long, default_value_t = 1_000_000)]
+    transfers: u64,
+    /// Transfers under one signature, 1 to 8192
+    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(1..=8_192))]
+    batch: u32,
+    /// Clients, each a bank with a connection
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=26))]
+    clients: u8,
+    /// Batches that each client keeps in flight
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    in_flight: u16,
+    /// Accounts in all
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=60_000))]
+    accounts: u32,
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// Print the result as one JSON object on the last line
+    #[arg(long)]
+    json: bool,
+}
+
+/// The result, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct LedgerResult {
+    transfers: u64,
+    nodes: u8,
+    batch: u32,
+    clients: u8,
+    in_flight: u16,
+    accounts: u32,
+    seconds: f64,
+    transfers_per_second: f64,
+    /// Latency of a batch, from handing it to the connection to its outcomes.
+    ms_p50: f64,
+    ms_p99: f64,
+    ms_max: f64,
+    settled: u64,
+    refused: u64,
+    sent_again: u64,
+    /// Whether each node's counters and balances are what the clients were told.
+    counts_agree: bool,
+    conserved: bool,
+    #[serde(flatten)]
+    costs: Costs,
+    held: bool,
+}
+
+/// Runs `corridor bench ledger`.
+pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
+    let place = Place::new(&arguments.place)?;
+    let program = find_program()?;
+    let description = description(&arguments)?;
+    println!(
+        "{} nodes, {} clients, {} transfers in batches of {}, {} in flight each, {} accounts",
+        arguments.nodes,
+        arguments.clients,
+        arguments.transfers,
+        arguments.batch,
+        arguments.in_flight,
+        arguments.accounts
+    );
+    let mut cluster = Cluster::create(place.path(), description, &program)?;
+    cluster.start_all_nodes()?;
+    cluster.wait_ready(READY_TIME_MAX).await?;
+    let leader = cluster.wait_leader(READY_TIME_MAX).await?;
+    println!(
+        "ready, node {leader} leads; batches are written and signed on a thread a client, ahead of need"
+    );
+
+    let plans = plans(&arguments, &cluster, leader)?;
+    let before = Usage::now(&cluster).await?;
+    let start = Instant::now();
+    let mut tasks = JoinSet::new();
+    for plan in plans {
+        tasks.spawn(client::run(plan));
+    }
+    let mut total = ClientResult::new(arguments.accounts as usize)?;
+    while let Some(ended) = tasks.join_next().await {
+        let own = ended.context("a client broke")??;
+        total.add(&own)?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let (counts_agree, conserved) = compare(&mut cluster, &total).await?;
+    let transfers = total.settled + total.refused;
+    let result = LedgerResult {
+        transfers,
+        nodes: arguments.nodes,
+        batch: arguments.batch,
+        clients: arguments.clients,
+        in_flight: arguments.in_flight,
+        accounts: arguments.accounts,
+        seconds: rounded(seconds),
+        transfers_per_second: (transfers as f64 / seconds).round(),
+        ms_p50: total.latencies.ms_at(50.0),
+        ms_p99: total.latencies.ms_at(99.0),
+        ms_max: total.latencies.ms_max(),
+        settled: total.settled,
+        refused: total.refused,
+        sent_again: total.sent_again,
+        counts_agree,
+        conserved,
+        costs: before.costs_since(&cluster, transfers).await?,
+        held: counts_agree && conserved && total.refused == 0 && transfers == arguments.transfers,
+    };
+    print(&result);
+    if arguments.json {
+        println!("{}", serde_json::to_string(&result).context("write the result")?);
+    }
+    cluster.stop()?;
+    ensure!(
+        result.held,
+        "the ledger is not what the clients were told; see {}",
+        place.path().display()
+    );
+    place.done()
+}
+
+fn print(result: &LedgerResult) {
+    println!(
+        "{:.0} transfers/s ({} in {:.2} s); batch latency p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+        result.transfers_per_second,
+        result.transfers,
+        result.seconds,
+        result.ms_p50,
+        result.ms_p99,
+        result.ms_max
+    );
+    println!(
+        "{:.1} s of processor time on {} cores, {} MiB a node, {:.0} bytes written by each node for a transfer",
+        result.costs.cpu_seconds,
+        result.costs.cores,
+        result.costs.rss_bytes_per_node >> 20,
+        result.costs.log_bytes_per_transfer
+    );
+    println!(
+        "settled {}, refused {}, balances as counted: {}, money adds up: {}",
+        result.settled, result.refused, result.counts_agree, result.conserved
+    );
+}
+
+/// A network whose banks are the clients, with the accounts spread evenly over them.
+fn description(arguments: &LedgerArguments) -> Result<Description> {
+    let clients = usize::from(arguments.clients);
+    let nodes = usize::from(arguments.nodes);
+    let banks = clients.max(nodes).clamp(2, BANKS_MAX);
+    let mut description = Description::example("bench", banks, nodes, PortPlan::Free)?;
+    ensure!(arguments.accounts as usize >= clients, "each client needs an account");
+    let issuer = description.assets[0].issuer.clone();
+    description.assets = vec![Asset { code: "EUR".into(), exponent: 2, issuer }];
+    description.accounts = (0..arguments.accounts)
+        .map(|number| Account {
+            account: format!("{}/EUR/A{number}", description.banks[number as usize % clients].bic),
+            funding: FUNDING.to_owned(),
+            credit_line: "0".to_owned(),
+        })
+        .collect();
+    Ok(description)
+}
+
+fn plans(arguments: &LedgerArguments, cluster: &Cluster, leader: u64) -> Result<Vec<ClientPlan>> {
+    let layout = cluster.layout();
+    let file = std::fs::read(layout.genesis()).context("read the genesis file")?;
+    let genesis = Genesis::parse(&file)?;
+    let mut servers: Vec<_> = genesis
+        .nodes
+        .iter()
+        .map(|node| link::ServerAddress {
+            id: node.id,
+            key: node.link_key,
+            addr: node.client_address,
+        })
+        .collect();
+    servers.sort_by_key(|server| (server.id != leader, server.id));
+    let clients = u64::from(arguments.clients);
+    (0..clients)
+        .map(|number| {
+            let bank = &layout.description().banks[number as usize];
+            let transfers =
+                arguments.transfers / clients + u64::from(number < arguments.transfers % clients);
+            Ok(ClientPlan {
+                number: number as u32,
+                clients: clients as u32,
+                accounts: arguments.accounts,
+                transfers,
+                batch: arguments.batch,
+                in_flight: usize::from(arguments.in_flight),
+                domain: genesis.domain,
+                servers: servers.clone(),
+                keys: layout.participant_dir(bank),
+            })
+        })
+        .collect()
+}
+
+/// Whether every node's counters and balances are what the clients were told, and money adds up.
+async fn compare(cluster: &mut Cluster, total: &ClientResult) -> Result<(bool, bool)> {
+    let equal = cluster.wait_equal(EQUAL_TIME_MAX).await?;
+    let opening = crate::money::parse_minor(FUNDING, 2).context("the funding is an amount")?;
+    let (mut agree, mut conserved) = (true, true);
+    for status in equal {
+        agree &= status.settled == total.settled && status.refused == total.refused;
+        conserved &= status.conserved;
+        let balances = cluster.balances(status.node).await?;
+        conserved &= balances.conserved();
+        agree &= balances.accounts.len() == total.changes.len();
+        // Accounts are listed in the order of their numbers, which is that of the genesis file.
+        agree &=
+            balances.accounts.iter().zip(&total.changes).all(|(account, change)| {
+                account.posted == i128::from(opening) + i128::from(*change)
+            });
+    }
+    Ok((agree, conserved))
+}

@@ -1,0 +1,43 @@
+//! `corridor bench`: the same processes and bytes as in operation, under load, with the cost counted.
+//!
+//! Every run checks at the end that nothing was lost or doubled and that money adds up: a run that
+//! does not has no speed and ends with exit code 1. Figures mean something only on a quiet machine.
+
+mod ledger;
+mod measure;
+mod payments;
+mod place;
+mod raft;
+mod stages;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::serve;
+
+/// Worker threads of the load generator; the nodes are processes of their own.
+const WORKERS: u8 = 2;
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Transfers as signed batches over QUIC into a cluster: what the ledger alone can do
+    Ledger(ledger::LedgerArguments),
+    /// Payments from XML in at one bank's gateway to XML out at another's
+    Payments(payments::PaymentsArguments),
+    /// Each stage of a payment by itself, in this process: which one costs most
+    Stages(stages::StagesArguments),
+}
+
+/// Runs `corridor bench`.
+pub fn run(command: BenchCommand) -> Result<()> {
+    match command {
+        BenchCommand::Ledger(arguments) => {
+            serve::runtime(WORKERS)?.block_on(ledger::run(arguments))
+        }
+        BenchCommand::Payments(arguments) => {
+            serve::runtime(WORKERS)?.block_on(payments::run(arguments))
+        }
+        BenchCommand::Stages(arguments) => stages::run(arguments),
+    }
+}

@@ -1,0 +1,99 @@
+//! The `corridor` program: reads the command line and hands over to one subcommand.
+//!
+//! Exit code 0: done. 1: it failed, with the reason in one sentence on standard error. 2: the command
+//! line is wrong.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use corridor::{bench, demo, init, send, serve, show, status};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Cross-border settlement that banks run together: set a network up, run it, look at it.
+///
+/// New here? `corridor demo` runs four banks on this machine and takes less than two minutes.
+#[derive(Debug, Parser)]
+#[command(name = "corridor", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a network of four banks on this machine, break it on purpose and check every balance
+    Demo(demo::DemoArguments),
+    /// Set a network up: genesis file, keys, one folder for each process
+    Init(init::InitArguments),
+    /// Run a settlement node until it is asked to end
+    Node(serve::ServeArguments),
+    /// Run a bank's gateway until it is asked to end
+    Gateway(serve::ServeArguments),
+    /// Hand a message to a gateway and print the answer
+    Send(send::SendArguments),
+    /// Show how the nodes stand, one line each
+    Status(status::StatusArguments),
+    /// Show what became of a payment
+    Show(show::ShowArguments),
+    /// Measure: the ledger alone, payments from XML to XML, or each stage by itself
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+    /// Print the version
+    Version,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("corridor: {}", sentence(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error with its causes, each said once: some errors name their cause in their own text.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn run(command: Command) -> Result<()> {
+    const TOOL_WORKERS: u8 = 2;
+    match command {
+        Command::Demo(arguments) => serve::runtime(TOOL_WORKERS)?.block_on(demo::run(arguments)),
+        Command::Init(arguments) => init::run(arguments),
+        Command::Node(arguments) => serve::node(arguments),
+        Command::Gateway(arguments) => serve::gateway(arguments),
+        Command::Send(arguments) => serve::runtime(1)?.block_on(send::run(arguments)),
+        Command::Status(arguments) => serve::runtime(1)?.block_on(status::run(arguments)),
+        Command::Show(arguments) => serve::runtime(1)?.block_on(show::run(arguments)),
+        Command::Bench(command) => bench::run(command),
+        Command::Version => {
+            println!("corridor {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let error = anyhow!("no such file").context("read a: no such file").context("start");
+        assert_eq!(sentence(&error), "start: read a: no such file");
+    }
+}

@@ -1,0 +1,3 @@
+//! Whole-system tests: the parts that several of them share.
+
+pub mod sim;

@@ -1,0 +1,251 @@
+//! What must be true: one history for all, and a small model of the ledger that says what it should be.
+//!
+//! The first node that applies a height says what is in it; the model judges it and everyone else,
+//! before and after every restart, must agree with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use ledger::{Answer, Command, ContentDigest, Digest, LedgerTime, Outcome, Refusal, TransferId};
+use settlement_node::{chain::AppliedBlock, node::Node};
+use wire::client::{Cursor, Deliveries, Delivery, Outcomes, TransferFound};
+
+use super::network::{FUNDS, floor_of};
+
+struct Block {
+    bytes: Bytes,
+    seal: Vec<u8>,
+    time: LedgerTime,
+    submissions: Vec<(Digest, u64, Vec<Outcome>)>,
+}
+
+/// The first answer to an id.
+struct First {
+    content: ContentDigest,
+    answer: Answer,
+    leaf: u64,
+    height: u64,
+}
+
+/// Everything that was ever applied anywhere.
+pub(super) struct Truth {
+    blocks: Vec<Block>,
+    /// State root, log root and leaves at each height that a node was seen at.
+    roots: BTreeMap<u64, (Digest, [u8; 32], u64)>,
+    ids: BTreeMap<TransferId, First>,
+    balances: Vec<i128>,
+    credits: Vec<Vec<Delivery>>,
+    /// Batches with a bad signature.
+    pub(super) forged: BTreeSet<Digest>,
+    pub(super) settled: u64,
+    pub(super) refused: u64,
+    pub(super) repeated: u64,
+}
+
+impl Truth {
+    pub(super) fn new(banks: usize) -> Self {
+        Self {
+            blocks: Vec::new(),
+            roots: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            balances: vec![i128::from(FUNDS); banks * 2],
+            credits: vec![Vec::new(); banks],
+            forged: BTreeSet::new(),
+            settled: 0,
+            refused: 0,
+            repeated: 0,
+        }
+    }
+
+    pub(super) fn height(&self) -> u64 {
+        self.blocks.len() as u64
+    }
+
+    /// A node applied a block.
+    pub(super) fn applied(&mut self, node: u64, applied: &AppliedBlock) {
+        let height = applied.height.0;
+        let seal = applied.seal.encode().to_vec();
+        if let Some(known) = self.blocks.get(height as usize - 1) {
+            assert_eq!(known.bytes, applied.bytes, "node {node} applied another block {height}");
+            assert_eq!(known.seal, seal, "node {node} came to another result at block {height}");
+            for (known, own) in known.submissions.iter().zip(&applied.submissions) {
+                assert_eq!(known.2, own.outcomes, "node {node}: other outcomes at block {height}");
+            }
+            return;
+        }
+        assert_eq!(height, self.height() + 1, "node {node} left out a block");
+        if let Some(last) = self.blocks.last() {
+            assert!(applied.time > last.time, "ledger time went back at block {height}");
+        }
+        for command in applied.commands() {
+            self.judge(height, applied.time, &command);
+        }
+        let submissions = applied.submissions.iter();
+        let submissions: Vec<_> =
+            submissions.map(|one| (one.batch, one.first_leaf, one.outcomes.clone())).collect();
+        for (digest, ..) in &submissions {
+            assert!(!self.forged.contains(digest), "a batch with a bad signature was applied");
+        }
+        let (bytes, time) = (applied.bytes.clone(), applied.time);
+        self.blocks.push(Block { bytes, seal, time, submissions });
+    }
+
+    /// Says what the outcome of a command should be, and does what it does.
+    fn judge(
+        &mut self,
+        height: u64,
+        time: LedgerTime,
+        applied: &settlement_node::deliver::Applied<'_>,
+    ) {
+        let batch = applied.submission.batch.batch();
+        let checked = &batch.commands[applied.position];
+        let id = checked.command.id().expect("gateways send only commands with ids");
+        let submitter = batch.submitter.0;
+        let (authorised, effects) = effects_of(&checked.command, submitter);
+        let refused = |refusal| Outcome { answer: Answer::Refused(refusal), original: None };
+        let expected = if !authorised {
+            refused(Refusal::NotAuthorised)
+        } else if let Some(first) = self.ids.get(&id) {
+            self.repeated += 1;
+            if first.content == checked.content {
+                Outcome { answer: first.answer, original: Some(first.leaf) }
+            } else {
+                refused(Refusal::DuplicateId)
+            }
+        } else {
+            let short = |(account, change): (&usize, &i128)| {
+                *change < 0 && self.balances[*account] + change < i128::from(floor_of(*account))
+            };
+            let answer = if time > batch.valid_until {
+                Answer::Refused(Refusal::ValidityPassed)
+            } else if effects.iter().any(short) {
+                Answer::Refused(Refusal::InsufficientCover)
+            } else {
+                Answer::Settled
+            };
+            let (content, leaf) = (checked.content, applied.leaf);
+            self.ids.insert(id, First { content, answer, leaf, height });
+            Outcome { answer, original: None }
+        };
+        assert_eq!(applied.outcome, expected, "block {height}, {id}: {:?}", checked.command);
+        if !expected.answer.is_settled() {
+            self.refused += 1;
+        } else if expected.original.is_none() {
+            self.settled += 1;
+            for (account, change) in &effects {
+                self.balances[*account] += change;
+            }
+            if let Command::Transfer(transfer) = &checked.command {
+                let banks: BTreeSet<usize> =
+                    transfer.legs.as_slice().iter().map(|leg| leg.credit.0 as usize / 2).collect();
+                for bank in banks {
+                    self.credits[bank].push(applied.delivery());
+                }
+            }
+        }
+    }
+
+    /// A node is at rest: its state must be what it was wherever else this height was reached.
+    pub(super) fn state(&mut self, node: &Node) {
+        let chain = node.chain();
+        let height = chain.height().0;
+        let who = node.id();
+        assert!(height <= self.height(), "node {who} is ahead of all that was ever applied");
+        let own = (chain.state_root(), chain.log_root(), chain.leaves());
+        let known = *self.roots.entry(height).or_insert(own);
+        assert_eq!(known, own, "node {who} has other roots at height {height}");
+        if let Err(violation) = chain.ledger().check_invariants() {
+            panic!("node {who} at height {height}: {violation}");
+        }
+        if height == self.height() {
+            for view in chain.ledger().accounts() {
+                let expected = self.balances[view.number.0 as usize];
+                assert_eq!(view.posted.minor(), expected, "account {} at {height}", view.number);
+            }
+            assert_eq!(chain.settled(), self.settled, "settled at height {height}");
+        }
+    }
+
+    /// A gateway was told outcomes: they must be in the block that is named.
+    pub(super) fn told(&self, outcomes: &Outcomes) {
+        let height = outcomes.height.0;
+        let block = self.blocks.get(height as usize - 1).expect("the block of an answer exists");
+        assert_eq!(block.time, outcomes.time);
+        let known = block.submissions.iter().find(|one| one.1 == outcomes.first_leaf);
+        let known = known.expect("the submission of an answer is in its block");
+        assert_eq!((known.0, &known.2), (outcomes.batch, &outcomes.outcomes));
+    }
+
+    /// A node at a height answered a question about an id.
+    pub(super) fn found(&self, id: &TransferId, height: u64, found: Option<&TransferFound>) {
+        let first = self.ids.get(id).filter(|first| first.height <= height);
+        match (first, found) {
+            (None, None) => {}
+            (Some(first), Some(found)) => {
+                assert_eq!((first.answer, first.leaf), (found.answer, found.leaf), "{id}");
+                // A block may be too fresh for the history.
+                assert!(found.height == 0 || found.height == first.height, "{id}");
+                if !found.command.is_empty() {
+                    assert_eq!(ContentDigest::of(&found.command), first.content, "{id}");
+                }
+            }
+            (first, found) => {
+                let first = first.map(|first| (first.height, first.answer));
+                panic!("{id} at height {height}: should be {first:?}, is {found:?}");
+            }
+        }
+    }
+
+    /// A bank with this cursor and so many deliveries got more. Returns both as they are now.
+    pub(super) fn delivered(
+        &self,
+        bank: usize,
+        mut cursor: Cursor,
+        mut count: usize,
+        deliveries: &Deliveries,
+    ) -> (Cursor, usize) {
+        let credits = &self.credits[bank];
+        for item in &deliveries.items {
+            assert!(
+                item.cursor > cursor,
+                "bank {bank} was at {cursor:?} and got {:?} again",
+                item.cursor
+            );
+            let expected = credits.get(count).expect("only what settled is delivered");
+            assert_eq!(item, expected, "delivery {count} of bank {bank}");
+            cursor = item.cursor;
+            count += 1;
+        }
+        let searched = deliveries.searched;
+        assert!(searched >= cursor, "bank {bank} was at {cursor:?} and is told {searched:?}");
+        let until = credits.partition_point(|credit| credit.cursor <= searched);
+        assert_eq!(until, count, "bank {bank} is told that all up to {searched:?} was delivered");
+        (searched, count)
+    }
+
+    pub(super) fn credits(&self, bank: usize) -> usize {
+        self.credits[bank].len()
+    }
+}
+
+/// Whether the submitter may ask for it, and the change of each account.
+fn effects_of(command: &Command, submitter: u32) -> (bool, BTreeMap<usize, i128>) {
+    let mut effects = BTreeMap::new();
+    let mut authorised = true;
+    match command {
+        Command::Transfer(transfer) => {
+            for leg in transfer.legs.as_slice() {
+                let amount = i128::from(leg.amount.minor());
+                authorised &= leg.debit.0 / 2 == submitter;
+                *effects.entry(leg.debit.0 as usize).or_default() -= amount;
+                *effects.entry(leg.credit.0 as usize).or_default() += amount;
+            }
+        }
+        Command::Issue(issue) => {
+            authorised = issue.account.0 % 2 == submitter;
+            effects.insert(issue.account.0 as usize, i128::from(issue.amount.minor()));
+        }
+        other => panic!("gateways send no {}", other.name()),
+    }
+    (authorised, effects)
+}

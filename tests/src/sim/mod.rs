@@ -1,0 +1,42 @@
+//! A network of nodes, gateways and their disks in one thread, driven by one seed.
+//!
+//! The nodes are the real [`settlement_node::node::Node`]s over real logs and histories on a disk in
+//! memory; every frame goes through its real codec and every signature is checked. Simulated are the
+//! net (delay, loss, repetition, reordering, partitions), the disk's pace and power, the clocks, and
+//! the gateways. The same seed gives the same run, which the trace hash shows.
+//!
+//! Any broken promise is a panic; the world then prints the seed, the plan and what happened last.
+
+mod checks;
+mod disk;
+mod faults;
+mod machine;
+mod network;
+mod plan;
+mod rng;
+mod submitter;
+mod watcher;
+mod world;
+
+pub use plan::Plan;
+pub use world::Report;
+
+/// Runs one seed to its end: faults first, then healing until everything is answered and equal.
+///
+/// # Panics
+/// When a promise is broken, after printing how to repeat the run.
+#[must_use]
+pub fn run(seed: u64) -> Report {
+    run_plan(Plan::of(seed))
+}
+
+/// Runs a plan that was changed by hand.
+///
+/// # Panics
+/// As [`run`].
+#[must_use]
+pub fn run_plan(plan: Plan) -> Report {
+    let mut world = world::World::new(plan);
+    world.run();
+    world.into_report()
+}
