@@ -27,8 +27,19 @@ pub struct ServeArguments {
     workers: u8,
 }
 
+/// Ends the whole process when any of its threads panics: a panic means a broken invariant, and a node
+/// that goes on without its log writer, or a gateway without its store, would be worse than none.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}
+
 /// Runs `corridor node`.
 pub fn node(arguments: ServeArguments) -> Result<()> {
+    abort_on_panic();
     die_with_parent()?;
     logs::start(arguments.log);
     let config = settlement_node::config::NodeConfig::load(&arguments.config)?;
@@ -38,6 +49,7 @@ pub fn node(arguments: ServeArguments) -> Result<()> {
 
 /// Runs `corridor gateway`.
 pub fn gateway(arguments: ServeArguments) -> Result<()> {
+    abort_on_panic();
     die_with_parent()?;
     logs::start(arguments.log);
     let config = gateway_adapter::config::Config::load(&arguments.config)?;
