@@ -66,3 +66,7 @@ pub const PATIENCE_TICKS_MAX: u64 = 20;
 pub const RUNS_WAITING_MAX: usize = 4;
 /// Longest payload of an answer to a session: a frame with room for its head.
 pub const ANSWER_BYTES_MAX: usize = CLIENT_FRAME_BYTES_MAX - 1_024;
+/// Checked blocks of a peer that are kept in case they are sent again.
+pub const CHECKED_BLOCKS_MAX: usize = 1_024;
+/// Bytes of those blocks.
+pub const CHECKED_BYTES_MAX: usize = 16 << 20;

@@ -1,6 +1,6 @@
 //! Between the ordering crate's message and its counterpart on the wire. The only place that knows both.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use order::{Entry, Message, MessageKind};
@@ -9,7 +9,10 @@ use wire::{
     peer::{RaftEntry, RaftMessage},
 };
 
-use crate::prepare::{OldIdSource, PrepareError, PreparedBlock};
+use crate::{
+    limits::{CHECKED_BLOCKS_MAX, CHECKED_BYTES_MAX},
+    prepare::{OldIdSource, PrepareError, PreparedBlock},
+};
 
 /// The wire's form of a message.
 pub fn to_wire(message: Message) -> RaftMessage {
@@ -62,6 +65,31 @@ pub fn from_wire(message: RaftMessage) -> Option<Message> {
 /// A message with its checked blocks by index.
 pub type CheckedMessage = (Message, Vec<(u64, Arc<PreparedBlock>)>);
 
+/// Blocks that were checked lately, so that entries which a leader sends again are not checked again:
+/// otherwise a follower that is behind would fall behind further by the repetitions.
+#[derive(Default)]
+pub struct RecentBlocks {
+    blocks: BTreeMap<u64, Arc<PreparedBlock>>,
+    bytes: usize,
+}
+
+impl RecentBlocks {
+    fn find(&self, index: u64, data: &Bytes) -> Option<Arc<PreparedBlock>> {
+        self.blocks.get(&index).filter(|block| block.bytes == *data).map(Arc::clone)
+    }
+
+    fn keep(&mut self, index: u64, block: &Arc<PreparedBlock>) {
+        self.bytes += block.bytes.len();
+        if let Some(replaced) = self.blocks.insert(index, Arc::clone(block)) {
+            self.bytes -= replaced.bytes.len();
+        }
+        while self.bytes > CHECKED_BYTES_MAX || self.blocks.len() > CHECKED_BLOCKS_MAX {
+            let Some((_, oldest)) = self.blocks.pop_first() else { return };
+            self.bytes -= oldest.bytes.len();
+        }
+    }
+}
+
 /// Why a peer's message did not become an event.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -79,6 +107,7 @@ pub fn check(
     payload: Bytes,
     domain: &Domain,
     old: &dyn OldIdSource,
+    recent: &mut RecentBlocks,
 ) -> Result<CheckedMessage, CheckError> {
     let bad = |what: String| CheckError::Misbehaved(what);
     let raft = RaftMessage::decode(payload).map_err(|error| bad(format!("no message: {error}")))?;
@@ -89,14 +118,19 @@ pub fn check(
     let mut blocks = Vec::new();
     if message.kind == MessageKind::Append {
         for entry in message.entries.iter().filter(|entry| !entry.data.is_empty()) {
+            if let Some(block) = recent.find(entry.index, &entry.data) {
+                blocks.push((entry.index, block));
+                continue;
+            }
             let block = match PreparedBlock::check(entry.data.clone(), domain, old) {
-                Ok(block) => block,
+                Ok(block) => Arc::new(block),
                 Err(PrepareError::OldIds(error)) => return Err(CheckError::OldIds(error)),
                 Err(error) => {
                     return Err(bad(format!("forged block at index {}: {error}", entry.index)));
                 }
             };
-            blocks.push((entry.index, Arc::new(block)));
+            recent.keep(entry.index, &block);
+            blocks.push((entry.index, block));
         }
     }
     Ok((message, blocks))

@@ -33,7 +33,7 @@ use link::{
 use tokio::sync::{mpsc, watch};
 use wire::{
     client::KIND_SUBMIT,
-    peer::{KIND_RAFT, KIND_RAFT_ENTRIES},
+    peer::{KIND_RAFT, KIND_RAFT_APPEND},
 };
 
 use crate::{
@@ -384,7 +384,7 @@ async fn on_peer_event(event: PeerEvent, checkers: &Checkers, handle: &Loop) {
             let payload = frame.payload;
             let unchecked = match frame.kind {
                 KIND_RAFT => Unchecked::Control { peer, payload },
-                KIND_RAFT_ENTRIES => Unchecked::Entries { peer, payload },
+                KIND_RAFT_APPEND => Unchecked::Append { peer, payload },
                 kind => Unchecked::Peer { peer, kind, payload },
             };
             checkers.push(unchecked).await;

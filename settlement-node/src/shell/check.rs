@@ -1,9 +1,9 @@
 //! The threads that do the heavy pure work before an event reaches the loop.
 //!
-//! Raft messages with entries keep their order, because each peer has one thread that reads them; a
-//! reordered append would be refused and sent again. Raft messages without entries have a thread
-//! of their own, so that no work on blocks can delay what keeps a leader a leader. Submissions and
-//! questions have no order and go to whoever is free.
+//! Raft appends keep their order, because each peer has one thread that reads them; a reordered append
+//! would be refused and sent again. Other Raft messages have a thread of their own, so that no work
+//! on blocks can delay what keeps a leader a leader. Submissions and questions have no order and go
+//! to whoever is free.
 
 use std::{io, sync::Arc, thread};
 
@@ -21,14 +21,14 @@ use super::Loop;
 use crate::{
     event::Event,
     limits::UNCHECKED_FRAMES_MAX,
-    peer_message::{self, CheckError},
+    peer_message::{self, CheckError, RecentBlocks},
     prepare::{OldIdSource, PrepareError, PreparedSubmission},
 };
 
 /// A frame as it came from the link.
 pub(super) enum Unchecked {
     Control { peer: u64, payload: Bytes },
-    Entries { peer: u64, payload: Bytes },
+    Append { peer: u64, payload: Bytes },
     Peer { peer: u64, kind: u8, payload: Bytes },
     Submission { session: SessionId, payload: Bytes },
     Request { session: SessionId, kind: u8, payload: Bytes },
@@ -50,6 +50,7 @@ struct Checker {
     old_ids: Arc<dyn OldIdSource>,
     handle: Loop,
     reply: Arc<dyn Fn(SessionId, OutFrame) -> SendResult + Send + Sync>,
+    recent: RecentBlocks,
 }
 
 impl Checkers {
@@ -66,6 +67,7 @@ impl Checkers {
             old_ids: Arc::clone(&old_ids),
             handle: handle.clone(),
             reply: Arc::clone(&reply),
+            recent: RecentBlocks::default(),
         };
         let (control, control_queue) = bounded(UNCHECKED_FRAMES_MAX);
         let control_checker = checker();
@@ -89,7 +91,7 @@ impl Checkers {
     pub(super) async fn push(&self, unchecked: Unchecked) {
         let queue = match &unchecked {
             Unchecked::Control { .. } => &self.control,
-            Unchecked::Entries { peer, .. } => &self.ordered[*peer as usize % self.ordered.len()],
+            Unchecked::Append { peer, .. } => &self.ordered[*peer as usize % self.ordered.len()],
             Unchecked::Peer { .. }
             | Unchecked::Submission { .. }
             | Unchecked::Request { .. }
@@ -112,7 +114,7 @@ impl Checkers {
 }
 
 impl Checker {
-    fn turn(&self, ordered: &Receiver<Unchecked>, free: &Receiver<Unchecked>) {
+    fn turn(mut self, ordered: &Receiver<Unchecked>, free: &Receiver<Unchecked>) {
         loop {
             let received = select! {
                 recv(ordered) -> received => received,
@@ -125,9 +127,9 @@ impl Checker {
         }
     }
 
-    fn check(&self, unchecked: Unchecked) {
+    fn check(&mut self, unchecked: Unchecked) {
         match unchecked {
-            Unchecked::Control { peer, payload } | Unchecked::Entries { peer, payload } => {
+            Unchecked::Control { peer, payload } | Unchecked::Append { peer, payload } => {
                 self.raft(peer, payload);
             }
             Unchecked::Peer { peer, kind, payload } => self.peer(peer, kind, payload),
@@ -137,8 +139,10 @@ impl Checker {
         }
     }
 
-    fn raft(&self, peer: u64, payload: Bytes) {
-        let event = match peer_message::check(peer, payload, &self.domain, &*self.old_ids) {
+    fn raft(&mut self, peer: u64, payload: Bytes) {
+        let checked =
+            peer_message::check(peer, payload, &self.domain, &*self.old_ids, &mut self.recent);
+        let event = match checked {
             Ok((message, blocks)) => Event::Peer { message, blocks },
             Err(CheckError::Misbehaved(what)) => Event::PeerMisbehaved { peer, what },
             Err(error @ CheckError::OldIds(_)) => return self.handle.fail(error.to_string()),

@@ -3,9 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use link::{ClientServer, Lane, OutFrame, PeerLinks, SendResult, SessionId};
+use order::MessageKind;
 use wire::{
     client,
-    peer::{self, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_RAFT, KIND_RAFT_ENTRIES},
+    peer::{self, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_RAFT, KIND_RAFT_APPEND},
 };
 
 use super::{Loop, disk::Reader};
@@ -48,11 +49,13 @@ impl Performer {
     fn send(&self, effects: &mut Effects) {
         for message in effects.send.drain(..) {
             let to = message.to;
-            // Entries take the bulk lane; everything that keeps a leader a leader goes before them.
-            let (lane, kind) = if message.entries.is_empty() {
+            // Appends keep their order, also those without entries: one that overtakes the entries it
+            // speaks of is refused, and the leader then sends them all again. Everything that keeps a
+            // leader a leader goes before them.
+            let (lane, kind) = if message.kind != MessageKind::Append {
                 (Lane::Control, KIND_RAFT)
             } else {
-                (Lane::Append, KIND_RAFT_ENTRIES)
+                (Lane::Append, KIND_RAFT_APPEND)
             };
             let pieces = peer_message::to_wire(message).encode();
             // Raft sends again what is lost, and learns of a lost peer by an event.

@@ -13,14 +13,14 @@ use crate::{
 
 /// Version of the peer protocol, checked in the hello.
 pub const PEER_PROTOCOL: u16 = 1;
-/// Frame kind: a Raft message without entries. It keeps a leader a leader and waits for nothing.
+/// Frame kind: a Raft message that is no append. It keeps a leader a leader and waits for nothing.
 pub const KIND_RAFT: u8 = 1;
 /// Frame kind: a submission passed on to the leader.
 pub const KIND_FORWARD: u8 = 2;
 /// Frame kind: the leader could not take a forwarded submission.
 pub const KIND_FORWARD_REFUSED: u8 = 3;
-/// Frame kind: a Raft message with entries, whose blocks are checked before it goes on.
-pub const KIND_RAFT_ENTRIES: u8 = 4;
+/// Frame kind: a Raft append, whose blocks are checked before it goes on. Appends keep their order.
+pub const KIND_RAFT_APPEND: u8 = 4;
 /// Version of all peer frames.
 pub const FRAME_VERSION: u8 = 1;
 /// Entries shorter than this are copied into one buffer rather than sent as a piece of their own.

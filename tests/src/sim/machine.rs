@@ -313,7 +313,13 @@ impl World {
         let domain = self.genesis.domain;
         let Some((_, disk)) = self.machines[node].running.as_ref() else { return };
         let event = match kind {
-            KIND_RAFT => match peer_message::check(peer, payload, &domain, &*disk.old_ids) {
+            KIND_RAFT => match peer_message::check(
+                peer,
+                payload,
+                &domain,
+                &*disk.old_ids,
+                &mut peer_message::RecentBlocks::default(),
+            ) {
                 Ok((message, blocks)) => Event::Peer { message, blocks },
                 Err(error) => Event::PeerMisbehaved { peer, what: error.to_string() },
             },
