@@ -515,11 +515,6 @@ impl Node {
         (self.intake.tracked_len(), self.intake.waiting_len(), self.subscribers.len())
     }
 
-    /// Owner of each account.
-    pub fn owners(&self) -> &Owners {
-        &self.owners
-    }
-
     fn hand_over(&mut self) {
         let status = self.order.status();
         if status.role == Role::Leader

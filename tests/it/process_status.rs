@@ -81,6 +81,8 @@ async fn check_node(stage: &Stage, id: u64, leader: u64, payment: &Payment) -> R
         ("corridor_has_leader", 1.0),
         ("corridor_is_leader", f64::from(u8::from(id == leader))),
         ("corridor_conserved", 1.0),
+        // No honest node accuses another.
+        ("corridor_peer_misbehaviour_total", 0.0),
     ];
     for (name, value) in exact {
         let got = figures.get(name).with_context(|| format!("no metric {name}"))?;
@@ -92,6 +94,7 @@ async fn check_node(stage: &Stage, id: u64, leader: u64, payment: &Payment) -> R
         "corridor_applied_index",
         "corridor_commit_index",
         "corridor_log_leaves",
+        "corridor_leader_changes_total",
         "corridor_settled_total",
     ];
     for name in positive {

@@ -70,6 +70,16 @@ pub(super) struct StatusView {
     pub(super) open_submissions: usize,
     pub(super) waiting_submissions: usize,
     pub(super) sessions: usize,
+    /// Since this process started: the leader was another one than before.
+    pub(super) leader_changes: u64,
+    /// Since this process started: submissions given back to their gateways as busy.
+    pub(super) busy: u64,
+    /// Since this process started: messages of other nodes dropped as forged or implausible.
+    pub(super) peer_misbehaviour: u64,
+    /// Since this process started: blocks proposed as a leader.
+    pub(super) blocks_proposed: u64,
+    /// Since this process started: submissions taken from own sessions.
+    pub(super) submissions: u64,
     pub(super) conserved: bool,
     pub(super) peers: Vec<PeerView>,
 }
@@ -141,6 +151,7 @@ async fn status_view(context: &Context) -> Result<StatusView, StatusCode> {
         let order = node.order_status();
         let (open, waiting, sessions) = node.load();
         let chain = node.chain();
+        let counters = node.counters();
         let bic_of = |id: u64| {
             let known = genesis.nodes.iter().find(|known| known.id == id);
             known.map_or_else(String::new, |known| known.bic.to_string())
@@ -171,6 +182,11 @@ async fn status_view(context: &Context) -> Result<StatusView, StatusCode> {
             open_submissions: open,
             waiting_submissions: waiting,
             sessions,
+            leader_changes: counters.leader_changes,
+            busy: counters.busy,
+            peer_misbehaviour: counters.peer_misbehaviour,
+            blocks_proposed: counters.blocks_proposed,
+            submissions: counters.submissions,
             conserved: view::asset_balances(chain).iter().all(|asset| asset.conserved),
             peers: links
                 .iter()

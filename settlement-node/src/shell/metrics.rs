@@ -91,6 +91,19 @@ impl Meters {
             set("corridor_log_leaves", "Records in the Merkle log", status.leaves)?;
             count("corridor_settled_total", "Commands settled since genesis", status.settled)?;
             count("corridor_refused_total", "Commands refused since genesis", status.refused)?;
+            for (name, help, value) in [
+                ("leader_changes", "Changes of the leader seen", status.leader_changes),
+                ("busy", "Submissions given back as busy", status.busy),
+                (
+                    "peer_misbehaviour",
+                    "Forged or implausible peer messages",
+                    status.peer_misbehaviour,
+                ),
+                ("blocks_proposed", "Blocks proposed as a leader", status.blocks_proposed),
+                ("submissions", "Submissions taken from own sessions", status.submissions),
+            ] {
+                count(&format!("corridor_{name}_total"), help, value)?;
+            }
             set(
                 "corridor_open_submissions",
                 "Submissions of own sessions not yet applied",
