@@ -123,6 +123,36 @@ fn measure(accounts: u32) {
     println!("{accounts} accounts, {settled} of {count} settled:");
     println!("  apply: median {median} ns, mean {mean} ns a transfer; slowest block {slowest} us");
     println!("  seal: mean {seal} us a block");
+    measure_checkpoint(&mut ledger, &block(&mut numbers, u64::from(accounts), &authorisations));
+}
+
+/// What a checkpoint costs the ledger: taking it, and the block after it, which should cost no more than others.
+/// And how long the work takes that another thread does.
+fn measure_checkpoint(ledger: &mut Ledger, batch: &Batch) {
+    let start = Instant::now();
+    // Every full generation was released.
+    let checkpoint = ledger.checkpoint(u64::MAX).expect("sealed");
+    let taken = start.elapsed().as_micros();
+    let context =
+        BatchContext { height: Height(0), time: LedgerTime(0), first_leaf: BLOCK * BLOCKS };
+    let start = Instant::now();
+    ledger.apply_batch(&context, batch, &OldIds::NONE, &mut Vec::new(), &mut Vec::new());
+    let next = start.elapsed().as_micros();
+    let (start, mut bytes) = (Instant::now(), Vec::new());
+    let append = &mut |piece: &[u8]| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    };
+    checkpoint.encode(append).expect("memory takes all");
+    let encoded = start.elapsed().as_millis();
+    let start = Instant::now();
+    let restored = Ledger::restore(&mut &bytes[..], BLOCK * BLOCKS).expect("a sound checkpoint");
+    let read = start.elapsed().as_millis();
+    assert_eq!(restored.state_root(), checkpoint.state_root());
+    println!(
+        "  checkpoint: taken in {taken} us, next block {next} us; {} bytes encoded in {encoded} ms, read in {read} ms",
+        bytes.len()
+    );
 }
 
 fn main() {

@@ -161,7 +161,10 @@ impl Ledger {
             return Outcome::refused(refusal);
         }
         let id = command.id();
-        if let Some(first) = id.and_then(|id| self.ids.get(&id).or_else(|| old.get(&id))) {
+        let first = id.and_then(|id| self.ids.get(&id).or_else(|| old.get(&id)));
+        #[cfg(feature = "planted")]
+        let first = first.filter(|_| !crate::planted::is(crate::planted::Bug::NoDuplicateCheck));
+        if let Some(first) = first {
             return if first.content == checked.content {
                 Outcome { answer: first.answer(), original: Some(first.leaf) }
             } else {

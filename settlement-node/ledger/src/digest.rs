@@ -185,14 +185,27 @@ impl Ledger {
     pub fn recompute_root(&self) -> Digest {
         let mut tree = AccountTree::default();
         tree.update(&self.accounts, &mut (0..self.accounts.len() as u32).collect());
-        let names = self
-            .accounts
-            .iter()
-            .zip(&self.registry.labels)
-            .fold(Digest([0; 32]), |before, (account, label)| {
-                chain_name(&before, account.owner, account.asset, *label)
-            });
-        self.root_over(tree.root(), &names)
+        self.root_over(tree.root(), &self.recompute_names())
+    }
+
+    /// True when nothing was applied since the last seal.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.touched.is_empty() && self.root == self.root_over(self.tree.root(), &self.names_digest)
+    }
+
+    /// Computes tree, names digest and root of a state that was put together from elsewhere.
+    pub(crate) fn rebuild_digests(&mut self) {
+        self.names_digest = self.recompute_names();
+        self.touched = (0..self.accounts.len() as u32).collect();
+        self.tree = AccountTree::default();
+        self.seal_block();
+    }
+
+    fn recompute_names(&self) -> Digest {
+        let named = self.accounts.iter().zip(&self.registry.labels);
+        named.fold(Digest([0; 32]), |before, (account, label)| {
+            chain_name(&before, account.owner, account.asset, *label)
+        })
     }
 
     fn root_over(&self, accounts_root: [u8; 32], names: &Digest) -> Digest {

@@ -8,6 +8,7 @@
 //! be replaced by a secret of the node (`Ledger::set_id_table_key`), because the placement changes no answer
 //! and no digest.
 
+mod rows;
 mod table;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::answer::Answer;
 use crate::id::{ContentDigest, TransferId};
 use crate::limits::{GENERATION_IDS, LEAF_END};
 
+pub(crate) use rows::Rows;
 pub use table::Generation;
 pub(crate) use table::Slot;
 
@@ -112,6 +114,8 @@ struct Sealed {
 #[derive(Debug, Clone)]
 pub(crate) struct Ids {
     current: Generation,
+    /// The same ids, in order of use.
+    rows: Rows,
     current_number: u64,
     sealed: Vec<Sealed>,
     /// A released generation, whose memory the next one takes over.
@@ -129,6 +133,7 @@ impl Ids {
     fn with_generation_size(key: [u64; 2], generation_ids: usize) -> Self {
         Self {
             current: Generation::new(key),
+            rows: Rows::default(),
             current_number: 0,
             sealed: Vec::new(),
             spare: None,
@@ -173,8 +178,17 @@ impl Ids {
             let number = self.current_number;
             self.sealed.push(Sealed { number, rows: Arc::new(full), taken: false });
             self.current_number += 1;
+            self.rows.restart();
         }
         self.current.insert(Slot::new(id, &entry));
+        self.rows.push(entry.to_row(id));
+        self.count += 1;
+    }
+
+    /// Counts an id without remembering it.
+    #[cfg(feature = "planted")]
+    pub(crate) fn count_only(&mut self, id: &TransferId, entry: IdEntry) {
+        self.rows.push(entry.to_row(id));
         self.count += 1;
     }
 
@@ -193,6 +207,31 @@ impl Ids {
         let released = self.sealed.remove(at);
         // Somebody may still be reading it; then its memory is simply given back later.
         self.spare = Arc::into_inner(released.rows).or(self.spare.take());
+    }
+
+    /// The ids of the current generation in order of use.
+    pub(crate) const fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The number of the current generation: those below it are full.
+    pub(crate) const fn current_number(&self) -> u64 {
+        self.current_number
+    }
+
+    /// Goes on in generation `number`, of which the ids are still to be inserted; those below are on disk.
+    /// False when so many ids cannot be counted.
+    pub(crate) fn resume(&mut self, number: u64) -> bool {
+        let size = self.generation_ids as u64;
+        let Some(end) = number.checked_add(1).and_then(|next| next.checked_mul(size)) else {
+            return false;
+        };
+        *self = Self {
+            current_number: number,
+            count: end - size,
+            ..Self::with_generation_size(self.key, self.generation_ids)
+        };
+        true
     }
 
     /// Does a small part of the work of making the spare memory ready, so that no insert has to do it all.
@@ -261,6 +300,59 @@ mod tests {
             assert_eq!(ids.get(&id(number)), Some(entry(number)));
         }
         assert_eq!(ids.take_full().unwrap().1.len(), 1_000);
+    }
+
+    #[test]
+    fn a_copy_keeps_its_rows_while_the_original_goes_on() {
+        let mut ids = Ids::with_generation_size([3, 5], 1_000);
+        (0..700).for_each(|number| ids.insert(&id(number), entry(number)));
+        let copy = ids.rows().share();
+        (700..1_001).for_each(|number| ids.insert(&id(number), entry(number)));
+        let full = ids.take_full().map(|(number, rows)| (number, rows.len()));
+        assert_eq!(full, Some((0, 1_000)));
+        ids.release(0);
+        ids.prepare();
+        (1_001..2_900).for_each(|number| ids.insert(&id(number), entry(number)));
+        for (rows, numbers) in [(&copy, 0..700), (ids.rows(), 2_000..2_900)] {
+            let expected = numbers.clone().map(|number| (id(number), entry(number)));
+            assert!(rows.iter().map(IdEntry::from_row).eq(expected));
+            assert_eq!(rows.len(), numbers.count());
+        }
+    }
+
+    #[test]
+    fn rows_are_in_order_of_use_over_many_pieces() {
+        // Pieces are used again in the second generation and later, but none that a copy still has.
+        let mut ids = Ids::with_generation_size([3, 5], 9_000);
+        let mut copies = Vec::new();
+        for number in 0..40_000 {
+            ids.insert(&id(number), entry(number));
+            let first = number / 9_000 * 9_000;
+            if number % 1_024 < 2 {
+                copies.push((first..number + 1, ids.rows().share()));
+            }
+            if number % 9_000 == 5_000 {
+                // Some copies go at once, others stay over the change of generation.
+                copies.truncate(copies.len() / 2);
+            }
+        }
+        assert!(copies.len() > 10);
+        for (numbers, rows) in copies {
+            assert_eq!(rows.len(), numbers.clone().count());
+            let expected = numbers.map(|number| (id(number), entry(number)));
+            assert!(rows.iter().map(IdEntry::from_row).eq(expected));
+        }
+    }
+
+    #[test]
+    fn numbers_of_generations_that_cannot_be_counted_are_refused() {
+        for (number, fits) in
+            [(0, true), ((1 << 44) - 2, true), ((1 << 44) - 1, false), (u64::MAX, false)]
+        {
+            let mut ids = Ids::new([3, 5]);
+            assert_eq!(ids.resume(number), fits, "{number}");
+            assert_eq!(ids.count(), if fits { number << 20 } else { 0 });
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub mod limits;
 pub mod id;
 // BIC, asset code, label, account name.
 pub mod name;
+#[cfg(feature = "planted")]
+pub mod planted;
 // Minor units, checked.
 pub mod amount;
 // What may be asked; one command a file.
@@ -50,11 +52,14 @@ mod apply;
 pub mod invariant;
 // The state root.
 pub mod digest;
+// The state as bytes, and back.
+pub mod checkpoint;
 
 pub use account::{Account, AccountStatus, AccountView};
 pub use amount::{Amount, Balance, Exponent};
 pub use answer::{Answer, Outcome};
 pub use batch::{Authorisation, Batch, BatchContext, CheckedCommand};
+pub use checkpoint::{Checkpoint, RestoreError};
 pub use codec::DecodeError;
 pub use command::{
     AddAsset, AdmitParticipant, Approver, Command, Condition, Issue, Leg, Legs, LegsError,

@@ -178,6 +178,12 @@ impl Ledger {
         self.ids.release(number);
     }
 
+    /// The number of the generation that is being filled. All below it are full: in memory, on disk, or both.
+    #[must_use]
+    pub const fn current_generation(&self) -> u64 {
+        self.ids.current_number()
+    }
+
     /// How many full generations are in memory. Each takes up to 64 MiB: the caller holds back blocks when it
     /// is slow to store them.
     #[must_use]
@@ -221,6 +227,11 @@ impl Ledger {
         let account = self.account_mut(number);
         account.posted =
             account.posted.checked_add(change).expect("checked before anything was written");
+        #[cfg(feature = "planted")]
+        if crate::planted::is(crate::planted::Bug::ClippedOverflow) {
+            let end = i128::from(u64::MAX);
+            account.posted = crate::Balance::new(account.posted.minor().min(end));
+        }
     }
 
     /// Opens an account whose owner, asset and label were checked.

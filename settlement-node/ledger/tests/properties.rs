@@ -185,6 +185,17 @@ fn apply(ledger: &mut Ledger, context: &BatchContext, batch: &Batch) -> (Vec<Out
     (outcomes, events)
 }
 
+fn encoded(checkpoint: &Checkpoint) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    checkpoint
+        .encode(&mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })
+        .unwrap();
+    bytes
+}
+
 /// A payment never takes available below zero; only a change of the floor may.
 fn check_no_overdraft(
     model: &Model,
@@ -251,6 +262,63 @@ proptest! {
             prop_assert_eq!(root, ledger.recompute_root());
             prop_assert_eq!(apply(&mut twin, &context, batch), (outcomes, events));
             prop_assert_eq!(twin.seal_block(), root);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn a_restored_ledger_goes_on_as_the_original(
+        batches in history(),
+        stop in any::<prop::sample::Index>(),
+    ) {
+        let (mut ledger, _) = genesis();
+        let (mut twin, _) = genesis();
+        twin.set_id_table_key([0xfeed, 0xbeef]);
+        let stop = stop.index(batches.len() + 1);
+        let mut taken = None;
+        let mut leaf = 0;
+        for height in 0..=batches.len() {
+            if height == stop {
+                let checkpoint = ledger.checkpoint(0).unwrap();
+                let bytes = encoded(&checkpoint);
+                prop_assert_eq!(checkpoint.encoded_len(), bytes.len() as u64);
+                prop_assert_eq!(&encoded(&twin.checkpoint(0).unwrap()), &bytes);
+                let restored = Ledger::restore(&mut &bytes[..], leaf).unwrap();
+                prop_assert_eq!(&encoded(&restored.checkpoint(0).unwrap()), &bytes);
+                prop_assert_eq!(restored.state_root(), ledger.state_root());
+                prop_assert_eq!(restored.genesis_time(), ledger.genesis_time());
+                prop_assert_eq!(restored.id_count(), ledger.id_count());
+                prop_assert!(restored.accounts().eq(ledger.accounts()));
+                prop_assert_eq!(restored.participants(), ledger.participants());
+                prop_assert_eq!(restored.assets(), ledger.assets());
+                taken = Some((checkpoint, bytes, restored));
+            }
+            let Some(batch) = batches.get(height) else { break };
+            let context = BatchContext {
+                height: Height(height as u64 + 1),
+                time: LedgerTime(height as u64 * 5 + 2),
+                first_leaf: leaf,
+            };
+            leaf += batch.commands.len() as u64;
+            let applied = apply(&mut ledger, &context, batch);
+            let root = ledger.seal_block();
+            apply(&mut twin, &context, batch);
+            twin.seal_block();
+            if let Some((_, _, restored)) = &mut taken {
+                prop_assert_eq!(apply(restored, &context, batch), applied);
+                prop_assert_eq!(restored.seal_block(), root);
+            }
+        }
+        let (checkpoint, bytes, restored) = taken.unwrap();
+        // What was applied since has changed neither the checkpoint nor told the two apart.
+        prop_assert_eq!(encoded(&checkpoint), bytes);
+        let last = encoded(&ledger.checkpoint(0).unwrap());
+        prop_assert_eq!(encoded(&restored.checkpoint(0).unwrap()), last);
+        for number in 0..=u8::MAX {
+            prop_assert_eq!(restored.lookup(&id(number)), ledger.lookup(&id(number)));
         }
     }
 }

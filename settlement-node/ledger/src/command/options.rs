@@ -98,6 +98,12 @@ impl TransferOptions {
         if !only_deadline {
             return Err(Refusal::RuleNotActive);
         }
+        #[cfg(feature = "planted")]
+        let deadline = if crate::planted::is(crate::planted::Bug::DeadlineNeverFires) {
+            &None
+        } else {
+            deadline
+        };
         match deadline {
             Some(deadline) if now > *deadline => Err(Refusal::DeadlinePassed),
             _ => Ok(()),

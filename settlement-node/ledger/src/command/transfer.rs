@@ -187,6 +187,11 @@ fn check_together(legs: &[Leg], ledger: &mut Ledger) -> Result<(), Refusal> {
     }
     let mut net = std::mem::take(&mut ledger.net);
     net.clear();
+    #[cfg(feature = "planted")]
+    let legs = match legs {
+        [kept @ .., _] if crate::planted::is(crate::planted::Bug::SkippedLeg) => kept,
+        all => all,
+    };
     for leg in legs {
         // At most 64 amounts of 64 bits: the sums are far from the ends of an i128.
         let amount = i128::from(leg.amount.minor());
