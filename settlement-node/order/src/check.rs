@@ -43,6 +43,10 @@ pub(crate) fn check(
         let full = raft.pending_read_count() >= READS_MAX * config.voters.len();
         return if full { Err(StepError::Busy) } else { Ok(Verdict::Take) };
     }
+    if message.kind == MessageKind::LogLost {
+        let is_for_me = message.term == raft.term && raft.state == StateRole::Leader;
+        return Ok(if is_for_me { Verdict::Take } else { Verdict::Ignore });
+    }
     if message.term < raft.term {
         // raft-rs ignores it, or tells the sender the new term; neither looks at the rest.
         return Ok(Verdict::Take);
@@ -81,6 +85,14 @@ fn check_form(config: &Config, own_term: u64, message: &Message) -> Result<(), S
                 [only] if split_tag(&only.data).is_some_and(|(id, _)| id == asked_by) => Ok(()),
                 _ => Err(StepError::Malformed { kind }),
             }
+        }
+        MessageKind::Snapshot => {
+            let terms_fit = message.log_term > 0 && message.log_term <= term;
+            // What is gone is part of the snapshot, and something is gone.
+            let first_index_fits = (2..=message.index + 1).contains(&message.reject_hint);
+            let is_bare = message.entries.is_empty() && message.context.is_empty();
+            let fits = terms_fit && first_index_fits && is_bare && !message.reject;
+            if fits { Ok(()) } else { Err(StepError::Malformed { kind }) }
         }
         _ if message.entries.is_empty() => Ok(()),
         _ => Err(StepError::Malformed { kind }),
@@ -123,12 +135,13 @@ fn check_against_state(
     let last_index = raft.raft_log.last_index();
     let of_own_term = term == raft.term;
     match kind {
-        MessageKind::Append | MessageKind::Heartbeat => {
+        MessageKind::Append | MessageKind::Heartbeat | MessageKind::Snapshot => {
             let known = raft.leader_id;
             if of_own_term && known != 0 && known != from {
                 return Err(StepError::SecondLeader { term, known, from });
             }
-            if kind == MessageKind::Append {
+            if kind != MessageKind::Heartbeat {
+                // An offered snapshot ends in a committed entry.
                 check_against_committed(raft, message)?;
             } else if message.commit > last_index {
                 return Err(StepError::CommitBeyondLog { commit: message.commit, last_index });

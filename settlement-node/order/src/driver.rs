@@ -4,6 +4,11 @@
 //! to the shell, replication overlaps the local write, and a leader counts itself only when its own
 //! write is durable.
 
+mod loss;
+mod probes;
+mod pump;
+mod snapshots;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -13,32 +18,23 @@ use raft::{
 };
 
 use crate::{
-    Config, Entry, HardState, Message, MessageKind, NodeId, OrderError, Output, PeerProgress,
-    Persist, ProposeError, Proposed, ReadError, ReadReady, Restored, Role, Status, StepError,
+    Config, Entry, Message, MessageKind, NodeId, OrderError, Output, PeerProgress, ProposeError,
+    Proposed, ReadError, Restored, Role, Status, StepError,
     check::{Verdict, check},
     log::Log,
-    output::counted_bytes,
     reads::Reads,
-    restored::{entry_from_raft, entry_to_raft},
+    restored::entry_to_raft,
     rng::Rng,
 };
+use loss::Loss;
+use probes::Probes;
+use pump::PendingWrite;
+use snapshots::{Offers, in_place_of_offer};
 
 /// Messages that may wait for the local disk; beyond it the node plays deaf until the disk answers.
 const HELD_MESSAGES_MAX: usize = 4096;
 /// A read without an answer is forgotten after this many election waits.
 const READ_ELECTIONS_MAX: usize = 4;
-
-/// A write handed to the shell and not yet reported durable.
-struct PendingWrite {
-    op: u64,
-    /// The last raft-rs `Ready` that this write covers; later ones without a write of their own queue here.
-    ready_number: u64,
-    /// First and last index written, if there are entries.
-    span: Option<(u64, u64)>,
-    bytes: u64,
-    /// May leave only when this write is durable.
-    messages: Vec<Message>,
-}
 
 /// One node's part in ordering. Single-threaded; see the crate text for the contract.
 ///
@@ -49,6 +45,9 @@ pub struct Order {
     node: RawNode<Log>,
     rng: Rng,
     reads: Reads,
+    offers: Offers,
+    probes: Probes,
+    loss: Loss,
     pending: VecDeque<PendingWrite>,
     held_messages: usize,
     pending_bytes: u64,
@@ -76,10 +75,16 @@ impl Order {
         config.check()?;
         restored.check(&config)?;
         let applied = restored.applied;
+        let (durable_term, least_term) = (restored.hard_state.term, restored.least_term());
+        let (lost_term, unrecovered) = (restored.lost_term, restored.unrecovered_term());
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let log = Log::new(&config, restored);
-        let node = RawNode::new(&config.to_raft(applied), log, &logger)
+        let mut node = RawNode::new(&config.to_raft(applied), log, &logger)
             .map_err(|error| OrderError::Refused(error.to_string()))?;
+        if least_term > durable_term {
+            // As if heard from a peer, so that it is made durable before anything depends on it.
+            node.raft.become_follower(least_term, 0);
+        }
         let mut rng = Rng::new(config.seed);
         let read_ticks_max = (config.election_ticks * READ_ELECTIONS_MAX) as u64;
         let reads = Reads::new(config.id, rng.next(), read_ticks_max);
@@ -91,6 +96,9 @@ impl Order {
             node,
             rng,
             reads,
+            offers: Offers::default(),
+            probes: Probes::default(),
+            loss: Loss::new(unrecovered),
             pending: VecDeque::new(),
             held_messages: 0,
             pending_bytes: 0,
@@ -101,6 +109,7 @@ impl Order {
             election_wait: 0,
             output: Output::default(),
         };
+        order.output.recovered = lost_term.is_some() && unrecovered.is_none();
         order.settle();
         Ok(order)
     }
@@ -110,7 +119,12 @@ impl Order {
         self.reads.tick();
         let idle_ticks_max = 2 * self.config.election_ticks;
         self.node.mut_store().fetches().tick(idle_ticks_max);
-        self.node.tick();
+        self.probes.tick();
+        self.tick_loss();
+        self.tick_offers();
+        if !self.recovering() {
+            self.node.tick();
+        }
         self.settle();
     }
 
@@ -118,20 +132,51 @@ impl Order {
     ///
     /// # Errors
     /// [`StepError`] if the message was dropped; this node is unchanged then.
-    pub fn step(&mut self, message: Message) -> Result<(), StepError> {
+    pub fn step(&mut self, mut message: Message) -> Result<(), StepError> {
+        self.distrust_commit(&mut message);
         let verdict = check(&self.config, &self.node.raft, self.vote_asked_term, &message)?;
         let brings_entries = message.kind == MessageKind::Append && !message.entries.is_empty();
         if self.held_messages >= HELD_MESSAGES_MAX || (brings_entries && self.is_behind()) {
             return Err(StepError::Busy);
         }
-        if verdict == Verdict::Ignore {
+        if verdict == Verdict::Ignore || self.is_deaf_to(&message) {
             return Ok(());
         }
+        let (kind, from, term) = (message.kind, message.from, message.term);
+        match kind {
+            MessageKind::LogLost => self.on_log_lost(from, message.index),
+            MessageKind::Snapshot => {
+                self.step_core(in_place_of_offer(&message))?;
+                if self.follows(from, term)
+                    && let Some(offer) = self.needed_offer(&message)
+                {
+                    self.output.needs_snapshot = Some(offer);
+                }
+            }
+            _ => self.step_core(message)?,
+        }
+        if matches!(kind, MessageKind::Append | MessageKind::Heartbeat | MessageKind::Snapshot)
+            && self.follows(from, term)
+        {
+            self.heard_leader(from);
+        }
+        Ok(())
+    }
+
+    fn step_core(&mut self, message: Message) -> Result<(), StepError> {
         let kind = message.kind;
-        let stepped = self.node.step(message.into_raft());
+        let stepped = message.into_raft().map(|message| self.node.step(message));
         self.settle();
         // The checks leave no message that raft-rs refuses.
-        stepped.map_err(|_| StepError::Malformed { kind })
+        match stepped {
+            Some(Ok(())) => Ok(()),
+            _ => Err(StepError::Malformed { kind }),
+        }
+    }
+
+    /// Whether this node takes `leader` for the leader of its own term, which is `term`.
+    fn follows(&self, leader: NodeId, term: u64) -> bool {
+        (self.node.raft.leader_id, self.node.raft.term) == (leader, term)
     }
 
     /// Places `data` at the end of the log, if this node leads.
@@ -183,7 +228,7 @@ impl Order {
             && !self.is_behind()
     }
 
-    /// Starts a linearizable read; `context` comes back in a [`ReadReady`]. One read may stand for
+    /// Starts a linearizable read; `context` comes back in a [`ReadReady`](crate::ReadReady). One read may stand for
     /// all callers that wait at the moment. It can get lost (a message, a change of leader): the
     /// caller needs a timeout and asks again.
     ///
@@ -213,38 +258,6 @@ impl Order {
     fn reads_in_core(&self, leads: bool) -> usize {
         let raft = &self.node.raft;
         if leads { raft.pending_read_count() + raft.ready_read_count() } else { raft.msgs.len() }
-    }
-
-    /// All writes up to and including `op` are durable.
-    ///
-    /// # Panics
-    /// If no such write was handed out.
-    pub fn persisted(&mut self, op: u64) {
-        assert!(
-            op <= self.last_op,
-            "write {op} is durable but only {} was handed out",
-            self.last_op
-        );
-        while self.pending.front().is_some_and(|write| write.op <= op) {
-            let Some(write) = self.pending.pop_front() else { break };
-            self.held_messages -= write.messages.len();
-            self.pending_bytes -= write.bytes;
-            self.release(write.messages);
-            let before = self.unreported.map_or(0, |(_, last_index)| last_index);
-            let last_index = write.span.map_or(before, |(_, last)| last.max(before));
-            self.unreported = Some((write.ready_number, last_index));
-        }
-        let Some((ready_number, last_index)) = self.unreported else { return };
-        // raft-rs recognises a durable entry by index and term. If a later write replaces it by
-        // another one and then the first one again, it would count as durable too early.
-        let is_replaced =
-            |write: &PendingWrite| write.span.is_some_and(|(first, _)| first <= last_index);
-        if !self.pending.iter().any(is_replaced) {
-            self.unreported = None;
-            self.node.on_persist_ready(ready_number);
-            self.settle();
-            self.evict();
-        }
     }
 
     /// Everything up to and including `index` is applied. Reports may skip indexes, not go back.
@@ -354,6 +367,7 @@ impl Order {
             applied: raft.raft_log.applied,
             persisted: raft.raft_log.persisted,
             last_index: raft.raft_log.last_index(),
+            recovering: self.recovering(),
             peers,
         }
     }
@@ -385,84 +399,10 @@ impl Order {
             let election_ticks = self.config.election_ticks;
             self.election_wait = election_ticks + self.rng.below(election_ticks as u64) as usize;
             self.node.mut_store().fetches().clear();
+            self.offers.clear();
+            self.probes.clear();
+            self.loss.forget_peers();
         }
         self.node.raft.set_randomized_election_timeout(self.election_wait);
     }
-
-    fn release(&mut self, messages: Vec<Message>) {
-        for message in messages {
-            if message.kind == MessageKind::RequestVote {
-                self.vote_asked_term = self.vote_asked_term.max(message.term);
-            }
-            self.output.messages.push(message);
-        }
-    }
-
-    /// Takes all that raft-rs has ready. Its rule: no other call between `ready` and `advance`.
-    fn pump(&mut self) {
-        while self.node.has_ready() {
-            let mut ready = self.node.ready();
-            let number = ready.number();
-            // Only a leader has these: they speak of entries that others must store, not we.
-            let free = to_messages(ready.take_messages());
-            let held = to_messages(ready.take_persisted_messages());
-            self.release(free);
-            for entry in ready.take_committed_entries() {
-                self.handed_out = entry.index;
-                self.output.committed.push(entry_from_raft(entry));
-            }
-            for state in ready.take_read_states() {
-                if let Some(context) = self.reads.finish(&state.request_ctx) {
-                    self.output.reads.push(ReadReady { context, index: state.index });
-                }
-            }
-            let must_sync = ready.must_sync();
-            let hard_state = ready.hs().map(|state| HardState {
-                term: state.term,
-                vote: state.vote,
-                commit: state.commit,
-            });
-            let entries = ready.take_entries();
-            let span = entries.first().zip(entries.last()).map(|(a, b)| (a.index, b.index));
-            let bytes = entries.iter().map(|entry| counted_bytes(&entry.data)).sum();
-            if must_sync || hard_state.is_some() {
-                self.last_op = number;
-                let entries = entries.iter().cloned().map(entry_from_raft).collect();
-                self.output.persist.push(Persist { op: number, entries, hard_state, must_sync });
-            }
-            // raft-rs reads the entries back from here on.
-            self.node.mut_store().append(entries);
-            self.node.advance_append_async(ready);
-            self.hold(number, must_sync, span, bytes, held);
-        }
-    }
-
-    /// Lets messages wait for the newest pending write, so that they also keep their order.
-    fn hold(
-        &mut self,
-        ready_number: u64,
-        must_sync: bool,
-        span: Option<(u64, u64)>,
-        bytes: u64,
-        messages: Vec<Message>,
-    ) {
-        if must_sync {
-            self.held_messages += messages.len();
-            self.pending_bytes += bytes;
-            let op = ready_number;
-            self.pending.push_back(PendingWrite { op, ready_number, span, bytes, messages });
-        } else if let Some(last) = self.pending.back_mut() {
-            self.held_messages += messages.len();
-            last.ready_number = ready_number;
-            last.messages.extend(messages);
-        } else {
-            self.release(messages);
-            self.node.on_persist_ready(ready_number);
-            self.settle();
-        }
-    }
-}
-
-fn to_messages(messages: Vec<eraftpb::Message>) -> Vec<Message> {
-    messages.into_iter().filter_map(Message::from_raft).collect()
 }

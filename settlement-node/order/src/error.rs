@@ -22,6 +22,9 @@ pub enum OrderError {
         /// Where the log ends.
         last_index: u64,
     },
+    /// The log lost entries and there is no other voter that could still have them.
+    #[error("the log has lost entries and a lone voter has nobody to get them back from")]
+    LostWithoutPeers,
     /// raft-rs refused to start.
     #[error("the consensus core refused to start: {0}")]
     Refused(String),

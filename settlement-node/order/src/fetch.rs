@@ -104,6 +104,14 @@ impl Fetches {
         }
     }
 
+    /// Forgets what reaches below `first_index`: it is no longer on the disk, and a late answer to
+    /// such a request finds nobody waiting.
+    pub(crate) fn forget_below(&mut self, first_index: u64) {
+        self.waiting.retain(|waiting| waiting.fetch.low >= first_index);
+        self.requests.retain(|request| request.low >= first_index);
+        self.fetched.retain(|entries| entries.last().is_some_and(|e| e.index >= first_index));
+    }
+
     /// Forgets everything: this node leads no more.
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();

@@ -39,8 +39,20 @@
 //! assert_eq!(texts, ["", "pay"]);
 //! ```
 //!
-//! Left out in this version: snapshots (a follower that needs entries older than the first readable
-//! index stays behind until its disk is re-seeded), membership change, witnesses and priorities.
+//! What else the shell owes, once it makes snapshots of the applied state and releases the log:
+//! - It reports a snapshot ([`Order::snapshot_made`]) when that is durable, and at each start the newest
+//!   one. Before it removes entries it says so ([`Order::compact`]); they are part of a snapshot then.
+//! - When [`Output::needs_snapshot`] names an offer, it stops this `Order`, fetches a snapshot by its own
+//!   means, makes it durable, then makes the log fit, and starts anew from both. The log fits if
+//!   it holds an entry with the snapshot's index *and* term; only otherwise it is reset to them. The
+//!   durable term and vote are kept in any case.
+//! - A log that has lost durable entries starts with [`Restored::lost_term`], a mark that it makes
+//!   durable before anything else. What is left of the log may be an older state of it, so nothing but the
+//!   snapshot, and what commit indexes *within* that older state cover, is applied at start; a log that
+//!   does not hold the snapshot's last entry with its term is reset to it. Such a node does not vote until
+//!   [`Output::recovered`]. More than a minority of such nodes at a time is beyond repair.
+//!
+//! Left out in this version: membership change, witnesses and priorities.
 //! Peers are trusted not to lie: [`StepError`] stops what is cheap to recognise, not a hostile voter.
 
 mod check;
@@ -51,6 +63,8 @@ mod fetch;
 mod log;
 mod message;
 mod output;
+#[cfg(feature = "planted")]
+pub mod planted;
 mod reads;
 mod restored;
 mod rng;
@@ -61,7 +75,7 @@ pub use config::{Config, VOTERS_MAX};
 pub use driver::Order;
 pub use error::{OrderError, ProposeError, ReadError, StepError};
 pub use message::{CONTEXT_BYTES_MAX, Message, MessageKind};
-pub use output::{Fetch, Output, Persist, Proposed, ReadReady};
+pub use output::{Fetch, Output, Persist, Proposed, ReadReady, SnapshotOffer};
 pub use restored::{Entry, HardState, Restored};
 pub use status::{PeerProgress, Role, Status};
 

@@ -32,6 +32,8 @@ pub(crate) struct Log {
     first_index: u64,
     last_index: u64,
     terms: TermRuns,
+    /// Index and term of the newest snapshot of the applied state; 0 is none.
+    snapshot: (u64, u64),
     cache: VecDeque<Cached>,
     cache_first: u64,
     bytes_evicted: u64,
@@ -52,6 +54,7 @@ impl Log {
             first_index: restored.first_index,
             last_index: cache_first - 1,
             terms: TermRuns::new(restored.terms),
+            snapshot: (0, 0),
             cache: VecDeque::new(),
             cache_first,
             bytes_evicted: 0,
@@ -98,10 +101,40 @@ impl Log {
     pub(crate) fn evict(&mut self, keep_above: u64) {
         let through = self.cache.back().map_or(self.bytes_evicted, |cached| cached.bytes_through);
         while through - self.bytes_evicted > self.bytes_max && self.cache_first <= keep_above {
-            let Some(cached) = self.cache.pop_front() else { break };
-            self.bytes_evicted = cached.bytes_through;
-            self.cache_first += 1;
+            if !self.evict_first() {
+                break;
+            }
         }
+    }
+
+    fn evict_first(&mut self) -> bool {
+        let Some(cached) = self.cache.pop_front() else { return false };
+        self.bytes_evicted = cached.bytes_through;
+        self.cache_first += 1;
+        true
+    }
+
+    /// Notes a snapshot to offer to peers; an older one than known is of no use.
+    pub(crate) fn snapshot_made(&mut self, index: u64, term: u64) {
+        self.snapshot = self.snapshot.max((index, term));
+    }
+
+    /// Index and term of the newest snapshot; 0 is none.
+    pub(crate) fn newest_snapshot(&self) -> (u64, u64) {
+        self.snapshot
+    }
+
+    /// Forgets all entries below `first_index`, but not the term of the one just below.
+    pub(crate) fn compact(&mut self, first_index: u64) {
+        if first_index <= self.first_index {
+            return;
+        }
+        while self.cache_first < first_index && self.evict_first() {}
+        // Without a cached entry left, the next one to come is the first.
+        self.cache_first = self.cache_first.max(first_index);
+        self.first_index = first_index;
+        self.terms.forget_below(first_index - 1);
+        self.fetches.get_mut().forget_below(first_index);
     }
 
     /// Counted bytes of the cached entries in `(low, high]`.
@@ -194,9 +227,16 @@ impl Storage for Log {
         Ok(self.last_index)
     }
 
-    fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<eraftpb::Snapshot> {
-        // There are no snapshots in this version: the peer stays behind until it is re-seeded.
-        Err(StorageError::SnapshotTemporarilyUnavailable.into())
+    /// Only says which snapshot there is; its content travels by other means.
+    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<eraftpb::Snapshot> {
+        let (index, term) = self.snapshot;
+        if index == 0 || index < request_index || index + 1 < self.first_index {
+            return Err(StorageError::SnapshotTemporarilyUnavailable.into());
+        }
+        let mut snapshot = eraftpb::Snapshot::default();
+        let metadata = snapshot.mut_metadata();
+        (metadata.index, metadata.term) = (index, term);
+        Ok(snapshot)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What nodes say to each other, as plain data.
 //!
-//! [`MessageKind`] holds only what may travel between peers: a proposal, a local signal, a snapshot
-//! or a leader transfer ordered by a third node cannot even be expressed.
+//! [`MessageKind`] holds only what may travel between peers: a proposal, a local signal, a snapshot's
+//! content or a leader transfer ordered by a third node cannot even be expressed.
 
 use bytes::Bytes;
 use raft::eraftpb;
@@ -40,11 +40,15 @@ pub enum MessageKind {
     ReadIndex = 10,
     /// The answer to it.
     ReadIndexResp = 11,
+    /// The leader no longer has the entries that the follower needs, but a snapshot.
+    Snapshot = 12,
+    /// A follower tells its leader that it may have forgotten entries that it acknowledged.
+    LogLost = 13,
 }
 
 impl MessageKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [MessageKind; 11] = [
+    pub const ALL: [MessageKind; 13] = [
         MessageKind::Append,
         MessageKind::AppendResponse,
         MessageKind::RequestVote,
@@ -56,6 +60,8 @@ impl MessageKind {
         MessageKind::TimeoutNow,
         MessageKind::ReadIndex,
         MessageKind::ReadIndexResp,
+        MessageKind::Snapshot,
+        MessageKind::LogLost,
     ];
 
     /// The kind with this number.
@@ -63,9 +69,10 @@ impl MessageKind {
         MessageKind::ALL.into_iter().find(|kind| *kind as u8 == number)
     }
 
-    fn to_raft(self) -> eraftpb::MessageType {
+    /// raft-rs's counterpart; `None` for what it knows nothing of.
+    fn to_raft(self) -> Option<eraftpb::MessageType> {
         use eraftpb::MessageType as Raft;
-        match self {
+        Some(match self {
             MessageKind::Append => Raft::MsgAppend,
             MessageKind::AppendResponse => Raft::MsgAppendResponse,
             MessageKind::RequestVote => Raft::MsgRequestVote,
@@ -77,11 +84,13 @@ impl MessageKind {
             MessageKind::TimeoutNow => Raft::MsgTimeoutNow,
             MessageKind::ReadIndex => Raft::MsgReadIndex,
             MessageKind::ReadIndexResp => Raft::MsgReadIndexResp,
-        }
+            MessageKind::Snapshot => Raft::MsgSnapshot,
+            MessageKind::LogLost => return None,
+        })
     }
 
     fn from_raft(kind: eraftpb::MessageType) -> Option<Self> {
-        MessageKind::ALL.into_iter().find(|own| own.to_raft() == kind)
+        MessageKind::ALL.into_iter().find(|own| own.to_raft() == Some(kind))
     }
 }
 
@@ -96,9 +105,10 @@ pub struct Message {
     pub to: NodeId,
     /// The sender's term, or the term stood for; 0 only for `ReadIndex`.
     pub term: u64,
-    /// The term of the entry at `index` (`Append`, votes) or at `reject_hint` (a rejection).
+    /// The term of the entry at `index` (`Append`, `Snapshot`, votes) or at `reject_hint` (a rejection).
     pub log_term: u64,
-    /// The index before the entries, the acknowledged index, or the last index of a candidate.
+    /// The index before the entries, the acknowledged index, the last index in a snapshot, or the last
+    /// index of the sender (`LogLost`, votes).
     pub index: u64,
     /// How far the sender knows to have committed.
     pub commit: u64,
@@ -106,7 +116,7 @@ pub struct Message {
     pub commit_term: u64,
     /// The answer is no.
     pub reject: bool,
-    /// Where the follower suggests to try next.
+    /// Where the follower suggests to try next; in a `Snapshot` the first index that the leader has.
     pub reject_hint: u64,
     /// Reserved for snapshots; 0 in this version.
     pub request_snapshot: u64,
@@ -139,9 +149,11 @@ impl Message {
         }
     }
 
-    pub(crate) fn into_raft(self) -> eraftpb::Message {
+    /// `None` for what raft-rs shall not see: an offer of a snapshot, or word of a lost log.
+    pub(crate) fn into_raft(self) -> Option<eraftpb::Message> {
+        let kind = self.kind.to_raft().filter(|_| self.kind != MessageKind::Snapshot)?;
         let mut message = eraftpb::Message::default();
-        message.set_msg_type(self.kind.to_raft());
+        message.set_msg_type(kind);
         message.from = self.from;
         message.to = self.to;
         message.term = self.term;
@@ -156,20 +168,26 @@ impl Message {
         message.context = self.context;
         let entries: Vec<_> = self.entries.into_iter().map(entry_to_raft).collect();
         message.set_entries(entries.into());
-        message
+        Some(message)
     }
 
     /// `None` for a kind that never leaves a node in this version.
     pub(crate) fn from_raft(mut message: eraftpb::Message) -> Option<Self> {
         let kind = MessageKind::from_raft(message.get_msg_type())?;
         let entries: Vec<_> = message.take_entries().into();
+        let (index, log_term) = if kind == MessageKind::Snapshot {
+            let metadata = message.get_snapshot().get_metadata();
+            (metadata.index, metadata.term)
+        } else {
+            (message.index, message.log_term)
+        };
         Some(Message {
             kind,
             from: message.from,
             to: message.to,
             term: message.term,
-            log_term: message.log_term,
-            index: message.index,
+            log_term,
+            index,
             commit: message.commit,
             commit_term: message.commit_term,
             reject: message.reject,
@@ -204,10 +222,12 @@ mod tests {
                 entries: vec![Entry { index: 8, term: 9, data: Bytes::from_static(b"data") }],
                 ..Message::new(kind, 10, 11, 12)
             };
-            assert_eq!(Message::from_raft(message.clone().into_raft()), Some(message));
+            let is_ours = matches!(kind, MessageKind::Snapshot | MessageKind::LogLost);
+            let through_core = message.clone().into_raft().and_then(Message::from_raft);
+            assert_eq!(through_core, (!is_ours).then_some(message));
         }
         assert_eq!(MessageKind::from_u8(0), None);
-        assert_eq!(MessageKind::from_u8(12), None);
+        assert_eq!(MessageKind::from_u8(14), None);
     }
 
     #[test]
@@ -216,11 +236,22 @@ mod tests {
         for kind in [
             eraftpb::MessageType::MsgPropose,
             eraftpb::MessageType::MsgHup,
-            eraftpb::MessageType::MsgSnapshot,
             eraftpb::MessageType::MsgTransferLeader,
         ] {
             message.set_msg_type(kind);
             assert_eq!(Message::from_raft(message.clone()), None);
         }
+    }
+
+    #[test]
+    fn of_a_snapshot_only_its_place_is_told() {
+        let mut snapshot = eraftpb::Message::default();
+        snapshot.set_msg_type(eraftpb::MessageType::MsgSnapshot);
+        (snapshot.from, snapshot.to, snapshot.term) = (1, 2, 9);
+        let metadata = snapshot.mut_snapshot().mut_metadata();
+        (metadata.index, metadata.term) = (70, 8);
+        let expected =
+            Message { index: 70, log_term: 8, ..Message::new(MessageKind::Snapshot, 1, 2, 9) };
+        assert_eq!(Message::from_raft(snapshot), Some(expected));
     }
 }

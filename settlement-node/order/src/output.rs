@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Entry, HardState, Message};
+use crate::{Entry, HardState, Message, NodeId};
 
 /// Everything to be done since the last time, in this order: write, send, apply, answer, fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,12 @@ pub struct Output {
     pub fetches: Vec<Fetch>,
     /// The role, the term or the known leader is not what it was.
     pub role_changed: bool,
+    /// The leader no longer has the entries that this node needs next, but it has a snapshot. It
+    /// offers it again and again until this node has caught up.
+    pub needs_snapshot: Option<SnapshotOffer>,
+    /// The lost log is whole again: the durable mark ([`Restored::lost_term`](crate::Restored::lost_term))
+    /// may be cleared. Nothing depends on when; until then a restart may find the log lost again.
+    pub recovered: bool,
 }
 
 impl Output {
@@ -54,6 +60,21 @@ pub struct Fetch {
     pub bytes_max: u64,
     /// To be named in the answer.
     pub token: u64,
+}
+
+/// A snapshot that the leader has and this node needs.
+///
+/// It must not be acted on later without a new look: before a log is reset to a snapshot's index and
+/// term, its *durable* part must be seen not to hold an entry with that index and term. If it does,
+/// the log is kept as it is, or acknowledged entries above the snapshot would be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotOffer {
+    /// The leader that offers it.
+    pub from: NodeId,
+    /// The last index contained in it; committed.
+    pub index: u64,
+    /// The term of the entry at `index`.
+    pub term: u64,
 }
 
 /// A read is linearizable once `index` is applied on this node.

@@ -43,6 +43,11 @@ pub struct Restored {
     /// The terms of the log as runs `(first index, term)`, both strictly increasing. The first run
     /// begins at 1, or at `first_index - 1` or before it.
     pub terms: Vec<(u64, u64)>,
+    /// The durable mark that this log has lost entries that it may have acknowledged: the highest
+    /// term that this node has known when that was found out, whatever it was known from. `tail`,
+    /// `last_index` and `terms` tell what is left, which may be any earlier state of the log. The
+    /// mark stays until [`Output::recovered`](crate::Output::recovered).
+    pub lost_term: Option<u64>,
 }
 
 impl Default for Restored {
@@ -55,6 +60,7 @@ impl Default for Restored {
             first_index: 1,
             last_index: 0,
             terms: Vec::new(),
+            lost_term: None,
         }
     }
 }
@@ -62,7 +68,31 @@ impl Default for Restored {
 impl Restored {
     /// The hard state to start from: what is applied was committed, whatever the lazy write says.
     pub(crate) fn effective_hard_state(&self) -> HardState {
-        HardState { commit: self.hard_state.commit.max(self.applied), ..self.hard_state }
+        let commit = match self.lost_term {
+            None => self.hard_state.commit.max(self.applied),
+            // The commit index may be younger than what is left of the log, and what is left may hold
+            // entries that had been replaced: only the applied state is known to be committed.
+            Some(_) => self.applied,
+        };
+        HardState { commit, ..self.hard_state }
+    }
+
+    /// The least term to start in. A lost log must not bring back a term that was left, and a log
+    /// that was just reset to a snapshot may end in a term that this node has not heard of.
+    pub(crate) fn least_term(&self) -> u64 {
+        let is_empty = self.last_index + 1 == self.first_index;
+        let base_term = if is_empty { self.last_term() } else { 0 };
+        self.hard_state.term.max(base_term).max(self.lost_term.unwrap_or(0))
+    }
+
+    /// The term of the last entry, 0 if there never was one.
+    fn last_term(&self) -> u64 {
+        self.terms.last().map_or(0, |run| run.1)
+    }
+
+    /// The lost term, unless the log has become whole since.
+    pub(crate) fn unrecovered_term(&self) -> Option<u64> {
+        self.lost_term.filter(|lost_term| self.last_term() <= *lost_term)
     }
 
     /// Refuses a log that contradicts itself or has lost what this node promised to keep.
@@ -71,6 +101,9 @@ impl Restored {
         let hard_state = self.effective_hard_state();
         if self.first_index == 0 {
             return inconsistent("the first index is 0");
+        }
+        if config.voters.len() == 1 && self.unrecovered_term().is_some() {
+            return Err(OrderError::LostWithoutPeers);
         }
         if hard_state.commit > self.last_index {
             let (commit, last_index) = (hard_state.commit, self.last_index);
@@ -82,7 +115,7 @@ impl Restored {
         if hard_state.vote != 0 && !config.voters.contains(&hard_state.vote) {
             return inconsistent("the vote was for a node that is not a voter");
         }
-        self.check_terms(hard_state.term)?;
+        self.check_terms(self.least_term())?;
         self.check_tail()
     }
 

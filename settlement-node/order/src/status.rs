@@ -45,6 +45,8 @@ pub struct Status {
     pub persisted: u64,
     /// The last index of its log, durable or not.
     pub last_index: u64,
+    /// Whether its log has lost entries and is not whole again; see [`Order::recovering`](crate::Order::recovering).
+    pub recovering: bool,
     /// How far every other voter is, by id; empty unless this node leads.
     pub peers: Vec<PeerProgress>,
 }

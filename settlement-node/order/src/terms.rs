@@ -30,6 +30,12 @@ impl TermRuns {
         }
     }
 
+    /// Forgets everything below `index`.
+    pub(crate) fn forget_below(&mut self, index: u64) {
+        let runs_to_begin = self.runs.partition_point(|&(first, _)| first <= index);
+        self.runs.drain(..runs_to_begin.saturating_sub(1));
+    }
+
     /// Forgets everything from `index` on.
     pub(crate) fn truncate_from(&mut self, index: u64) {
         while self.runs.last().is_some_and(|&(first, _)| first >= index) {

@@ -1,64 +1,14 @@
 //! One node at a time: what the shell may rely on, event by event.
 #![allow(clippy::unwrap_used)]
 
+mod one;
+
 use bytes::Bytes;
+use one::{append, entry, lead, node, settle};
 use order::{
     Config, Entry, HardState, Message, MessageKind, Order, OrderError, Output, ProposeError,
     ReadError, Restored, Role, StepError,
 };
-
-fn node(voters: &[u64], restored: Restored) -> Order {
-    let mut config = Config::new(voters[0], voters.to_vec(), 7);
-    config.entry_bytes_max = 100;
-    config.message_bytes_max = 200;
-    config.uncommitted_bytes_max = 250;
-    Order::new(config, restored).unwrap()
-}
-
-fn entry(index: u64, term: u64) -> Entry {
-    Entry { index, term, data: Bytes::from_static(b"data") }
-}
-
-fn append(from: u64, term: u64, before: (u64, u64), entries: Vec<Entry>, commit: u64) -> Message {
-    let (index, log_term) = before;
-    Message { index, log_term, entries, commit, ..Message::new(MessageKind::Append, from, 1, term) }
-}
-
-/// Reports every write as durable and everything handed out as applied, until nothing is left.
-fn settle(order: &mut Order) -> Output {
-    let mut all = Output::default();
-    loop {
-        let output = order.take_output();
-        if output.is_empty() {
-            return all;
-        }
-        if let Some(write) = output.persist.last() {
-            order.persisted(write.op);
-        }
-        if let Some(entry) = output.committed.last() {
-            order.applied(entry.index);
-        }
-        all.messages.extend(output.messages);
-        all.persist.extend(output.persist);
-        all.committed.extend(output.committed);
-        all.reads.extend(output.reads);
-    }
-}
-
-/// Makes node 1 the leader of a group of three by the votes of node 2; returns its term.
-fn lead(order: &mut Order) -> u64 {
-    while order.status().role == Role::Follower {
-        order.tick();
-    }
-    settle(order);
-    let term = order.status().term + 1;
-    order.step(Message::new(MessageKind::RequestPreVoteResponse, 2, 1, term)).unwrap();
-    settle(order);
-    order.step(Message::new(MessageKind::RequestVoteResponse, 2, 1, term)).unwrap();
-    settle(order);
-    assert_eq!(order.status().role, Role::Leader);
-    term
-}
 
 fn acknowledge(order: &mut Order, term: u64, index: u64) -> Output {
     let response = Message { index, ..Message::new(MessageKind::AppendResponse, 2, 1, term) };
@@ -291,6 +241,7 @@ fn a_log_that_lost_what_it_promised_is_refused() {
         first_index: 1,
         last_index: 3,
         terms: vec![(1, 1), (3, 2)],
+        lost_term: None,
     };
     let config = || Config::new(1, vec![1, 2, 3], 7);
     let order = Order::new(config(), good.clone()).unwrap();
@@ -329,12 +280,13 @@ fn a_log_with_a_removed_beginning_can_be_restored() {
         first_index: 10,
         last_index: 12,
         terms: vec![(9, 2), (11, 3)],
+        lost_term: None,
     };
     let mut order = node(&[1, 2, 3], restored);
     assert_eq!(settle(&mut order).committed, [entry(12, 3)]);
     let term = lead(&mut order);
     assert_eq!(term, 4);
-    // The peer is too far behind; without snapshots it just stays there.
+    // The peer is too far behind; without a snapshot it just stays there.
     let hint = Message {
         reject: true,
         index: 12,

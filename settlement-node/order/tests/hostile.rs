@@ -55,6 +55,7 @@ enum Step {
     Output,
     Persisted,
     Applied,
+    Compact,
     Transfer,
     Unreachable,
 }
@@ -68,6 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Output),
         4 => Just(Step::Persisted),
         2 => Just(Step::Applied),
+        1 => Just(Step::Compact),
         1 => Just(Step::Transfer),
         1 => Just(Step::Unreachable),
     ]
@@ -83,6 +85,8 @@ fn cases() -> u32 {
 struct Shell {
     op: u64,
     handed_out: u64,
+    /// Terms of what was handed out, from index 1.
+    terms: Vec<u64>,
 }
 
 impl Shell {
@@ -92,6 +96,16 @@ impl Shell {
         for entry in output.committed {
             assert_eq!(entry.index, self.handed_out + 1);
             self.handed_out = entry.index;
+            self.terms.push(entry.term);
+        }
+    }
+
+    /// Everything applied is in a snapshot, and only the last entry of it stays.
+    fn compact(&mut self, order: &mut Order) {
+        let applied = order.status().applied;
+        if applied > 0 {
+            order.snapshot_made(applied, self.terms[applied as usize - 1]);
+            order.compact(applied);
         }
     }
 
@@ -104,21 +118,26 @@ impl Shell {
     }
 }
 
-/// A fresh node, a follower with committed and uncommitted entries, or a leader with both.
+/// A fresh node, a follower with committed and uncommitted entries, a leader with both, or a node that
+/// recovers from a loss.
 fn node(state: u8) -> (Order, Shell) {
     let mut config = Config::new(1, vec![1, 2, 3], 7);
     // Small enough that old entries leave the memory.
     (config.entry_bytes_max, config.cache_bytes_max) = (64, 80);
-    let mut order = Order::new(config, Restored::default()).expect("valid");
+    let lost_term = (state == 3).then_some(2);
+    let restored = Restored { lost_term, ..Restored::default() };
+    let mut order = Order::new(config, restored).expect("valid");
     let mut shell = Shell::default();
     let mut honest = |order: &mut Order, message: Message| {
         order.step(message).expect("honest");
         shell.settle(order);
     };
-    if state == 1 {
-        let entry = |index| Entry { index, term: 1, data: Bytes::from_static(b"data") };
+    if state == 1 || state == 3 {
+        let term = u64::from(state).min(2);
+        let entry = |index| Entry { index, term, data: Bytes::from_static(b"data") };
         let entries = (1..=4).map(entry).collect();
-        let append = Message { entries, commit: 2, ..Message::new(MessageKind::Append, 2, 1, 1) };
+        let append =
+            Message { entries, commit: 2, ..Message::new(MessageKind::Append, 2, 1, term) };
         honest(&mut order, append);
     }
     if state == 2 {
@@ -143,7 +162,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_message_stops_a_node(state in 0u8..3, steps in proptest::collection::vec(step(), 1..60)) {
+    fn no_message_stops_a_node(state in 0u8..4, steps in proptest::collection::vec(step(), 1..60)) {
         let (mut order, mut shell) = node(state);
         for step in steps {
             match step {
@@ -154,6 +173,7 @@ proptest! {
                 Step::Output => shell.output(&mut order),
                 Step::Persisted => order.persisted(shell.op),
                 Step::Applied => order.applied(shell.handed_out),
+                Step::Compact => shell.compact(&mut order),
                 Step::Transfer => order.transfer_leader(2),
                 Step::Unreachable => order.unreachable(3),
             }

@@ -37,6 +37,12 @@ fn every_promise_holds_under_faults_and_the_group_recovers() {
         sum.fetches += counts.fetches;
         sum.busy_steps += counts.busy_steps;
         sum.busy_proposals += counts.busy_proposals;
+        sum.compactions += counts.compactions;
+        sum.offers += counts.offers;
+        sum.mends += counts.mends;
+        sum.losses += counts.losses;
+        sum.recoveries += counts.recoveries;
+        sum.words_of_loss += counts.words_of_loss;
     }
     println!("{seeds} seeds: {sum:?}");
     if seeds >= 100 {
@@ -52,6 +58,11 @@ fn every_promise_holds_under_faults_and_the_group_recovers() {
             ("fetches", sum.fetches),
             ("busy steps", sum.busy_steps),
             ("busy proposals", sum.busy_proposals),
+            ("compactions", sum.compactions),
+            ("mended nodes", sum.mends),
+            ("lost logs", sum.losses),
+            ("recovered logs", sum.recoveries),
+            ("words of a lost log", sum.words_of_loss),
         ] {
             assert!(count >= seeds / 4, "only {count} {what} in {seeds} seeds");
         }

@@ -5,13 +5,16 @@
 //! and no honest message refused. It does not check liveness; see [`World::heal_and_converge`].
 
 mod disk;
+mod faults;
 mod rng;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use disk::Disk;
-use order::{Config, Entry, Fetch, Message, Order, Persist, ProposeError, Role, StepError};
+use order::{
+    Config, Entry, Fetch, Message, MessageKind, Order, Persist, ProposeError, Role, StepError,
+};
 use rng::Rng;
 
 #[derive(Debug)]
@@ -22,6 +25,8 @@ enum Event {
     Apply { node: usize, life: u64 },
     Fetched { node: usize, life: u64, fetch: Fetch },
     Restart { node: usize },
+    CrashAgain { node: usize, life: u64 },
+    Mend { node: usize, from: u64 },
     Client,
     Fault,
     EndPartition,
@@ -54,6 +59,12 @@ pub(crate) struct Counts {
     pub(crate) fetches: u64,
     pub(crate) busy_steps: u64,
     pub(crate) busy_proposals: u64,
+    pub(crate) compactions: u64,
+    pub(crate) offers: u64,
+    pub(crate) mends: u64,
+    pub(crate) losses: u64,
+    pub(crate) recoveries: u64,
+    pub(crate) words_of_loss: u64,
 }
 
 pub(crate) struct World {
@@ -167,6 +178,8 @@ impl World {
         for node in &self.nodes {
             assert!(node.applied >= chosen, "a node stays behind at {} of {chosen}", node.applied);
             assert_eq!(node.applied, self.chosen.len() as u64, "nodes end at different indexes");
+            let order = node.order.as_ref().expect("runs");
+            assert!(!order.recovering(), "a lost log is still not whole");
         }
         let status = self.nodes[leader].order.as_ref().expect("runs").status();
         assert!(status.peers.iter().all(|peer| peer.matched == status.last_index));
@@ -203,25 +216,20 @@ impl World {
         own.life += 1;
         own.applied = own.disk.applied;
         own.handed_out = own.disk.applied;
-        own.order = Some(Order::new(config, restored).expect("a durable log is consistent"));
+        let mut order = Order::new(config, restored).expect("a durable log is consistent");
+        if let Some(&(index, term)) = own.disk.snapshots.back() {
+            order.snapshot_made(index, term);
+        }
+        let recovering = order.recovering();
+        own.order = Some(order);
         let (life, units) = (own.life, own.tick_units);
         let delay = self.rng.range(1, units + 1);
         self.schedule(delay, Event::Tick { node, life });
+        if recovering && self.chaos && self.rng.percent(60) {
+            let delay = self.rng.range(1, 150);
+            self.schedule(delay, Event::CrashAgain { node, life });
+        }
         self.effects(node);
-    }
-
-    fn crash(&mut self, node: usize) {
-        self.counts.crashes += 1;
-        let own = &mut self.nodes[node];
-        own.order = None;
-        own.apply_queue.clear();
-        own.reads.clear();
-        own.disk_free_at = self.now;
-        // Writes in flight survive up to a random point, in order.
-        let survive = self.rng.range(0, own.writes.len() as u64 + 1) as usize;
-        let writes: Vec<_> = own.writes.drain(..).collect();
-        writes[..survive].iter().for_each(|write| own.disk.write(write));
-        self.counts.lost_writes += (writes.len() - survive) as u64;
     }
 
     fn alive(&mut self, node: usize, life: u64) -> Option<&mut Order> {
@@ -240,6 +248,7 @@ impl World {
             Event::Deliver(message) => {
                 let node = message.to as usize - 1;
                 let kind = message.kind as u64;
+                self.counts.words_of_loss += u64::from(message.kind == MessageKind::LogLost);
                 self.note(kind << 32 | message.from << 16 | message.to);
                 let Some(order) = self.nodes[node].order.as_mut() else { return };
                 match order.step(message.clone()) {
@@ -270,7 +279,8 @@ impl World {
                     own.applied = entry.index;
                 }
                 let applied = own.applied;
-                if self.rng.percent(10) {
+                let checkpoint = self.rng.range(0, 100);
+                if checkpoint < 10 {
                     own.disk.applied = applied;
                 }
                 if !own.apply_queue.is_empty() {
@@ -278,25 +288,21 @@ impl World {
                     self.schedule(delay, Event::Apply { node, life });
                 }
                 self.alive(node, life).expect("alive").applied(applied);
+                if applied > 0 && (10..20).contains(&checkpoint) {
+                    self.checkpoint(node);
+                }
                 self.effects(node);
             }
             Event::Fetched { node, life, fetch } => {
                 let fails = self.rng.percent(10);
-                let log = &self.nodes[node].disk.log;
-                let mut bytes = 0;
-                let mut entries = Vec::new();
-                for entry in &log[fetch.low as usize - 1..fetch.high as usize - 1] {
-                    bytes += entry.data.len() as u64;
-                    if bytes > fetch.bytes_max && !entries.is_empty() {
-                        break;
-                    }
-                    entries.push(entry.clone());
+                if self.alive(node, life).is_none() {
+                    return;
                 }
-                let Some(order) = self.alive(node, life) else { return };
-                if fails {
-                    order.fetch_failed(fetch.token);
-                } else {
-                    order.fetched(fetch.token, entries);
+                let read = self.nodes[node].disk.read(fetch.low, fetch.high, fetch.bytes_max);
+                let order = self.alive(node, life).expect("alive");
+                match read {
+                    Some(entries) if !fails => order.fetched(fetch.token, entries),
+                    _ => order.fetch_failed(fetch.token),
                 }
                 self.counts.fetches += 1;
                 self.effects(node);
@@ -306,10 +312,30 @@ impl World {
                     self.start(node);
                 }
             }
+            Event::CrashAgain { node, life } => self.crash_again(node, life),
+            Event::Mend { node, from } => self.mend(node, from),
             Event::Client => self.client(),
             Event::Fault => self.fault(),
             Event::EndPartition => self.cut.clear(),
         }
+    }
+
+    /// The applied state becomes a snapshot, and often the log below one is released.
+    fn checkpoint(&mut self, node: usize) {
+        let own = &mut self.nodes[node];
+        let index = own.applied;
+        let term = self.chosen[index as usize - 1].term;
+        own.disk.snapshot(index, term);
+        let order = own.order.as_mut().expect("alive");
+        order.snapshot_made(index, term);
+        let below = match self.rng.range(0, 3) {
+            0 => own.disk.snapshots[0].0 + 1,
+            1 => own.disk.snapshots.back().expect("just made").0 + 1,
+            _ => return,
+        };
+        order.compact(below);
+        own.disk.release_below(below);
+        self.counts.compactions += 1;
     }
 
     fn client(&mut self) {
@@ -337,65 +363,20 @@ impl World {
         self.effects(node);
     }
 
-    fn fault(&mut self) {
-        if !self.chaos {
-            return;
-        }
-        let delay = self.rng.range(50, 500);
-        self.schedule(delay, Event::Fault);
-        let count = self.nodes.len() as u64;
-        let node = self.rng.range(0, count) as usize;
-        match self.rng.range(0, 10) {
-            0..=3 => {
-                let everyone = self.rng.percent(15);
-                for node in 0..count as usize {
-                    let hit = everyone || node == self.rng.range(0, count) as usize;
-                    if hit && self.nodes[node].order.is_some() {
-                        self.crash(node);
-                        // A quick restart may come back into the same election.
-                        let quick = self.rng.percent(40);
-                        let delay = self.rng.range(1, if quick { 10 } else { 400 });
-                        self.schedule(delay, Event::Restart { node });
-                    }
-                }
-            }
-            4..=7 => {
-                self.counts.partitions += 1;
-                let sides = self.rng.next();
-                let one_way = self.rng.percent(30);
-                for a in 1..=count {
-                    for b in 1..=count {
-                        let (side_a, side_b) = (sides >> a & 1, sides >> b & 1);
-                        if side_a != side_b && !(one_way && side_a == 0) {
-                            self.cut.insert((a, b));
-                        }
-                    }
-                }
-                let delay = self.rng.range(50, 600);
-                self.schedule(delay, Event::EndPartition);
-            }
-            8 => {
-                let Some(leader) = self.leader() else { return };
-                self.counts.transfers += 1;
-                let order = self.nodes[leader].order.as_mut().expect("leads");
-                order.transfer_leader(node as u64 + 1);
-                self.effects(leader);
-            }
-            _ => {
-                let peer = self.rng.range(1, count + 1);
-                let Some(order) = self.nodes[node].order.as_mut() else { return };
-                order.unreachable(peer);
-                self.effects(node);
-            }
-        }
-    }
-
     /// Performs what a node asks for, and checks it.
     fn effects(&mut self, node: usize) {
         let life = self.nodes[node].life;
         let Some(order) = self.nodes[node].order.as_mut() else { return };
         let output = order.take_output();
         let status = order.status();
+        assert!(!status.recovering || status.role == Role::Follower, "it cannot know enough");
+        if output.recovered {
+            self.counts.recoveries += 1;
+            // The mark may outlive the recovery.
+            if !status.recovering && self.rng.percent(80) {
+                self.nodes[node].disk.forget_loss();
+            }
+        }
         if status.role == Role::Leader {
             let known = *self.leaders.entry(status.term).or_insert_with(|| {
                 self.counts.elections += 1;
@@ -437,6 +418,9 @@ impl World {
             let delay = self.rng.range(1, 20);
             self.schedule(delay, Event::Fetched { node, life, fetch });
         }
+        if let Some(offer) = output.needs_snapshot {
+            self.stop_for_mending(node, offer.from);
+        }
     }
 
     fn send(&mut self, message: Message) {
@@ -464,7 +448,7 @@ impl World {
             return;
         }
         assert_eq!(position, self.chosen.len());
-        let holds = |node: &&Node| node.disk.log.get(position) == Some(entry);
+        let holds = |node: &&Node| node.disk.answers_for(entry);
         let durable_on = self.nodes.iter().filter(holds).count();
         assert!(
             durable_on > self.nodes.len() / 2,
