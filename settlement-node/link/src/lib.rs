@@ -38,5 +38,5 @@ pub use key::LinkKey;
 pub use out_frame::{OutFrame, Payload, SendResult};
 pub use peers::{HelloCheck, Lane, PeerAddress, PeerConfig, PeerEvent, PeerLinks, PeerStats};
 pub use pins::Pins;
-pub use server::{ClientEvent, ClientServer, ClientServerConfig, SessionId};
+pub use server::{ClientEvent, ClientServer, ClientServerConfig, Credit, SessionId};
 pub use wire::frame::Frame;

@@ -53,9 +53,9 @@ pub(crate) const PEER_IDLE_TIME_MAX: Duration = Duration::from_secs(3);
 /// The same at the endpoint for gateways and tools. The shorter of both sides' values counts.
 pub(crate) const CLIENT_IDLE_TIME_MAX: Duration = Duration::from_secs(10);
 /// The same as wanted by a gateway or tool: how soon it leaves a node that has vanished.
-pub(crate) const FAIL_OVER_IDLE_TIME: Duration = Duration::from_millis(1_500);
+pub(crate) const FAIL_OVER_IDLE_TIME: Duration = Duration::from_millis(1_000);
 /// Interval of keep-alive packets on a quiet connection.
-pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(300);
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(200);
 /// Round trip assumed before one was measured.
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(20);
 
@@ -67,6 +67,10 @@ pub(crate) const PEER_WINDOW_BYTES: u32 = 32 << 20;
 pub(crate) const CLIENT_STREAM_WINDOW_BYTES: u32 = 4 << 20;
 /// Receive and send window of a client connection.
 pub(crate) const CLIENT_WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of a session's frames that its owner has not dealt with yet; then it is not read further.
+pub(crate) const SESSION_CREDIT_BYTES: usize = 8 << 20;
+/// What each of those frames counts for beside its payload.
+pub(crate) const FRAME_CREDIT_BYTES: usize = 4 << 10;
 /// Kernel buffer wanted for each direction of a socket; the system may grant less.
 pub(crate) const SOCKET_BUFFER_BYTES: usize = 8 << 20;
 /// Connection attempts that may wait for the accept loop.

@@ -3,7 +3,9 @@
 //!
 //! A session is one connection with one stream opened by the client. Its events are strictly:
 //! opened, frames, closed. Each session has a bounded queue towards the client; sending never
-//! waits. All sessions share the bounded event channel: a slow owner slows all clients down.
+//! waits. All sessions share the bounded event channel. Each frame holds a part of its session's
+//! credit until the owner drops it: a session that sends more than is dealt with is not read any
+//! further, and slows down only itself.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quinn::{Connection, Endpoint, SendStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use wire::frame::{FRAME_HEADER_BYTES, Frame, PEER_FRAME_BYTES_MAX};
 
@@ -69,12 +71,27 @@ pub enum ClientEvent {
         session: SessionId,
         /// The frame.
         frame: Frame,
+        /// To be dropped when the frame has been dealt with.
+        credit: Credit,
     },
     /// The session is over; the last event that names it.
     Closed {
         /// The session.
         session: SessionId,
     },
+}
+
+/// The part of a session's room for unread frames that one frame holds; dropping it makes room.
+#[derive(Debug)]
+pub struct Credit {
+    _held: Option<OwnedSemaphorePermit>,
+}
+
+impl Credit {
+    /// Of no session, for frames that did not come from one.
+    pub fn none() -> Self {
+        Self { _held: None }
+    }
 }
 
 /// The endpoint for gateways and tools. Dropping it ends all sessions.
@@ -428,9 +445,16 @@ async fn read_session(
     session: SessionId,
     mut reader: FrameReader,
 ) -> Result<(), Failure> {
+    let room = Arc::new(Semaphore::new(SESSION_CREDIT_BYTES));
     while let Some(frame) = reader.next_message().await? {
         debug_assert!(frame.payload.len() + FRAME_HEADER_BYTES <= shared.frame_bytes_max);
-        if shared.events.send(ClientEvent::Frame { session, frame }).await.is_err() {
+        let held = (frame.payload.len() + FRAME_CREDIT_BYTES).min(SESSION_CREDIT_BYTES) as u32;
+        let credit = tokio::select! {
+            biased;
+            permit = room.clone().acquire_many_owned(held) => Credit { _held: permit.ok() },
+            _ = reader.closed() => break,
+        };
+        if shared.events.send(ClientEvent::Frame { session, frame, credit }).await.is_err() {
             break;
         }
     }

@@ -57,6 +57,11 @@ impl FrameReader {
         }
     }
 
+    /// Resolves when the connection is over.
+    pub(crate) async fn closed(&self) {
+        self.connection.closed().await;
+    }
+
     /// After an orderly end of the stream: why the other side closes the connection, if it says so
     /// within the time for an orderly close.
     pub(crate) async fn close_reason(&self) -> String {

@@ -122,7 +122,7 @@ async fn frames_travel_both_ways_and_a_close_delivers_what_was_queued() {
     });
     for number in 0..40u8 {
         match server.next().await {
-            ClientEvent::Frame { session: from, frame } => {
+            ClientEvent::Frame { session: from, frame, .. } => {
                 assert_eq!((from, frame.kind, frame.payload[0]), (session, 7, number));
                 let answer = OutFrame::new(8, 3, vec![number]);
                 assert_eq!(server.server.send(session, answer), SendResult::Sent);
@@ -159,6 +159,55 @@ async fn frames_travel_both_ways_and_a_close_delivers_what_was_queued() {
     assert!(matches!(server.next().await, ClientEvent::Closed { session: s } if s == session));
     assert_eq!(server.server.sessions(), 0);
     soon("the end of the events", async { while events.recv().await.is_some() {} }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_frames_are_not_dealt_with_slows_only_itself() {
+    let mut server = serve(1, ([127, 0, 0, 1], 0).into(), pins(), 8).await;
+    let (flood, mut flood_events) =
+        Client::connect(client_config(50, vec![server.address(1)])).await.unwrap();
+    assert!(matches!(next(&mut flood_events).await, ClientSideEvent::Connected { .. }));
+    let flooding = server.opened().await;
+    let sending = tokio::spawn(async move {
+        for _ in 0..100 {
+            flood.send(OutFrame::new(7, 1, vec![1; 1 << 20])).await.unwrap();
+        }
+        flood
+    });
+    let mut held = Vec::new();
+    let more = async {
+        loop {
+            match server.events.recv().await.unwrap() {
+                ClientEvent::Frame { credit, .. } => held.push(credit),
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_millis(500), more).await.is_err());
+    assert!((1..=8).contains(&held.len()), "{} MiB were read", held.len());
+
+    let (quiet, mut quiet_events) =
+        Client::connect(client_config(51, vec![server.address(1)])).await.unwrap();
+    assert!(matches!(next(&mut quiet_events).await, ClientSideEvent::Connected { .. }));
+    let other = server.opened().await;
+    for number in 0..50u8 {
+        quiet.send(OutFrame::new(7, 1, vec![number])).await.unwrap();
+        match server.next().await {
+            ClientEvent::Frame { session, frame, .. } => {
+                assert_eq!((session, frame.payload[0]), (other, number));
+            }
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+    let already = held.len();
+    held.clear();
+    for _ in already..100 {
+        match server.next().await {
+            ClientEvent::Frame { session, .. } => assert_eq!(session, flooding),
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+    drop(sending.await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

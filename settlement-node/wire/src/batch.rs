@@ -8,7 +8,7 @@
 //! ```
 //! Each signature covers SHA-256("corridor batch v1\0" || header || commands || signers): a digest,
 //! so that its cost does not grow with the batch, and the list of signers, so that nobody can add or
-//! take away one. `verify_strict` is the one rule, the same on every node.
+//! take away one. A batch is admitted by `verify_strict`; what another node admitted, in company.
 //!
 //! A transfer that names a document must bring it as an attachment, so that nobody on the way can
 //! keep it from its reader.
@@ -20,7 +20,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 use ledger::{
     Authorisation, Batch, CheckedCommand, Command, ContentDigest, Digest, LedgerTime,
     ParticipantNumber, PublicKey,
@@ -33,6 +33,7 @@ use crate::{
     limits::{
         ATTACHMENT_BYTES_MAX, BATCH_BYTES_MAX, SIGNATURES_PER_BATCH_MAX, SUBMISSION_BYTES_MAX,
     },
+    signature::{self, Signed},
 };
 
 /// Version of the batch format.
@@ -185,26 +186,24 @@ impl SignedBatch {
 
     /// Reads commands without checking signatures: for bytes from this node's own checked log.
     pub fn trusted(self, domain: &Domain) -> Result<VerifiedBatch, BatchError> {
-        self.open(domain, false)
+        let authorisations = self.signers(domain)?;
+        self.open(authorisations)
     }
 
-    /// Checks every signature and reads every command.
+    /// Checks every signature strictly and reads every command.
     pub fn verify(self, domain: &Domain) -> Result<VerifiedBatch, BatchError> {
-        self.open(domain, true)
+        let authorisations = self.signers(domain)?;
+        if let Some(bad) = self.signed().position(|signed| !signature::strict(&signed)) {
+            return Err(BatchError::Signature(bad));
+        }
+        self.open(authorisations)
     }
 
-    fn open(self, domain: &Domain, check: bool) -> Result<VerifiedBatch, BatchError> {
-        if self.bytes[2..34] != domain.network || self.u32_at(34) != domain.epoch {
-            return Err(BatchError::OtherNetwork);
-        }
+    fn open(self, authorisations: Vec<Authorisation>) -> Result<VerifiedBatch, BatchError> {
         let submitter = ParticipantNumber(self.u32_at(38));
         let valid_until = LedgerTime(u64::from_le_bytes(
             self.bytes[42..50].try_into().expect("inside the header"),
         ));
-        let authorisations = self.authorisations(check)?;
-        if !authorisations.iter().any(|signer| signer.participant == submitter) {
-            return Err(BatchError::Signers);
-        }
         let (commands, ends) = self.read_commands()?;
         Ok(VerifiedBatch {
             batch: Batch { submitter, valid_until, authorisations, commands },
@@ -213,29 +212,39 @@ impl SignedBatch {
         })
     }
 
-    fn authorisations(&self, check: bool) -> Result<Vec<Authorisation>, BatchError> {
-        let signers = &self.bytes[self.commands.end + 1..self.signed_end];
-        let signatures = &self.bytes[self.signed_end..];
-        let mut out: Vec<Authorisation> = Vec::with_capacity(signers.len() / SIGNER_BYTES);
-        let rows = signers.chunks_exact(SIGNER_BYTES).zip(signatures.chunks_exact(SIGNATURE_BYTES));
-        for (number, (row, signature)) in rows.enumerate() {
+    /// Who signed, if it was for this network, each once, and the submitter among them.
+    fn signers(&self, domain: &Domain) -> Result<Vec<Authorisation>, BatchError> {
+        if self.bytes[2..34] != domain.network || self.u32_at(34) != domain.epoch {
+            return Err(BatchError::OtherNetwork);
+        }
+        let mut out: Vec<Authorisation> = Vec::with_capacity(1);
+        for row in self.bytes[self.commands.end + 1..self.signed_end].chunks_exact(SIGNER_BYTES) {
             let participant =
                 ParticipantNumber(u32::from_le_bytes(row[..4].try_into().expect("4 bytes")));
-            let key: [u8; 32] = row[4..].try_into().expect("32 bytes");
-            let signature: [u8; 64] = signature.try_into().expect("64 bytes");
             if out.iter().any(|signer| signer.participant == participant) {
                 return Err(BatchError::Signers);
             }
-            if check {
-                let verifier =
-                    VerifyingKey::from_bytes(&key).map_err(|_| BatchError::Signature(number))?;
-                verifier
-                    .verify_strict(&self.digest.0, &Signature::from_bytes(&signature))
-                    .map_err(|_| BatchError::Signature(number))?;
-            }
-            out.push(Authorisation { participant, key: PublicKey(key) });
+            out.push(Authorisation {
+                participant,
+                key: PublicKey(row[4..].try_into().expect("32 bytes")),
+            });
         }
-        Ok(out)
+        let submitter = ParticipantNumber(self.u32_at(38));
+        match out.iter().any(|signer| signer.participant == submitter) {
+            true => Ok(out),
+            false => Err(BatchError::Signers),
+        }
+    }
+
+    /// The signatures with what they should be of, in the order of the signers.
+    fn signed(&self) -> impl Iterator<Item = Signed> {
+        let signers = self.bytes[self.commands.end + 1..self.signed_end].chunks_exact(SIGNER_BYTES);
+        let signatures = self.bytes[self.signed_end..].chunks_exact(SIGNATURE_BYTES);
+        signers.zip(signatures).map(|(signer, signature)| Signed {
+            digest: self.digest,
+            key: signer[4..].try_into().expect("32 bytes"),
+            signature: signature.try_into().expect("64 bytes"),
+        })
     }
 
     fn read_commands(&self) -> Result<(Vec<CheckedCommand>, Vec<u32>), BatchError> {
@@ -389,6 +398,12 @@ pub fn encode_submission(batch: &[u8], attachments: &[Attachment]) -> Bytes {
     Bytes::from(out)
 }
 
+/// The submitter that a submission names, without a look at anything else of it.
+pub fn submitter_of(submission: &[u8]) -> Option<ParticipantNumber> {
+    let at = 4 + 38;
+    submission.get(at..at + 4)?.first_chunk().map(|raw| ParticipantNumber(u32::from_le_bytes(*raw)))
+}
+
 impl RawSubmission {
     /// Checks the form of a submission.
     pub fn decode(bytes: Bytes) -> Result<Self, BatchError> {
@@ -423,28 +438,21 @@ impl RawSubmission {
         &self.bytes
     }
 
-    /// Checks every signature, every command's form and every attachment's digest.
+    /// Checks every signature strictly, every command's form and every attachment's digest.
     pub fn verify(self, domain: &Domain) -> Result<Submission, BatchError> {
         let batch = self.batch.verify(domain)?;
-        for attachment in &self.attachments {
-            let expected = document::commitment(
-                &attachment.salted,
-                &document::sealed_digest(&attachment.sealed),
-            );
-            let named = match &batch.batch.commands[attachment.position as usize].command {
-                Command::Transfer(transfer) => transfer.document,
-                _ => None,
-            };
-            if named != Some(expected) {
-                return Err(BatchError::Attachment(attachment.position));
-            }
+        Submission { batch, attachments: self.attachments, bytes: self.bytes }.with_attachments()
+    }
+
+    /// Checks submissions that another node admitted, all signatures together.
+    pub fn verify_together(all: Vec<Self>, domain: &Domain) -> Result<Vec<Submission>, BatchError> {
+        let mut signed = Vec::with_capacity(all.len());
+        for submission in &all {
+            signed.extend(submission.batch.signed());
         }
-        let has_document = |checked: &&CheckedCommand| matches!(&checked.command, Command::Transfer(transfer) if transfer.document.is_some());
-        let named = batch.batch.commands.iter().filter(has_document).count();
-        if named != self.attachments.len() {
-            return Err(BatchError::Unattached { missing: named - self.attachments.len() });
-        }
-        Ok(Submission { batch, attachments: self.attachments, bytes: self.bytes })
+        signature::together(&signed).map_err(BatchError::Signature)?;
+        let open = |raw: Self| raw.trusted(domain).and_then(Submission::with_attachments);
+        all.into_iter().map(open).collect()
     }
 
     /// Reads it without checking signatures: for bytes from this node's own checked log.
@@ -468,5 +476,29 @@ impl Submission {
     /// The bytes as submitted, for the block.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// Itself, if each attachment is what its command names, and none is missing.
+    fn with_attachments(self) -> Result<Self, BatchError> {
+        let commands = &self.batch.batch.commands;
+        for attachment in &self.attachments {
+            let expected = document::commitment(
+                &attachment.salted,
+                &document::sealed_digest(&attachment.sealed),
+            );
+            let named = match &commands[attachment.position as usize].command {
+                Command::Transfer(transfer) => transfer.document,
+                _ => None,
+            };
+            if named != Some(expected) {
+                return Err(BatchError::Attachment(attachment.position));
+            }
+        }
+        let has_document = |checked: &&CheckedCommand| matches!(&checked.command, Command::Transfer(transfer) if transfer.document.is_some());
+        let named = commands.iter().filter(has_document).count();
+        if named != self.attachments.len() {
+            return Err(BatchError::Unattached { missing: named - self.attachments.len() });
+        }
+        Ok(self)
     }
 }

@@ -53,50 +53,52 @@ pub struct Block {
     pub submissions: Vec<Submission>,
 }
 
+/// The leader's time of a block and the bytes of each submission in it, not yet looked into.
+pub fn split(bytes: Bytes) -> Result<(LedgerTime, Vec<Bytes>), BatchError> {
+    if bytes.len() > BLOCK_BYTES_MAX {
+        return Err(CodecError::TooLarge {
+            field: "block",
+            value: bytes.len(),
+            limit: BLOCK_BYTES_MAX,
+        }
+        .into());
+    }
+    let mut reader = Reader::new(bytes);
+    let version = reader.u8("block version")?;
+    if version != VERSION {
+        return Err(
+            CodecError::Unknown { field: "block version", value: u64::from(version) }.into()
+        );
+    }
+    let time = LedgerTime(reader.u64("block time")?);
+    let count = reader.count(BATCHES_PER_BLOCK_MAX, "number of submissions")?;
+    let mut submissions = Vec::with_capacity(count.min(1024));
+    for _ in 0..count {
+        submissions.push(reader.bytes(SUBMISSION_BYTES_MAX, "submission")?);
+    }
+    reader.end()?;
+    Ok((time, submissions))
+}
+
 impl RawBlock {
     /// Checks the form of a block and of all submissions in it.
     pub fn decode(bytes: Bytes) -> Result<Self, BatchError> {
-        if bytes.len() > BLOCK_BYTES_MAX {
-            return Err(CodecError::TooLarge {
-                field: "block",
-                value: bytes.len(),
-                limit: BLOCK_BYTES_MAX,
-            }
-            .into());
-        }
-        let mut reader = Reader::new(bytes);
-        let version = reader.u8("block version")?;
-        if version != VERSION {
-            return Err(
-                CodecError::Unknown { field: "block version", value: u64::from(version) }.into()
-            );
-        }
-        let time = LedgerTime(reader.u64("block time")?);
-        let count = reader.count(BATCHES_PER_BLOCK_MAX, "number of submissions")?;
-        let mut submissions = Vec::with_capacity(count.min(1024));
-        for _ in 0..count {
-            let bytes = reader.bytes(SUBMISSION_BYTES_MAX, "submission")?;
-            submissions.push(RawSubmission::decode(bytes)?);
-        }
-        reader.end()?;
+        let (time, submissions) = split(bytes)?;
+        let submissions =
+            submissions.into_iter().map(RawSubmission::decode).collect::<Result<_, _>>()?;
         Ok(Self { time, submissions })
     }
 
-    /// Checks every signature and attachment in the block.
+    /// Checks every signature, all together, and every attachment in the block.
     pub fn verify(self, domain: &Domain) -> Result<Block, BatchError> {
-        self.open(|submission| submission.verify(domain))
+        let submissions = RawSubmission::verify_together(self.submissions, domain)?;
+        Ok(Block { time: self.time, submissions })
     }
 
     /// Reads it without checking signatures: for bytes from this node's own checked log.
     pub fn trusted(self, domain: &Domain) -> Result<Block, BatchError> {
-        self.open(|submission| submission.trusted(domain))
-    }
-
-    fn open(
-        self,
-        check: impl Fn(RawSubmission) -> Result<Submission, BatchError>,
-    ) -> Result<Block, BatchError> {
-        let submissions = self.submissions.into_iter().map(check).collect::<Result<_, _>>()?;
+        let open = |submission: RawSubmission| submission.trusted(domain);
+        let submissions = self.submissions.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Block { time: self.time, submissions })
     }
 }

@@ -6,6 +6,7 @@
 //! | [`batch`] | signed batch of commands with its attachments | gateway → node → every node |
 //! | [`block`] | what one log entry holds: the leader's time and the batches | nodes |
 //! | [`peer`] | Raft messages and forwarded batches | node ↔ node |
+//! | [`repair`] | pieces of files for a node that is being mended | node ↔ node |
 //! | [`client`] | submit, outcomes, deliveries, queries | gateway ↔ node |
 //! | [`genesis`] | the network's first page | operator → everybody |
 //!
@@ -24,3 +25,6 @@ pub mod frame;
 pub mod genesis;
 pub mod limits;
 pub mod peer;
+pub mod repair;
+
+mod signature;

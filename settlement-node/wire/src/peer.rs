@@ -21,6 +21,10 @@ pub const KIND_FORWARD: u8 = 2;
 pub const KIND_FORWARD_REFUSED: u8 = 3;
 /// Frame kind: a Raft append, whose blocks are checked before it goes on. Appends keep their order.
 pub const KIND_RAFT_APPEND: u8 = 4;
+/// Frame kind: a [`crate::repair::Request`].
+pub const KIND_FETCH: u8 = 5;
+/// Frame kind: a [`crate::repair::Answer`].
+pub const KIND_PIECE: u8 = 6;
 /// Version of all peer frames.
 pub const FRAME_VERSION: u8 = 1;
 /// Entries shorter than this are copied into one buffer rather than sent as a piece of their own.
@@ -58,7 +62,7 @@ pub struct RaftMessage {
     pub commit_term: u64,
     /// Whether the message refuses.
     pub reject: bool,
-    /// Where the refuser's log ends.
+    /// Where the refuser's log ends, or where the log of a leader that offers a snapshot begins.
     pub reject_hint: u64,
     /// Reserved for snapshots on request; 0.
     pub request_snapshot: u64,

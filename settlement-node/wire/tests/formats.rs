@@ -168,7 +168,9 @@ fn submission(sealed: &'static [u8]) -> Bytes {
 #[test]
 fn a_submission_binds_its_documents() {
     let bytes = submission(b"sealed");
+    let named = wire::batch::submitter_of(&bytes);
     let checked = RawSubmission::decode(bytes.clone()).unwrap().verify(&DOMAIN).unwrap();
+    assert_eq!(named, Some(checked.batch.batch().submitter));
     assert_eq!(checked.attachments.len(), 1);
     assert_eq!(checked.bytes(), &bytes);
     let mut other = bytes.to_vec();

@@ -1,0 +1,134 @@
+//! How signatures are checked: one alone by the strict rule, many of a block together.
+//!
+//! Invariant: what [`strict`] accepts, [`together`] accepts. The other way round there is one gap,
+//! open only to the owner of a key: a signature with a part of small order may pass in company. So
+//! a submission is admitted by the strict rule alone, and company is only for what another node
+//! admitted. Nobody without the key passes either: keys of small order are refused in both.
+//!
+//! When the sum of many does not come out, each is checked strictly, to name the culprit.
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::{Signature, VerifyingKey, verify_batch};
+use ledger::Digest;
+
+/// From this number on the common equation costs less than as many single ones.
+const TOGETHER_MIN: usize = 4;
+
+/// One signature to be checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed {
+    /// What was signed.
+    pub(crate) digest: Digest,
+    /// The key that should have signed it.
+    pub(crate) key: [u8; 32],
+    /// The signature.
+    pub(crate) signature: [u8; 64],
+}
+
+/// Whether a signature is good, by the one strict rule.
+pub(crate) fn strict(signed: &Signed) -> bool {
+    VerifyingKey::from_bytes(&signed.key).is_ok_and(|key| {
+        key.verify_strict(&signed.digest.0, &Signature::from_bytes(&signed.signature)).is_ok()
+    })
+}
+
+/// Checks many signatures; `Err` has the position of the first bad one.
+pub(crate) fn together(all: &[Signed]) -> Result<(), usize> {
+    if all.len() >= TOGETHER_MIN && sum_comes_out(all) {
+        return Ok(());
+    }
+    all.iter().position(|signed| !strict(signed)).map_or(Ok(()), Err)
+}
+
+/// The common equation. Its coefficients come from all that is checked, not from chance, so every
+/// node that checks the same signatures together comes to the same answer.
+fn sum_comes_out(all: &[Signed]) -> bool {
+    // Few banks sign many batches: each key is decompressed once.
+    let mut known: BTreeMap<[u8; 32], VerifyingKey> = BTreeMap::new();
+    let mut keys = Vec::with_capacity(all.len());
+    for signed in all {
+        let key = match known.get(&signed.key) {
+            Some(key) => *key,
+            None => match VerifyingKey::from_bytes(&signed.key) {
+                Ok(key) if !key.is_weak() => *known.entry(signed.key).or_insert(key),
+                _ => return false,
+            },
+        };
+        keys.push(key);
+    }
+    let messages: Vec<&[u8]> = all.iter().map(|signed| &signed.digest.0[..]).collect();
+    let signatures: Vec<Signature> =
+        all.iter().map(|signed| Signature::from_bytes(&signed.signature)).collect();
+    verify_batch(&messages, &signatures, &keys).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    fn signed(number: u8) -> Signed {
+        let key = SigningKey::from_bytes(&[number % 3 + 1; 32]);
+        let digest = Digest([number; 32]);
+        let signature = key.sign(&digest.0).to_bytes();
+        Signed { digest, key: key.verifying_key().to_bytes(), signature }
+    }
+
+    #[test]
+    fn good_signatures_pass_alone_and_in_company() {
+        let all: Vec<Signed> = (0..40).map(signed).collect();
+        assert!(all.iter().all(strict));
+        for count in 0..all.len() {
+            assert_eq!(together(&all[..count]), Ok(()), "{count}");
+        }
+        assert!(sum_comes_out(&all), "the common equation is what accepted them");
+    }
+
+    #[test]
+    fn each_bad_one_in_company_is_found_and_named() {
+        let all: Vec<Signed> = (0..12).map(signed).collect();
+        for bad in 0..all.len() {
+            for part in 0..4 {
+                let mut damaged = all.clone();
+                match part {
+                    0 => damaged[bad].digest.0[5] ^= 1,
+                    1 => damaged[bad].signature[40] ^= 1,
+                    2 => damaged[bad].signature[3] ^= 1,
+                    _ => damaged[bad].key = damaged[(bad + 1) % 12].key,
+                }
+                assert_eq!(together(&damaged), Err(bad), "part {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_errors_do_not_cancel_out() {
+        // With equal coefficients these two would: each has what the other lacks.
+        let mut all: Vec<Signed> = (0..8).map(|_| signed(7)).collect();
+        all[0].signature[32] ^= 1;
+        all[1].signature[32] ^= 2;
+        assert_eq!(together(&all), Err(0));
+        let mut swapped: Vec<Signed> = (0..8).map(signed).collect();
+        let first: [u8; 32] = swapped[0].signature[32..].try_into().unwrap();
+        let third: [u8; 32] = swapped[3].signature[32..].try_into().unwrap();
+        swapped[0].signature[32..].copy_from_slice(&third);
+        swapped[3].signature[32..].copy_from_slice(&first);
+        assert_eq!(together(&swapped), Err(0));
+    }
+
+    #[test]
+    fn a_key_of_small_order_signs_nothing() {
+        // The identity as key and as R, and s = 0: the plain equation holds for every message.
+        let mut point = [0; 32];
+        point[0] = 1;
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        let forged = Signed { digest: Digest([9; 32]), key: point, signature };
+        assert!(!strict(&forged));
+        let mut all: Vec<Signed> = (0..6).map(signed).collect();
+        all.push(forged);
+        assert_eq!(together(&all), Err(6));
+    }
+}
