@@ -5,12 +5,15 @@
 //! cut off at open and written again by replay, so appends need no sync of their own. The log may
 //! be released only below [`History::synced_height`]. It does not know what is in a block.
 
+mod cut;
 mod frame;
 mod open;
 mod reader;
+mod repair;
 #[cfg(test)]
 mod tests;
 
+pub use cut::set_aside_from;
 pub use reader::HistoryReader;
 
 use crate::store::vfs::{Vfs, VfsFile};

@@ -2,15 +2,19 @@
 //!
 //! Blocks are handed in through a bounded queue. They are flushed (visible to readers) whenever the
 //! queue is empty, and synced from time to time, so that little dirty memory gathers and the log
-//! can be released. Any error ends the thread after it was reported.
+//! can be released. While the disk is full the thread holds what it has, says so in its meters, and
+//! goes on when there is room. Any other error ends the thread after it was reported.
 
 use super::history::{History, HistoryBlock, HistoryError};
 use super::meters::WriterMeters;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// Time between two attempts while the disk is full.
+const FULL_RETRY: Duration = Duration::from_millis(200);
 
 /// Limits of the thread.
 #[derive(Debug, Clone)]
@@ -44,6 +48,7 @@ pub struct HistoryWriter {
     thread: Option<JoinHandle<()>>,
     meters: Arc<WriterMeters>,
     synced: Arc<AtomicU64>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl HistoryWriter {
@@ -59,7 +64,9 @@ impl HistoryWriter {
         let (commands, queue) = bounded(options.queue.max(1));
         let meters = Arc::new(WriterMeters::default());
         let synced = Arc::new(AtomicU64::new(end_of(&history)));
+        let stopping = Arc::new(AtomicBool::new(false));
         let mut worker = Worker {
+            stopping: stopping.clone(),
             history,
             options,
             queue,
@@ -74,7 +81,7 @@ impl HistoryWriter {
                     on_error(error);
                 }
             })?;
-        Ok(Self { commands, thread: Some(thread), meters, synced })
+        Ok(Self { commands, thread: Some(thread), meters, synced, stopping })
     }
 
     /// Hands in a block; waits while the queue is full.
@@ -101,6 +108,12 @@ impl HistoryWriter {
         self.synced.load(Ordering::Acquire)
     }
 
+    /// The counter behind [`HistoryWriter::synced_below`], for a thread that waits for it.
+    #[must_use]
+    pub fn synced_handle(&self) -> Arc<AtomicU64> {
+        self.synced.clone()
+    }
+
     /// What the thread has done so far.
     #[must_use]
     pub fn meters(&self) -> Arc<WriterMeters> {
@@ -113,13 +126,15 @@ impl HistoryWriter {
         self.commands.len()
     }
 
-    /// Writes and syncs what waits, and ends the thread.
+    /// Writes and syncs what waits, and ends the thread. On a full disk what waits is given up
+    /// (replay of the log brings it back), and the error reported.
     pub fn stop(mut self) {
         self.end();
     }
 
     fn end(&mut self) {
         let Some(thread) = self.thread.take() else { return };
+        self.stopping.store(true, Ordering::Release);
         // Fails only if the thread has ended already.
         let _ = self.commands.send(Command::Stop);
         if thread.join().is_err() {
@@ -138,7 +153,13 @@ fn end_of(history: &History) -> u64 {
     history.synced_height().map_or(0, |height| height + 1)
 }
 
+fn is_full(done: &Result<(), HistoryError>) -> bool {
+    let Err(HistoryError::Io(error)) = done else { return false };
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
 struct Worker {
+    stopping: Arc<AtomicBool>,
     history: History,
     options: HistoryWriterOptions,
     queue: Receiver<Command>,
@@ -164,7 +185,8 @@ impl Worker {
             };
             match command {
                 Command::Append(block) => {
-                    self.history.append(&block)?;
+                    // Said again, a block that was taken before the disk was full is compared.
+                    self.patiently(|history| history.append(&block))?;
                     WriterMeters::add(&self.meters.steps, 1);
                 }
                 Command::Sync(done) => {
@@ -195,9 +217,38 @@ impl Worker {
         }
     }
 
+    /// Tries until the disk has room, or the thread is to stop. A write that failed half way is
+    /// done again at the same place.
+    fn patiently(
+        &mut self,
+        mut attempt: impl FnMut(&mut History) -> Result<(), HistoryError>,
+    ) -> Result<(), HistoryError> {
+        let mut waited = false;
+        loop {
+            let mut done = attempt(&mut self.history);
+            if waited && done.is_ok() {
+                // The attempt may have found all done but the writing.
+                done = self.history.flush();
+            }
+            if !is_full(&done) || self.stopping.load(Ordering::Acquire) {
+                if waited && done.is_ok() {
+                    tracing::info!("the disk has room again; the history goes on");
+                }
+                self.meters.full.store(false, Ordering::Release);
+                return done;
+            }
+            if !waited {
+                tracing::error!("the disk is full; the history waits for room");
+                self.meters.full.store(true, Ordering::Release);
+            }
+            waited = true;
+            std::thread::sleep(FULL_RETRY);
+        }
+    }
+
     fn flush(&mut self) -> Result<(), HistoryError> {
         let start = Instant::now();
-        self.history.flush()?;
+        self.patiently(History::flush)?;
         // A full buffer is written by the append itself, so count from the last time here.
         let written = self.history.written_bytes() - self.counted;
         self.counted += written;

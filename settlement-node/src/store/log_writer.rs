@@ -1,15 +1,20 @@
 //! The thread that writes the log: takes all that waits, writes it as one group, syncs once.
 //!
 //! Callers hand in steps in order and hear of each one, in order, after it is durable. The queue is
-//! bounded: a slow disk slows the caller. Any error ends the thread after it was reported; the
-//! process is expected to stop then.
+//! bounded: a slow disk slows the caller. While the disk is full the thread holds what it has,
+//! says so in its meters, and goes on when there is room. Any other error ends the thread after it
+//! was reported; the process is expected to stop then.
 
 use super::meters::WriterMeters;
 use super::wal::{Wal, WalError, WalOp};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// Time between two attempts while the disk is full.
+const FULL_RETRY: Duration = Duration::from_millis(100);
 
 /// Limits of the thread.
 #[derive(Debug, Clone)]
@@ -34,10 +39,28 @@ impl Default for LogWriterOptions {
 pub struct LogWriterStopped;
 
 enum Command {
-    Append { number: u64, op: WalOp },
-    Reset { number: u64, index: u64, term: u64 },
-    ReleaseBelow(u64),
+    Append {
+        number: u64,
+        op: WalOp,
+    },
+    Reset {
+        number: u64,
+        index: u64,
+        term: u64,
+    },
+    /// [`Shared::release_below`] has grown.
+    Release,
+    ForgetLoss,
     Stop,
+}
+
+/// What reaches the thread beside the queue.
+#[derive(Default)]
+struct Shared {
+    /// The highest index asked for. Not in the queue, because to release is what makes room when
+    /// the thread waits for some and the queue is full.
+    release_below: AtomicU64,
+    stopping: AtomicBool,
 }
 
 /// Handle of the log thread. Dropping it stops the thread after the queue is written.
@@ -45,6 +68,7 @@ pub struct LogWriter {
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
     meters: Arc<WriterMeters>,
+    shared: Arc<Shared>,
 }
 
 impl LogWriter {
@@ -62,11 +86,21 @@ impl LogWriter {
     ) -> std::io::Result<Self> {
         let (commands, queue) = bounded(options.queue.max(1));
         let meters = Arc::new(WriterMeters::default());
-        let mut worker =
-            Worker { wal, options, queue, next: None, done: Vec::new(), meters: meters.clone() };
+        let shared = Arc::new(Shared::default());
+        let mut worker = Worker {
+            wal,
+            options,
+            queue,
+            next: None,
+            done: Vec::new(),
+            meters: meters.clone(),
+            shared: shared.clone(),
+        };
+        worker.measure_room();
         let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || {
             match worker.run(&on_done) {
                 Ok(()) => {
+                    worker.release();
                     if let Err(error) = worker.wal.close() {
                         on_error(error);
                     }
@@ -74,7 +108,7 @@ impl LogWriter {
                 Err(error) => on_error(error),
             }
         })?;
-        Ok(Self { commands, thread: Some(thread), meters })
+        Ok(Self { commands, thread: Some(thread), meters, shared })
     }
 
     /// Hands in a step; waits while the queue is full.
@@ -93,12 +127,27 @@ impl LogWriter {
         self.send(Command::Reset { number, index, term })
     }
 
-    /// Forgets old segments, see [`Wal::release_below`]; not reported.
+    /// Forgets old segments, see [`Wal::release_below`]; not reported. Takes effect soon, possibly
+    /// before steps that were handed in earlier; never waits.
     ///
     /// # Errors
     /// [`LogWriterStopped`].
     pub fn release_below(&self, index: u64) -> Result<(), LogWriterStopped> {
-        self.send(Command::ReleaseBelow(index))
+        self.shared.release_below.fetch_max(index, Ordering::AcqRel);
+        match self.commands.try_send(Command::Release) {
+            // A thread with a full queue is awake, and looks by itself.
+            Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
+            Err(TrySendError::Disconnected(_)) => Err(LogWriterStopped),
+        }
+    }
+
+    /// Clears the mark of a lost log once the steps handed in before are written, see
+    /// [`Wal::forget_loss`]; not reported.
+    ///
+    /// # Errors
+    /// [`LogWriterStopped`].
+    pub fn forget_loss(&self) -> Result<(), LogWriterStopped> {
+        self.send(Command::ForgetLoss)
     }
 
     /// What the thread has done so far.
@@ -113,7 +162,8 @@ impl LogWriter {
         self.commands.len()
     }
 
-    /// Writes what waits, closes the log, and ends the thread.
+    /// Writes what waits, closes the log, and ends the thread. On a full disk what waits is given
+    /// up, and [`WalError::Full`] reported.
     pub fn stop(mut self) {
         self.end();
     }
@@ -124,6 +174,7 @@ impl LogWriter {
 
     fn end(&mut self) {
         let Some(thread) = self.thread.take() else { return };
+        self.shared.stopping.store(true, Ordering::Release);
         // Fails only if the thread has ended already.
         let _ = self.commands.send(Command::Stop);
         if thread.join().is_err() {
@@ -147,6 +198,7 @@ struct Worker {
     /// Numbers of the group being written.
     done: Vec<u64>,
     meters: Arc<WriterMeters>,
+    shared: Arc<Shared>,
 }
 
 impl Worker {
@@ -156,13 +208,53 @@ impl Worker {
             match command {
                 Command::Append { number, op } => self.group(number, op)?,
                 Command::Reset { number, index, term } => {
-                    self.wal.reset_to(index, term)?;
+                    self.patiently(|wal| wal.reset_to(index, term))?;
                     self.done.push(number);
                 }
-                Command::ReleaseBelow(index) => self.wal.release_below(index),
+                Command::Release => {}
+                Command::ForgetLoss => self.wal.forget_loss()?,
                 Command::Stop => return Ok(()),
             }
             self.done.drain(..).for_each(on_done);
+            self.release();
+            self.measure_room();
+        }
+    }
+
+    /// Forgets the segments that are to be released.
+    fn release(&mut self) {
+        let index = self.shared.release_below.swap(0, Ordering::AcqRel);
+        if index > 0 {
+            self.wal.release_below(index);
+        }
+    }
+
+    fn measure_room(&mut self) {
+        self.meters.room.store(self.wal.room(), Ordering::Relaxed);
+    }
+
+    /// Tries until the disk has room, or the thread is to stop.
+    fn patiently<T>(
+        &mut self,
+        mut attempt: impl FnMut(&mut Wal) -> Result<T, WalError>,
+    ) -> Result<T, WalError> {
+        loop {
+            match attempt(&mut self.wal) {
+                Err(WalError::Full) if !self.shared.stopping.load(Ordering::Acquire) => {
+                    if !self.meters.full.swap(true, Ordering::AcqRel) {
+                        tracing::error!("the disk is full; the log waits for room");
+                    }
+                    self.measure_room();
+                    std::thread::sleep(FULL_RETRY);
+                    self.release();
+                }
+                done => {
+                    if self.meters.full.swap(false, Ordering::AcqRel) && done.is_ok() {
+                        tracing::info!("the disk has room again; the log goes on");
+                    }
+                    return done;
+                }
+            }
         }
     }
 
@@ -171,14 +263,18 @@ impl Worker {
         if let Some(command) = self.next.take() {
             return Ok(Some(command));
         }
-        if self.wal.needs_mark() {
+        loop {
+            // Both are done: nothing is left for quiet moments.
+            if !self.wal.needs_mark() && self.wal.tend() {
+                return Ok(self.queue.recv().ok());
+            }
             match self.queue.recv_timeout(self.options.quiet) {
                 Ok(command) => return Ok(Some(command)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => self.wal.mark_durable()?,
             }
+            self.measure_room();
         }
-        Ok(self.queue.recv().ok())
     }
 
     /// Gathers what waits behind a step, writes and syncs it.
@@ -201,7 +297,7 @@ impl Worker {
             }
         }
         let start = Instant::now();
-        let written = self.wal.write(&ops)?;
+        let written = self.patiently(|wal| wal.write(&ops))?;
         let between = Instant::now();
         self.wal.sync_if(&ops)?;
         self.meters.write.record(between - start);
@@ -292,5 +388,70 @@ mod tests {
         }
         assert!(matches!(reported.recv().unwrap(), WalError::SyncFailed(_)));
         drop(writer);
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_out_and_nothing_is_lost() {
+        let vfs = MemVfs::new();
+        for background in [false, true] {
+            let dir = Path::new(if background { "/a" } else { "/b" });
+            let options =
+                WalOptions { segment_bytes: 64 << 10, background, ..WalOptions::default() };
+            let (wal, _) = Wal::open(Arc::new(vfs.clone()), dir, options.clone()).unwrap();
+            let (report, reported) = crossbeam_channel::unbounded();
+            let done = move |number| report.send(number).unwrap();
+            let writer = LogWriter::start(
+                wal,
+                LogWriterOptions { queue: 4, ..LogWriterOptions::default() },
+                done,
+                |error| panic!("{error}"),
+            )
+            .unwrap();
+            let meters = writer.meters();
+            assert!(meters.room.load(Ordering::Relaxed) > 0);
+            writer.submit(1, step(1)).unwrap();
+            assert_eq!(reported.recv().unwrap(), 1);
+            vfs.limit(Some(vfs.used()));
+            std::thread::scope(|scope| {
+                scope.spawn(|| (2..=400).for_each(|n| writer.submit(n, step(n)).unwrap()));
+                while !meters.full.load(Ordering::Acquire) {
+                    std::thread::yield_now();
+                }
+                let before = meters.steps.load(Ordering::Relaxed);
+                assert!((10..399).contains(&before), "{before}");
+                assert!(meters.room.load(Ordering::Relaxed) < 64 << 10);
+                // Room by a release, although the queue is full; then by a larger disk.
+                writer.release_below(before).unwrap();
+                while meters.steps.load(Ordering::Relaxed) == before {
+                    std::thread::yield_now();
+                }
+                vfs.limit(None);
+                for number in 2..=400 {
+                    assert_eq!(reported.recv().unwrap(), number);
+                }
+            });
+            assert!(!meters.full.load(Ordering::Acquire));
+            writer.stop();
+            let (_, found) = Wal::open(Arc::new(vfs.clone()), dir, options).unwrap();
+            assert_eq!((found.last_index, found.torn_bytes), (400, 0));
+        }
+    }
+
+    #[test]
+    fn a_stop_on_a_full_disk_reports_it() {
+        let vfs = MemVfs::new();
+        let options =
+            WalOptions { segment_bytes: 16 << 10, background: false, ..WalOptions::default() };
+        let (wal, _) = Wal::open(Arc::new(vfs.clone()), Path::new("/log"), options).unwrap();
+        vfs.limit(Some(vfs.used()));
+        let (report, reported) = crossbeam_channel::bounded(1);
+        let failed = move |error| report.send(error).unwrap();
+        let writer = LogWriter::start(wal, LogWriterOptions::default(), |_| {}, failed).unwrap();
+        (1..=100).for_each(|number| writer.submit(number, step(number)).unwrap());
+        while !writer.meters().full.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        writer.stop();
+        assert!(matches!(reported.recv().unwrap(), WalError::Full));
     }
 }

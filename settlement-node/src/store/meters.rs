@@ -1,6 +1,6 @@
 //! Counters of the storage threads, read by the metrics page while the threads run.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds of the duration buckets, in microseconds; one more bucket holds the rest.
@@ -37,10 +37,10 @@ impl DurationMeter {
         self.sum_us.load(Ordering::Relaxed)
     }
 
-    /// Longest duration in microseconds since the last call, which starts anew.
+    /// Longest duration so far, in microseconds.
     #[must_use]
-    pub fn take_max_us(&self) -> u64 {
-        self.max_us.swap(0, Ordering::Relaxed)
+    pub fn longest_us(&self) -> u64 {
+        self.max_us.load(Ordering::Relaxed)
     }
 }
 
@@ -57,6 +57,11 @@ pub struct WriterMeters {
     pub write: DurationMeter,
     /// Duration of the syncs.
     pub sync: DurationMeter,
+    /// Whether the thread waits for room on the disk: nothing is written until there is some.
+    pub full: AtomicBool,
+    /// Bytes that the log can take before it needs more of the disk: what is left in the active
+    /// segment, and the spare. 0 for the history.
+    pub room: AtomicU64,
 }
 
 impl WriterMeters {

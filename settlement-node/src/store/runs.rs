@@ -5,15 +5,25 @@
 //! in memory; the disk is read only for true duplicates and about one in a hundred fresh ids, and
 //! each page is checked when it is read: a damaged page is an error, never a "not found". What a
 //! value means is up to the caller.
+//!
+//! A run holds one generation of ids, or several: four neighbours of one size are merged into one,
+//! so that a fresh id asks few filters. Which runs there are follows from the number of generations
+//! alone, and the bytes of a run from its rows, so that nodes can compare and exchange runs.
 
 mod filter;
+mod info;
+mod merge;
 mod run;
 mod set;
 #[cfg(test)]
 mod tests;
+mod write;
 
-pub use run::{Run, write_run};
+pub use info::{RunInfo, RunRange};
+pub use merge::{install_run, merge_due};
+pub use run::Run;
 pub use set::{RunSet, RunSets};
+pub use write::write_run;
 
 use std::io;
 
@@ -34,18 +44,18 @@ pub enum RunError {
     /// Two rows have the same id. Nothing was written.
     #[error("two rows have the id {0:02x?}")]
     DuplicateId([u8; ID_BYTES]),
-    /// A run of this generation exists already and has other rows.
-    #[error("run {generation} exists already with other rows")]
-    Exists {
-        /// Generation given.
-        generation: u64,
-    },
+    /// A run of these generations exists already and has other rows.
+    #[error("run {0} exists already with other rows")]
+    Exists(RunRange),
     /// The file is damaged; it can be fetched from a peer.
-    #[error("run {generation} is corrupt at offset {offset}")]
+    #[error("run {range} is corrupt at offset {offset}")]
     Corrupt {
-        /// Generation of the run.
-        generation: u64,
+        /// Generations of the run.
+        range: RunRange,
         /// Byte in the file.
         offset: u64,
     },
+    /// A file that was fetched is not the run that was asked for.
+    #[error("this is not run {0}")]
+    Unexpected(RunRange),
 }

@@ -5,8 +5,10 @@
 //! a power loss after `sync_data`, names (create, rename, remove) after `sync_dir` of the folder.
 
 pub mod mem;
+mod read_only;
 
 pub use mem::{Fault, MemVfs};
+pub use read_only::ReadOnlyVfs;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -50,7 +52,8 @@ pub trait VfsFile: Send + Sync {
     }
     /// Cuts the file or extends it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Hint that this durable range will not be read soon, so the page cache may drop it.
+    /// Hint that this durable range will not be read soon, so the page cache may drop it. A length of
+    /// 0 reaches to the end of the file.
     fn drop_cache(&self, offset: u64, len: u64) {
         let _ = (offset, len);
     }
@@ -160,6 +163,17 @@ impl VfsFile for DiskFile {
             rustix::fs::Advice::DontNeed,
         );
     }
+}
+
+/// Makes what is read from a file from now on what is on the disk: what a killed process has written
+/// is synced, and what is in memory only, because its sync failed, is dropped from there.
+///
+/// # Errors
+/// Those of [`VfsFile::sync_data`].
+pub fn settle(file: &dyn VfsFile) -> io::Result<()> {
+    file.sync_data()?;
+    file.drop_cache(0, 0);
+    Ok(())
 }
 
 /// The folder of a file path; `.` if it names none.

@@ -7,9 +7,13 @@
 //! not compact, snapshot or interpret entries.
 
 mod index;
+pub mod inspect;
 mod meta;
+mod open;
 mod record;
 mod recover;
+mod room;
+mod salvage;
 mod segment;
 mod terms;
 #[cfg(test)]
@@ -17,6 +21,7 @@ mod tests;
 mod writer;
 
 pub use index::WalReader;
+pub use salvage::Salvaged;
 pub use writer::Wal;
 
 pub(crate) use record::{read_u32, read_u64};
@@ -101,8 +106,8 @@ impl Default for WalOptions {
 /// What a log held when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovered {
-    /// The last hard state written, `None` for a log that has none. After a torn tail its commit
-    /// never exceeds `last_index`.
+    /// The last hard state written, `None` for a log that has none. If the superblock knows a
+    /// higher term, that counts with its vote. Its commit never exceeds `last_index`.
     pub hard_state: Option<WalHardState>,
     /// First entry that can be read; `last_index + 1` if there is none.
     pub first_index: u64,
@@ -114,6 +119,9 @@ pub struct Recovered {
     pub terms: Vec<(u64, u64)>,
     /// Bytes of an unfinished write that were dropped; 0 after a clean stop.
     pub torn_bytes: u64,
+    /// The highest term known when durable data of this log was lost ([`Wal::salvage`]); stays
+    /// until [`Wal::forget_loss`]. `None` for a sound log.
+    pub lost_term: Option<u64>,
 }
 
 /// Why the log cannot go on.
@@ -129,7 +137,7 @@ pub enum WalError {
     /// An earlier call failed; the log takes no more work.
     #[error("log is stopped after an earlier error")]
     Poisoned,
-    /// Durable data is damaged or missing; this node must be repaired from its peers.
+    /// Durable data is damaged or missing: see [`Wal::salvage`].
     #[error("log is corrupt in segment {segment} at offset {offset}, entry {index} or after")]
     Corrupt {
         /// Number of the segment.
@@ -140,8 +148,24 @@ pub enum WalError {
         index: u64,
     },
     /// No sound copy of the superblock, although the folder holds a log.
-    #[error("superblock of the log is lost")]
+    #[error(
+        "superblock of the log (wal.meta) is lost in all its copies, so this node no longer knows \
+         what it promised: never start it with this log or an empty one, put a node with a new id \
+         in its place"
+    )]
     MetaLost,
+    /// The first segment of the log is gone, although nothing released it.
+    #[error(
+        "segment {segment}, the first of the log, is missing: bring the file back if it was moved; \
+         otherwise put a node with a new id in the place of this one"
+    )]
+    SegmentLost {
+        /// Number of the segment.
+        segment: u64,
+    },
+    /// There is nothing to salvage: the log opens as it is.
+    #[error("log is not corrupt")]
+    NotCorrupt,
     /// The log belongs to another node or network.
     #[error("log belongs to node {node}, or to another network")]
     WrongIdentity {
@@ -161,6 +185,10 @@ pub enum WalError {
         /// The index that does not fit.
         got: u64,
     },
+    /// The disk has no room for the next segment. Nothing was written, and the log goes on if the
+    /// same steps are tried again once there is room.
+    #[error("no room on the disk for the next segment of the log")]
+    Full,
     /// An entry does not fit into a segment. Nothing was written.
     #[error("entry {index} of {bytes} bytes does not fit into a segment")]
     TooLarge {

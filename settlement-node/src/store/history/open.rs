@@ -6,7 +6,7 @@
 use super::frame::{self, FILE_HEADER, FRAME_HEADER, ROW_BYTES, Row};
 use super::reader::{Blocks, Part, Spot};
 use super::{History, HistoryError, HistoryOptions, SECTOR_BYTES, Tail};
-use crate::store::vfs::{Vfs, VfsFile, read_exact_at};
+use crate::store::vfs::{Vfs, VfsFile, read_exact_at, settle};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -44,7 +44,11 @@ pub(super) fn open(
         let follows = |loaded: &Loaded| {
             previous.is_none_or(|row| row.height + 1 == height && row.crc == loaded.link)
         };
-        let loaded = loaded.filter(|loaded| follows(loaded) && !loaded.rows.is_empty());
+        let loaded = loaded.filter(|loaded| !loaded.rows.is_empty());
+        if loaded.as_ref().is_some_and(|loaded| !follows(loaded)) {
+            // The file before was whole and durable when this one was begun.
+            return Err(HistoryError::Corrupt { height: previous.map_or(0, |row| row.height) + 1 });
+        }
         let Some(loaded) = loaded else {
             if !is_last {
                 return Err(HistoryError::Corrupt { height });
@@ -111,11 +115,17 @@ fn load(
     options: &HistoryOptions,
 ) -> Result<Option<Loaded>, HistoryError> {
     let data: Arc<dyn VfsFile> = vfs.open(&frame::data_path(dir, height), false)?.into();
+    if is_last {
+        settle(&*data).map_err(HistoryError::SyncFailed)?;
+    }
     let mut header = [0; FILE_HEADER];
     let count = data.read_at(&mut header, 0)?;
     let Some(link) = frame::link_of_header(&header[..count], height) else { return Ok(None) };
     let data_len = data.len()?;
     let rows_file: Arc<dyn VfsFile> = vfs.open(&frame::rows_path(dir, height), true)?.into();
+    if is_last {
+        settle(&*rows_file).map_err(HistoryError::SyncFailed)?;
+    }
     let rows = sound_rows(&*rows_file, height, data_len)?;
     let mut loaded = Loaded { data, rows_file, kept: rows.len(), rows, data_len, link };
     if is_last {

@@ -240,3 +240,170 @@ fn the_thread_reports_its_error_and_ends() {
     assert!(matches!(reported.recv().unwrap(), HistoryError::SyncFailed(_)));
     assert!(writer.sync().is_err());
 }
+
+#[test]
+fn a_cut_history_is_the_history_up_to_there() {
+    for cut in 0..45 {
+        let vfs = MemVfs::new();
+        let mut history = open(&vfs).unwrap();
+        (1..=40).for_each(|height| history.append(&block(height)).unwrap());
+        history.cut_after(cut).unwrap();
+        let last = cut.min(40);
+        assert_eq!(history.last_height(), (last > 0).then_some(last), "cut {cut}");
+        // It goes on from there, and is whole after a restart.
+        (last + 1..=42).for_each(|height| history.append(&block(height)).unwrap());
+        history.sync().unwrap();
+        let reader = open(&vfs).unwrap().reader();
+        for height in 1..=42 {
+            assert_eq!(reader.block(height).unwrap().as_ref(), Some(&block(height)), "cut {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_waited_out_and_no_block_is_lost() {
+    use std::sync::atomic::Ordering;
+    // Full at each point of a file: within a block, a row, the begin of the next file.
+    for room in (0..30_000).step_by(1_777) {
+        let vfs = MemVfs::new();
+        let mut history = open(&vfs).unwrap();
+        fill(&mut history, 1, 3);
+        history.sync().unwrap();
+        vfs.limit(Some(vfs.used() + room));
+        let writer_options = HistoryWriterOptions { queue: 2, ..HistoryWriterOptions::default() };
+        let reader = history.reader();
+        let writer =
+            HistoryWriter::start(history, writer_options, |error| panic!("{error}")).unwrap();
+        std::thread::scope(|scope| {
+            let blocks = blocks(4, 150);
+            scope.spawn(|| blocks.into_iter().for_each(|block| writer.append(block).unwrap()));
+            while !writer.meters().full.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            assert!(reader.last_height() < Some(150));
+            vfs.limit(None);
+        });
+        writer.sync().unwrap();
+        assert!(!writer.meters().full.load(Ordering::Acquire));
+        assert_eq!(reader.scan(1, u64::MAX).unwrap(), blocks(1, 150), "room {room}");
+        writer.stop();
+        let vfs = vfs.crash(room);
+        assert_eq!(open(&vfs).unwrap().reader().scan(1, u64::MAX).unwrap(), blocks(1, 150));
+    }
+}
+
+fn check(vfs: &MemVfs) -> Vec<u64> {
+    let ranges = History::check(vfs, Path::new(DIR)).unwrap();
+    ranges.into_iter().flatten().collect()
+}
+
+fn replace(vfs: &MemVfs, blocks: &[HistoryBlock]) -> Result<(), HistoryError> {
+    History::replace(vfs, Path::new(DIR), blocks)
+}
+
+#[test]
+fn a_flip_of_any_byte_is_harmless_or_found_and_repaired() {
+    let vfs = MemVfs::new();
+    let small = || HistoryOptions { file_bytes: 8_000, sync_bytes: 2_000 };
+    let open = |vfs: &MemVfs| History::open(Arc::new(vfs.clone()), Path::new(DIR), small());
+    let mut history = open(&vfs).unwrap();
+    let mut last_of_all = 0;
+    while files(&vfs, ".blocks").len() < 3 || last_of_all % 10 != 0 {
+        last_of_all += 1;
+        history.append(&block(last_of_all)).unwrap();
+    }
+    history.sync().unwrap();
+    drop(history);
+    assert_eq!((files(&vfs, ".blocks").len(), check(&vfs)), (3, vec![]));
+    let (mut harmless, mut replayed, mut repaired) = (0, 0, 0);
+    for path in [files(&vfs, ".blocks"), files(&vfs, ".rows")].concat() {
+        let len = vfs.open(&path, false).unwrap().len().unwrap() as usize;
+        for at in 0..len {
+            let copy = vfs.fork();
+            copy.corrupt(&path, |bytes| bytes[at] ^= 0x40).unwrap();
+            let what = format!("{} at {at}", path.display());
+            let damaged = check(&copy);
+            if damaged.is_empty() {
+                let mut history = open(&copy).unwrap();
+                let last = history.last_height().unwrap_or(0);
+                if last < last_of_all {
+                    replayed += 1
+                } else {
+                    harmless += 1
+                }
+                // The end of the last file comes back by replay, as after a crash.
+                fill(&mut history, last.max(1), last_of_all);
+                history.flush().unwrap();
+                assert_eq!(
+                    history.reader().scan(1, u64::MAX).unwrap(),
+                    blocks(1, last_of_all),
+                    "{what}"
+                );
+                continue;
+            }
+            let fetched: Vec<_> = damaged.iter().map(|&height| block(height)).collect();
+            if at % 16 == 0 {
+                let mut wrong = fetched.clone();
+                wrong[0].time_ns += 1;
+                let other = copy.fork();
+                if replace(&other, &wrong).is_ok() {
+                    // Only the header of the file was damaged: the block was not needed.
+                    let read = open(&other).unwrap().reader().scan(1, u64::MAX).unwrap();
+                    assert_eq!(read, blocks(1, last_of_all), "{what}: a wrong block was taken");
+                } else {
+                    assert_eq!(check(&other), damaged, "{what}");
+                }
+            }
+            replace(&copy, &fetched).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(check(&copy).is_empty(), "{what}");
+            let history = open(&copy).unwrap();
+            assert_eq!(
+                history.reader().scan(1, u64::MAX).unwrap(),
+                blocks(1, last_of_all),
+                "{what}"
+            );
+            repaired += 1;
+        }
+    }
+    println!("{harmless} harmless, {replayed} replayed, {repaired} repaired");
+    assert!(repaired > 3_000 && harmless > 1_000);
+}
+
+#[test]
+fn a_missing_file_is_made_again() {
+    let vfs = MemVfs::new();
+    let mut history = open(&vfs).unwrap();
+    fill(&mut history, 1, 200);
+    history.sync().unwrap();
+    drop(history);
+    let data = files(&vfs, ".blocks");
+    assert!(data.len() >= 3);
+    vfs.remove(&data[1]).unwrap();
+    vfs.remove(&files(&vfs, ".rows")[1]).unwrap();
+    assert!(matches!(open(&vfs), Err(HistoryError::Corrupt { .. })));
+    let damaged = check(&vfs);
+    assert!(damaged.len() > 20);
+    let fetched: Vec<_> = damaged.iter().map(|&height| block(height)).collect();
+    // Not all of them: nothing is changed.
+    assert!(replace(&vfs, &fetched[1..]).is_err());
+    assert_eq!(check(&vfs), damaged);
+    replace(&vfs, &fetched).unwrap();
+    assert!(check(&vfs).is_empty());
+    assert_eq!(open(&vfs).unwrap().reader().scan(1, u64::MAX).unwrap(), blocks(1, 200));
+}
+
+#[test]
+fn what_a_failed_sync_has_not_written_is_not_read_at_the_next_start() {
+    let vfs = MemVfs::new();
+    let mut history = open(&vfs).unwrap();
+    fill(&mut history, 1, 20);
+    history.sync().unwrap();
+    fill(&mut history, 21, 30);
+    vfs.fail(Fault::Sync, 1);
+    history.sync().unwrap_err();
+    drop(history);
+    let vfs = vfs.kill();
+    let last = open(&vfs).unwrap().reader().last_height();
+    assert_eq!(last, Some(20));
+    assert_eq!(open(&vfs.crash(5)).unwrap().reader().last_height(), last);
+}

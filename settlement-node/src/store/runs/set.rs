@@ -1,38 +1,65 @@
 //! All runs of a node, and the handle through which workers see the current ones.
 
-use super::run::{Run, TEMPORARY, generation_of};
+use super::info::{MERGED_AT_ONCE, RunInfo, RunRange, TEMPORARY};
+use super::merge::remove;
+use super::run::Run;
 use super::{ID_BYTES, RunError};
 use crate::store::vfs::Vfs;
 use arc_swap::ArcSwap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// An immutable list of runs, oldest generation first. Cheap to clone.
+/// An immutable list of runs that are apart from each other, oldest generation first. Cheap to
+/// clone.
 #[derive(Clone, Default)]
 pub struct RunSet {
     runs: Vec<Arc<Run>>,
 }
 
 impl RunSet {
-    /// Opens and verifies all runs in `dir`, and removes unfinished ones.
+    /// Opens all runs in `dir`, see [`Run::open`], and removes unfinished ones and those that were
+    /// merged into another.
     ///
     /// # Errors
-    /// [`RunError::Corrupt`], [`RunError::Io`].
+    /// [`RunError::Corrupt`] if any is damaged, [`RunError::Io`], [`RunError::SyncFailed`].
     pub fn open(vfs: &dyn Vfs, dir: &Path) -> Result<Self, RunError> {
+        let (set, damaged) = Self::open_sound(vfs, dir)?;
+        damaged.into_iter().next().map_or(Ok(set), Err)
+    }
+
+    /// As [`RunSet::open`], but leaves damaged runs out and returns an error for each of them. Of
+    /// a damaged merged run the parts are used if they are still there.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::SyncFailed`].
+    pub fn open_sound(vfs: &dyn Vfs, dir: &Path) -> Result<(Self, Vec<RunError>), RunError> {
         vfs.create_dir_all(dir)?;
-        let mut generations = Vec::new();
+        let mut ranges: Vec<RunRange> = Vec::new();
         for name in vfs.list(dir)? {
             if name.ends_with(TEMPORARY) {
                 vfs.remove(&dir.join(name))?;
-            } else if let Some(generation) = generation_of(&name) {
-                generations.push(generation);
+            } else if let Some(range) = RunRange::of_file(&name) {
+                ranges.push(range);
             }
         }
-        generations.sort_unstable();
-        // A killed process may have left a rename that is visible but not durable.
+        // A killed process may have left a rename that is visible but not durable: it must be
+        // before the parts of a merged run go.
         vfs.sync_dir(dir).map_err(RunError::SyncFailed)?;
-        let open = |generation| Run::open(vfs, dir, generation).map(Arc::new);
-        Ok(Self { runs: generations.into_iter().map(open).collect::<Result<_, _>>()? })
+        ranges.sort_unstable_by_key(|range| (range.first(), std::cmp::Reverse(range.end())));
+        let (mut set, mut damaged) = (Self::default(), Vec::new());
+        for range in ranges {
+            if set.runs.last().is_some_and(|wider| wider.range().covers(&range)) {
+                remove(vfs, &range.path(dir))?;
+                continue;
+            }
+            match Run::open(vfs, dir, range) {
+                Ok(run) => set.runs.push(Arc::new(run)),
+                Err(error @ RunError::Corrupt { .. }) => damaged.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        vfs.sync_dir(dir).map_err(RunError::SyncFailed)?;
+        Ok((set, damaged))
     }
 
     /// The value of an id, from the newest run that has it.
@@ -40,20 +67,20 @@ impl RunSet {
     /// # Errors
     /// [`RunError::Corrupt`] if a page is damaged, [`RunError::Io`]. There is no answer then.
     pub fn lookup(&self, id: &[u8; ID_BYTES]) -> Result<Option<[u8; 16]>, RunError> {
-        self.lookup_since(0, id)
+        self.lookup_below(u64::MAX, id)
     }
 
-    /// As [`RunSet::lookup`], but only in the runs after the first `version` ones: for a worker
-    /// that looked before and has to look again because runs were added.
+    /// As [`RunSet::lookup`], but only in runs that hold a generation below `generations`. Such a
+    /// run may hold later ones too: an id of theirs may be found, or not.
     ///
     /// # Errors
     /// As [`RunSet::lookup`].
-    pub fn lookup_since(
+    pub fn lookup_below(
         &self,
-        version: u64,
+        generations: u64,
         id: &[u8; ID_BYTES],
     ) -> Result<Option<[u8; 16]>, RunError> {
-        for run in self.runs.iter().skip(version as usize).rev() {
+        for run in self.runs.iter().rev().filter(|run| run.range().first() < generations) {
             if let Some(value) = run.lookup(id)? {
                 return Ok(Some(value));
             }
@@ -61,10 +88,25 @@ impl RunSet {
         Ok(None)
     }
 
-    /// Number of runs; it grows by one with each run added.
+    /// The generations that are on disk: all with a number below this.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.runs.len() as u64
+        let next = |end: u64, run: &Arc<Run>| {
+            if run.range().first() == end { Ok(run.range().end()) } else { Err(end) }
+        };
+        match self.runs.iter().try_fold(0, next) {
+            Ok(end) | Err(end) => end,
+        }
+    }
+
+    /// Whether a generation is on disk.
+    #[must_use]
+    pub fn contains(&self, generation: u64) -> bool {
+        self.covers(&RunRange::one(generation))
+    }
+
+    fn covers(&self, range: &RunRange) -> bool {
+        self.runs.iter().any(|run| run.range().covers(range))
     }
 
     /// Number of ids in all runs.
@@ -78,14 +120,51 @@ impl RunSet {
     pub fn runs(&self) -> &[Arc<Run>] {
         &self.runs
     }
+
+    /// What identifies each run, oldest first.
+    #[must_use]
+    pub fn infos(&self) -> Vec<RunInfo> {
+        self.runs.iter().map(|run| run.info()).collect()
+    }
+
+    /// The run of exactly these generations.
+    #[must_use]
+    pub fn run(&self, range: &RunRange) -> Option<&Arc<Run>> {
+        self.runs.iter().find(|run| run.range() == *range)
+    }
+
+    /// Whether [`merge_due`](super::merge_due) has something to do. When not, the runs are the same
+    /// on every node with this number of generations.
+    #[must_use]
+    pub fn merge_is_due(&self) -> bool {
+        self.due().is_some()
+    }
+
+    /// The smallest runs to be merged next, the oldest first.
+    pub(super) fn due(&self) -> Option<(RunRange, [Arc<Run>; MERGED_AT_ONCE as usize])> {
+        let complete = |range: RunRange| {
+            let [a, b, c, d] = range.parts()?;
+            let run = |range| self.run(range).cloned();
+            Some((range, [run(&a)?, run(&b)?, run(&c)?, run(&d)?]))
+        };
+        let merged = self.runs.iter().filter_map(|run| run.range().merged());
+        merged.filter_map(complete).min_by_key(|(range, _)| (range.generations(), range.first()))
+    }
+
+    /// Puts a run in the place of all those that it covers.
+    fn put(&mut self, run: Run) {
+        self.runs.retain(|known| !run.range().covers(&known.range()));
+        let at = self.runs.partition_point(|known| known.range().first() < run.range().first());
+        self.runs.insert(at, Arc::new(run));
+    }
 }
 
 /// The current set, shared by all threads. Cheap to clone.
 #[derive(Clone)]
 pub struct RunSets {
     current: Arc<ArcSwap<RunSet>>,
-    /// Held while a run is added, so that none is lost.
-    adding: Arc<Mutex<()>>,
+    /// Held while the set is changed, so that no change is lost.
+    changing: Arc<Mutex<()>>,
 }
 
 impl RunSets {
@@ -105,10 +184,22 @@ impl RunSets {
         self.current.load().lookup(id)
     }
 
+    /// As [`RunSets::lookup`], in some of the runs, see [`RunSet::lookup_below`].
+    ///
+    /// # Errors
+    /// As [`RunSet::lookup`].
+    pub fn lookup_below(
+        &self,
+        generations: u64,
+        id: &[u8; ID_BYTES],
+    ) -> Result<Option<[u8; 16]>, RunError> {
+        self.current.load().lookup_below(generations, id)
+    }
+
     /// Shares a set.
     #[must_use]
     pub fn new(set: RunSet) -> Self {
-        Self { current: Arc::new(ArcSwap::from_pointee(set)), adding: Arc::default() }
+        Self { current: Arc::new(ArcSwap::from_pointee(set)), changing: Arc::default() }
     }
 
     /// The current set; keep it for a batch of lookups.
@@ -117,21 +208,31 @@ impl RunSets {
         self.current.load_full()
     }
 
-    /// Number of runs in the current set.
+    /// The generations that are on disk, see [`RunSet::version`].
     #[must_use]
     pub fn version(&self) -> u64 {
         self.current.load().version()
     }
 
-    /// Adds a run to the set that later calls of [`RunSets::current`] return. A run of a
-    /// generation that is in the set already is not added again.
+    /// Adds a run to the set that later calls of [`RunSets::current`] return. A run whose
+    /// generations are in the set already is not added again.
     pub fn publish(&self, run: Run) {
-        let _alone = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        self.change(run, RunSet::covers);
+    }
+
+    /// Adds a run in place of those that it covers: of the parts it was merged from, or of one
+    /// that was damaged. It is not added where a wider one has taken their place since.
+    pub fn replace(&self, run: Run) {
+        let is_wider = |known: &RunRange, range: &RunRange| known.covers(range) && known != range;
+        self.change(run, |set, range| set.runs.iter().any(|known| is_wider(&known.range(), range)));
+    }
+
+    fn change(&self, run: Run, needless: impl FnOnce(&RunSet, &RunRange) -> bool) {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut set = RunSet::clone(&self.current.load());
-        if set.runs.iter().any(|known| known.generation() == run.generation()) {
-            return;
+        if !needless(&set, &run.range()) {
+            set.put(run);
+            self.current.store(Arc::new(set));
         }
-        set.runs.push(Arc::new(run));
-        self.current.store(Arc::new(set));
     }
 }

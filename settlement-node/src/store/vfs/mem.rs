@@ -2,9 +2,16 @@
 //!
 //! Each file has volatile bytes (what reads see) and durable bytes (what survived the last sync).
 //! [`MemVfs::crash`] lets each unsynced 4 KiB sector become, independently, the old bytes, the new
-//! bytes, a torn mix, or zeros; names come back as of a random moment after the last `sync_dir`.
+//! bytes, the new bytes up to somewhere, any mix of old and new 512-byte pieces, or zeros; names come
+//! back as of a random moment after the last `sync_dir`.
+//! A failed sync leaves what Linux leaves: the bytes can still be read and count as clean, so no later
+//! sync writes them, and they are gone after a power loss, or when the cache is dropped.
 //! Handles from before the crash fail from then on, so that threads of the dead process cannot
 //! touch the disk of the next one. All choices follow from the seed.
+
+mod damage;
+#[cfg(test)]
+mod tests;
 
 use super::{Vfs, VfsFile, parent_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const SECTOR: usize = 4096;
+/// What the smallest disk writes as a whole.
+const PIECE: usize = 512;
 
 /// Which operation shall fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +30,13 @@ pub enum Fault {
     Read,
     /// [`VfsFile::write_at`]; an odd half of the bytes is written before the error.
     Write,
-    /// [`VfsFile::sync_data`] and [`Vfs::sync_dir`].
+    /// [`VfsFile::sync_data`] and [`Vfs::sync_dir`]; what the former should have written stays
+    /// readable and is never written.
     Sync,
+    /// One [`VfsFile::write_at`] that says it was done and was not.
+    LostWrite,
+    /// One [`VfsFile::write_at`] that hits the sector before or after its own, if there is one.
+    MisdirectedWrite,
 }
 
 /// A shared disk in memory; clones are handles to the same disk.
@@ -41,6 +55,10 @@ struct Disk {
     durable_names: BTreeMap<PathBuf, u64>,
     pending: Vec<NameChange>,
     faults: BTreeMap<Fault, u64>,
+    /// No file can grow and none can be made.
+    full: bool,
+    /// Bytes that all files together may have.
+    capacity: Option<u64>,
 }
 
 #[derive(Default)]
@@ -48,6 +66,8 @@ struct FileBytes {
     volatile: Vec<u8>,
     durable: Vec<u8>,
     dirty: BTreeSet<usize>,
+    /// Sectors of which a sync has failed: clean for the system, but not on the disk.
+    unwritten: BTreeSet<usize>,
 }
 
 enum NameChange {
@@ -58,10 +78,13 @@ enum NameChange {
 
 impl NameChange {
     fn is_in(&self, dir: &Path) -> bool {
+        parent_of(self.path()) == dir
+    }
+
+    /// The name that it is about; of a rename the new one.
+    fn path(&self) -> &PathBuf {
         match self {
-            Self::Create(path, _) | Self::Rename(_, path) | Self::Remove(path) => {
-                parent_of(path) == dir
-            }
+            Self::Create(path, _) | Self::Rename(_, path) | Self::Remove(path) => path,
         }
     }
 
@@ -158,6 +181,7 @@ impl MemVfs {
                         volatile: file.volatile.clone(),
                         durable: file.durable.clone(),
                         dirty: file.dirty.clone(),
+                        unwritten: file.unwritten.clone(),
                     };
                     (*id, copy)
                 })
@@ -167,32 +191,63 @@ impl MemVfs {
             durable_names: disk.names.clone(),
             pending: Vec::new(),
             faults: BTreeMap::new(),
+            full: disk.full,
+            capacity: disk.capacity,
         };
         Self { disk: Arc::new(Mutex::new(copy)), epoch: 0 }
     }
 
-    /// Lets the `nth` next operation of this kind fail (1 = the very next), and all after it.
+    /// Lets the `nth` next operation of this kind fail (1 = the very next), and all after it; of the
+    /// writes that go wrong without an error only that one.
     pub fn fail(&self, fault: Fault, nth: u64) {
         self.lock().faults.insert(fault, nth.max(1));
     }
 
-    /// No more injected errors.
+    /// No more injected errors, and room for more.
     pub fn heal(&self) {
-        self.lock().faults.clear();
+        let mut disk = self.lock();
+        disk.faults.clear();
+        disk.full = false;
     }
 
-    /// Changes bytes behind the back of the program (bit-rot); `change` gets the whole content.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no such file.
-    pub fn corrupt(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        let mut disk = self.lock();
-        let id = *disk.names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        let file = disk.files.get_mut(&id).ok_or(io::ErrorKind::NotFound)?;
-        change(&mut file.volatile);
-        file.durable.clone_from(&file.volatile);
-        file.dirty.clear();
-        Ok(())
+    /// Leaves no room: files cannot grow and no new ones can be made, as if others had filled the
+    /// disk; bytes that exist can be overwritten. It outlasts a crash, until [`MemVfs::heal`].
+    pub fn fill(&self) {
+        self.lock().full = true;
+    }
+
+    /// Whether [`MemVfs::fill`] is in force.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lock().full
+    }
+
+    /// Files below `dir` that a power loss now could change, and names that it could take back.
+    #[must_use]
+    pub fn unsynced(&self, dir: &Path) -> Vec<PathBuf> {
+        let disk = self.lock();
+        let is_dirty = |id: &u64| disk.files.get(id).is_some_and(|file| !file.is_synced());
+        let files = disk.names.iter().filter(|(_, id)| is_dirty(id)).map(|(path, _)| path);
+        let names = disk.pending.iter().map(NameChange::path);
+        files.chain(names).filter(|path| path.starts_with(dir)).cloned().collect()
+    }
+
+    /// Whether a power loss now would leave every file below `dir`, and every name, as it is.
+    #[must_use]
+    pub fn is_synced(&self, dir: &Path) -> bool {
+        self.unsynced(dir).is_empty()
+    }
+
+    /// Limits what all files together may have: a write that would make a file grow beyond it
+    /// writes what fits and fails with `StorageFull`. Stays over a crash; `None` lifts it.
+    pub fn limit(&self, bytes: Option<u64>) {
+        self.lock().capacity = bytes;
+    }
+
+    /// Bytes of all files together.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.lock().used()
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
@@ -212,6 +267,30 @@ impl Disk {
         if *left == 0 { Err(io::Error::other("injected fault")) } else { Ok(()) }
     }
 
+    /// Whether a silent fault of this kind happens now; it happens once.
+    fn slip(&mut self, fault: Fault) -> bool {
+        let slipped = self.strike(fault).is_err();
+        if slipped {
+            self.faults.remove(&fault);
+        }
+        slipped
+    }
+
+    fn used(&self) -> u64 {
+        let named: BTreeSet<u64> = self.names.values().copied().collect();
+        let sizes = named.iter().filter_map(|id| self.files.get(id));
+        sizes.map(|file| file.volatile.len() as u64).sum()
+    }
+
+    /// How far a file may be written that is `len` bytes long, if it is to reach `end`.
+    fn reach(&self, len: u64, end: u64) -> u64 {
+        if self.full {
+            return end.min(len);
+        }
+        let Some(capacity) = self.capacity else { return end };
+        end.min(len + capacity.saturating_sub(self.used()))
+    }
+
     fn change(&mut self, change: NameChange) {
         change.apply(&mut self.names);
         self.pending.push(change);
@@ -226,8 +305,25 @@ impl Disk {
 impl FileBytes {
     fn touch(&mut self, from: usize, to: usize) {
         if to > from {
-            self.dirty.extend(from / SECTOR..=(to - 1) / SECTOR);
+            let sectors = from / SECTOR..=(to - 1) / SECTOR;
+            self.unwritten.retain(|sector| !sectors.contains(sector));
+            self.dirty.extend(sectors);
         }
+    }
+
+    fn is_synced(&self) -> bool {
+        self.dirty.is_empty()
+            && self.unwritten.is_empty()
+            && self.durable.len() == self.volatile.len()
+    }
+
+    fn write(&mut self, buf: &[u8], from: usize) {
+        let to = from + buf.len();
+        if self.volatile.len() < to {
+            self.volatile.resize(to, 0);
+        }
+        self.volatile[from..to].copy_from_slice(buf);
+        self.touch(from, to);
     }
 
     fn sync(&mut self) {
@@ -241,7 +337,27 @@ impl FileBytes {
         }
     }
 
+    fn fail_sync(&mut self) {
+        self.unwritten.append(&mut self.dirty);
+    }
+
+    /// What is clean and wholly in the range is read from the disk next time.
+    fn drop_cache(&mut self, from: usize, to: usize) {
+        for sector in std::mem::take(&mut self.unwritten) {
+            let begin = sector * SECTOR;
+            let end = (begin + SECTOR).min(self.volatile.len());
+            if begin < from || end > to {
+                self.unwritten.insert(sector);
+                continue;
+            }
+            for at in begin..end {
+                self.volatile[at] = self.durable.get(at).copied().unwrap_or(0);
+            }
+        }
+    }
+
     fn crash(&mut self, dice: &mut Dice) {
+        self.unwritten.clear();
         let (old, new) = (self.durable.len(), self.volatile.len());
         let size = if old == new || dice.below(2) == 0 { new } else { old };
         let mut image = std::mem::take(&mut self.durable);
@@ -252,12 +368,18 @@ impl FileBytes {
             if from >= to {
                 continue;
             }
-            match dice.below(4) {
+            match dice.below(5) {
                 0 => {}
                 1 => image[from..to].copy_from_slice(&self.volatile[from..to]),
                 2 => {
                     let cut = from + dice.below(to - from);
                     image[from..cut].copy_from_slice(&self.volatile[from..cut]);
+                }
+                3 => {
+                    for piece in (from..to).step_by(PIECE).filter(|_| dice.below(2) == 0) {
+                        let end = (piece + PIECE).min(to);
+                        image[piece..end].copy_from_slice(&self.volatile[piece..end]);
+                    }
                 }
                 _ => image[from..to].fill(0),
             }
@@ -272,6 +394,7 @@ impl Vfs for MemVfs {
         let mut disk = self.live()?;
         let id = match disk.names.get(path) {
             Some(id) => *id,
+            None if create && disk.full => return Err(io::ErrorKind::StorageFull.into()),
             None if create => {
                 let id = disk.next_file;
                 disk.next_file += 1;
@@ -356,22 +479,34 @@ impl VfsFile for MemFile {
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        let struck = self.strike(Fault::Write);
-        let buf = if struck.is_err() { &buf[..buf.len() / 2] } else { buf };
-        self.with(|file| {
-            let from = offset as usize;
-            let to = from + buf.len();
-            if file.volatile.len() < to {
-                file.volatile.resize(to, 0);
-            }
-            file.volatile[from..to].copy_from_slice(buf);
-            file.touch(from, to);
-        })?;
+        let mut disk = self.vfs.live()?;
+        let mut struck = disk.strike(Fault::Write);
+        let mut buf = if struck.is_err() { &buf[..buf.len() / 2] } else { buf };
+        let mut from = offset as usize;
+        let (lost, misdirected) = (disk.slip(Fault::LostWrite), disk.slip(Fault::MisdirectedWrite));
+        let len = disk.files.get(&self.id).map_or(0, |file| file.volatile.len() as u64);
+        let end = offset + buf.len() as u64;
+        let reach = disk.reach(len, end);
+        if reach < end {
+            buf = &buf[..reach.saturating_sub(offset) as usize];
+            struck = Err(io::ErrorKind::StorageFull.into());
+        }
+        if lost {
+            return struck;
+        }
+        if misdirected {
+            from = from.checked_sub(SECTOR).unwrap_or(from + SECTOR);
+        }
+        let file = disk.files.get_mut(&self.id).ok_or(io::ErrorKind::NotFound)?;
+        file.write(buf, from);
         struck
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.strike(Fault::Sync)?;
+        if let Err(error) = self.strike(Fault::Sync) {
+            self.with(FileBytes::fail_sync)?;
+            return Err(error);
+        }
         self.with(FileBytes::sync)
     }
 
@@ -385,5 +520,13 @@ impl VfsFile for MemFile {
             file.volatile.resize(new, 0);
             file.touch(old.min(new), old.max(new));
         })
+    }
+
+    fn drop_cache(&self, offset: u64, len: u64) {
+        // A hint: a file that is gone has nothing to drop.
+        let _ = self.with(|file| {
+            let end = if len == 0 { usize::MAX } else { (offset + len) as usize };
+            file.drop_cache(offset as usize, end);
+        });
     }
 }

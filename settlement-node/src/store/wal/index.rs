@@ -156,6 +156,14 @@ impl WalReader {
         Ok(entries)
     }
 
+    /// The first index behind the record that holds `index`; `index + 1` if none does.
+    #[must_use]
+    pub fn behind_record(&self, index: u64) -> u64 {
+        let log = lock_read(&self.index);
+        let at = log.places.partition_point(|place| place.last < index);
+        log.places.get(at).map_or(index, |place| place.last.max(index)) + 1
+    }
+
     /// Neighbouring records from the one that holds `next` on, worth one read of the disk.
     fn chunk(&self, next: u64, high: u64, bytes_max: u64) -> Result<Option<Chunk>, ReadError> {
         let index = lock_read(&self.index);

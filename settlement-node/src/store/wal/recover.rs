@@ -10,7 +10,7 @@ use super::index::{LogIndex, Place};
 use super::record::{self, HEADER_BYTES, Kind, RECORD_ALIGN, Record};
 use super::segment::{Segment, path_of};
 use super::{UNIT_BYTES, WalError, WalHardState};
-use crate::store::vfs::Vfs;
+use crate::store::vfs::{Vfs, settle};
 use std::path::Path;
 
 /// What the records of a log say.
@@ -63,12 +63,26 @@ pub(crate) struct Bound {
     pub(crate) index: u64,
 }
 
-struct Replay {
-    index: LogIndex,
-    hard_state: Option<WalHardState>,
-    sequence: u64,
-    chain: u32,
-    begun: bool,
+/// What the records say, up to where they stop following each other.
+pub(super) struct Replay {
+    pub(super) index: LogIndex,
+    pub(super) hard_state: Option<WalHardState>,
+    pub(super) sequence: u64,
+    pub(super) chain: u32,
+    pub(super) begun: bool,
+    /// The highest term of a record, replaced entries included.
+    pub(super) term_max: u64,
+}
+
+/// Where the sound records of a log end.
+pub(super) struct End {
+    pub(super) segment: Segment,
+    /// End of the last sound record.
+    pub(super) offset: usize,
+    /// How many of the segments were read up to here, this one included.
+    pub(super) count: usize,
+    /// A record follows that is linked but contradicts the log.
+    pub(super) contradiction: Option<usize>,
 }
 
 /// Reads all segments. `None` if they hold no record at all: a log that was just being created.
@@ -78,49 +92,72 @@ pub(crate) fn recover(
     numbers: &[u64],
     bound: Bound,
 ) -> Result<Option<Found>, WalError> {
-    let mut replay = Replay {
-        index: LogIndex::after(0, 0),
-        hard_state: None,
-        sequence: 0,
-        chain: 0,
-        begun: false,
-    };
-    let mut bytes = Vec::new();
-    let mut active = None;
-    let mut next = 0;
-    for (at, &number) in numbers.iter().enumerate() {
-        let segment = Segment { number, file: vfs.open(&path_of(dir, number), false)?.into() };
-        load(&segment, &mut bytes)?;
-        let starts = decode_next(&replay, &bytes, 0, number)
-            .is_some_and(|first| first.header.kind == Kind::SegmentStart);
-        if !starts {
-            break;
-        }
-        let position = replay.segment(&bytes, number)?;
-        replay.index.segments.insert(number, segment.clone());
-        active = Some((segment, position));
-        next = at + 1;
-    }
-    let Some((active, end)) = active else {
-        // Not even the first record is sound.
-        let missing = numbers.first().copied().unwrap_or(1);
-        search(vfs, dir, numbers, (missing, 0), &replay, bound)?;
-        return Ok(None);
-    };
-    let torn = search(vfs, dir, &numbers[next - 1..], (active.number, end), &replay, bound)?;
+    let (replay, end) = follow(vfs, dir, numbers, &mut |_, _| {})?;
+    let torn = judge(vfs, dir, numbers, &replay, end.as_ref(), bound)?;
+    let Some(end) = end else { return Ok(None) };
     Ok(Some(Found {
         index: replay.index,
         hard_state: replay.hard_state,
-        active,
+        active: end.segment,
         sequence: replay.sequence,
         chain: replay.chain,
-        position: (end as u64).next_multiple_of(UNIT_BYTES as u64),
+        position: (end.offset as u64).next_multiple_of(UNIT_BYTES as u64),
         torn,
-        unused: numbers[next..].to_vec(),
+        unused: numbers[end.count..].to_vec(),
     }))
 }
 
-fn load(segment: &Segment, bytes: &mut Vec<u8>) -> Result<(), WalError> {
+/// Follows the records from the first on; `see` gets each sound one and its offset. The end is
+/// `None` if not even the first record is sound. What it reads is durable.
+pub(super) fn follow(
+    vfs: &dyn Vfs,
+    dir: &Path,
+    numbers: &[u64],
+    see: &mut dyn FnMut(&Record<'_>, usize),
+) -> Result<(Replay, Option<End>), WalError> {
+    let mut replay = Replay::new();
+    let mut bytes = Vec::new();
+    let mut end = None;
+    for (at, &number) in numbers.iter().enumerate() {
+        let segment = Segment { number, file: vfs.open(&path_of(dir, number), false)?.into() };
+        settle(&*segment.file).map_err(WalError::SyncFailed)?;
+        load(&segment, &mut bytes)?;
+        if !replay.begins(&bytes, number) {
+            break;
+        }
+        let (offset, contradiction) = replay.segment(&bytes, number, see);
+        replay.index.segments.insert(number, segment.clone());
+        end = Some(End { segment, offset, count: at + 1, contradiction });
+        if contradiction.is_some() {
+            break;
+        }
+    }
+    Ok((replay, end))
+}
+
+/// Tells an unfinished write from damage, see the module text.
+pub(super) fn judge(
+    vfs: &dyn Vfs,
+    dir: &Path,
+    numbers: &[u64],
+    replay: &Replay,
+    end: Option<&End>,
+    bound: Bound,
+) -> Result<Torn, WalError> {
+    let Some(end) = end else {
+        let missing = numbers.first().copied().unwrap_or(1);
+        return search(vfs, dir, numbers, (missing, 0), replay, bound);
+    };
+    if let Some(offset) = end.contradiction {
+        let index = replay.index.terms.last_index() + 1;
+        let segment = end.segment.number;
+        return Err(WalError::Corrupt { segment, offset: offset as u64, index });
+    }
+    let place = (end.segment.number, end.offset);
+    search(vfs, dir, &numbers[end.count - 1..], place, replay, bound)
+}
+
+pub(super) fn load(segment: &Segment, bytes: &mut Vec<u8>) -> Result<(), WalError> {
     bytes.resize(segment.file.len()? as usize, 0);
     let count = segment.file.read_at(bytes, 0)?;
     bytes.truncate(count);
@@ -140,8 +177,32 @@ fn decode_next<'a>(
 }
 
 impl Replay {
-    /// Follows the records of one segment; returns the end of the last sound one.
-    fn segment(&mut self, bytes: &[u8], number: u64) -> Result<usize, WalError> {
+    /// Nothing read yet.
+    pub(super) fn new() -> Self {
+        Self {
+            index: LogIndex::after(0, 0),
+            hard_state: None,
+            sequence: 0,
+            chain: 0,
+            begun: false,
+            term_max: 0,
+        }
+    }
+
+    /// Whether the first record of a segment is the one that has to come next.
+    pub(super) fn begins(&self, bytes: &[u8], number: u64) -> bool {
+        decode_next(self, bytes, 0, number)
+            .is_some_and(|first| first.header.kind == Kind::SegmentStart)
+    }
+
+    /// Follows the records of one segment; returns the end of the last sound one, and the place of
+    /// a linked record that contradicts the log, if that is what follows.
+    pub(super) fn segment(
+        &mut self,
+        bytes: &[u8],
+        number: u64,
+        see: &mut dyn FnMut(&Record<'_>, usize),
+    ) -> (usize, Option<usize>) {
         let mut at: usize = 0;
         loop {
             // A unit ends with padding up to the next 4 KiB; the next record may be behind it.
@@ -150,12 +211,11 @@ impl Replay {
                 Some(_) => at,
                 None => behind,
             };
-            let Some(found) = decode_next(self, bytes, place, number) else { return Ok(at) };
-            self.record(&found, place).ok_or(WalError::Corrupt {
-                segment: number,
-                offset: place as u64,
-                index: self.index.terms.last_index() + 1,
-            })?;
+            let Some(found) = decode_next(self, bytes, place, number) else { return (at, None) };
+            if self.record(&found, place).is_none() {
+                return (at, Some(place));
+            }
+            see(&found, place);
             at = place + found.disk_bytes();
         }
     }
@@ -176,6 +236,7 @@ impl Replay {
             Kind::Entries => self.entries(found, at)?,
         }
         self.begun = true;
+        self.term_max = self.term_max.max(highest_term(found));
         self.sequence = header.sequence;
         self.chain = found.crc;
         Some(())
@@ -212,6 +273,46 @@ impl Replay {
     }
 }
 
+/// The highest term that a sound record names.
+pub(super) fn highest_term(found: &Record<'_>) -> u64 {
+    let inside = match found.header.kind {
+        Kind::Entries => record::batch_of(found.payload, found.header.count)
+            .and_then(|(_, items)| items.map(|(term, _)| term).max()),
+        Kind::HardState | Kind::SegmentStart => {
+            record::hard_state_of(found.payload).flatten().map(|state| state.term)
+        }
+        Kind::Reset => None,
+    };
+    found.header.term.max(inside.unwrap_or(0))
+}
+
+/// Calls `see` for each record of the segment `number` from `start` on that is sound by itself,
+/// linked or not. Returns where the last of them ends, or a record that was begun at `start`.
+pub(super) fn sound_records(
+    bytes: &[u8],
+    number: u64,
+    start: usize,
+    mut see: impl FnMut(&Record<'_>),
+) -> usize {
+    let (mut at, mut last) = (start, start);
+    while at + HEADER_BYTES <= bytes.len() {
+        // The segment number is compared first, which skips nearly every position.
+        let own = record::read_u64(bytes, at + 8) == number;
+        if own && let Some(found) = record::decode(&bytes[at..], number) {
+            see(&found);
+            last = at + found.disk_bytes();
+            at = last;
+            continue;
+        }
+        if own && (at == start || at == start.next_multiple_of(UNIT_BYTES)) {
+            let len = record::disk_bytes(record::read_u32(bytes, at) as usize);
+            last = (at + len).min(bytes.len());
+        }
+        at += RECORD_ALIGN;
+    }
+    last
+}
+
 /// Looks behind the end of the log for proof that more of it was durable; returns the bytes of
 /// unfinished writes. `numbers` starts with the segment of the end.
 fn search(
@@ -223,7 +324,7 @@ fn search(
     bound: Bound,
 ) -> Result<Torn, WalError> {
     let missing = replay.sequence + 1;
-    let corrupt = WalError::Corrupt {
+    let corrupt = || WalError::Corrupt {
         segment: end.0,
         offset: end.1 as u64,
         index: replay.index.terms.last_index() + 1,
@@ -235,7 +336,7 @@ fn search(
             found = replay.sequence,
             "log is shorter than it was"
         );
-        return Err(corrupt);
+        return Err(corrupt());
     }
     let mut torn = Torn::default();
     let mut bytes = Vec::new();
@@ -243,24 +344,12 @@ fn search(
         let segment = Segment { number, file: vfs.open(&path_of(dir, number), false)?.into() };
         load(&segment, &mut bytes)?;
         let start = if number == end.0 { end.1 } else { 0 };
-        let mut last = start;
-        let mut at = start;
-        while at + HEADER_BYTES <= bytes.len() {
-            // The segment number is compared first, which skips nearly every position.
-            let own = record::read_u64(&bytes, at + 8) == number;
-            if own && let Some(found) = record::decode(&bytes[at..], number) {
-                if found.header.durable >= missing {
-                    return Err(corrupt);
-                }
-                last = at + found.disk_bytes();
-                at = last;
-                continue;
-            }
-            if own && (at == start || at == start.next_multiple_of(UNIT_BYTES)) {
-                let len = record::disk_bytes(record::read_u32(&bytes, at) as usize);
-                last = (at + len).min(bytes.len());
-            }
-            at += RECORD_ALIGN;
+        let mut proof = false;
+        let last = sound_records(&bytes, number, start, |found| {
+            proof |= found.header.durable >= missing;
+        });
+        if proof {
+            return Err(corrupt());
         }
         torn.bytes += (last - start) as u64;
         if number == end.0 && last > start {

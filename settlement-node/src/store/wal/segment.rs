@@ -13,11 +13,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 const PREFIX: &str = "segment-";
 const SUFFIX: &str = ".wal";
 const TEMPORARY: &str = "spare.tmp";
 const ZEROS: usize = 1 << 20;
+/// A segment that could not be made is tried again after this much time.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// An open segment.
 #[derive(Clone)]
@@ -33,17 +36,19 @@ pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
 
 /// Numbers of the segment files in `dir`, ascending; removes what a crash left half made.
 pub(crate) fn numbers(vfs: &dyn Vfs, dir: &Path) -> io::Result<Vec<u64>> {
-    let mut found = Vec::new();
-    for name in vfs.list(dir)? {
-        if name == TEMPORARY {
-            vfs.remove(&dir.join(name))?;
-            continue;
-        }
-        let number = name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX));
-        if let Some(number) = number.and_then(|number| number.parse().ok()) {
-            found.push(number);
-        }
+    let temporary = dir.join(TEMPORARY);
+    if vfs.exists(&temporary)? {
+        vfs.remove(&temporary)?;
     }
+    numbers_seen(vfs, dir)
+}
+
+/// Numbers of the segment files in `dir`, ascending; changes nothing.
+pub(crate) fn numbers_seen(vfs: &dyn Vfs, dir: &Path) -> io::Result<Vec<u64>> {
+    let number_of = |name: &String| {
+        name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX))?.parse().ok()
+    };
+    let mut found: Vec<u64> = vfs.list(dir)?.iter().filter_map(number_of).collect();
     found.sort_unstable();
     Ok(found)
 }
@@ -68,7 +73,22 @@ fn make(
         remove(vfs, dir, from)?;
     }
     let temporary = dir.join(TEMPORARY);
-    let file = vfs.open(&temporary, true)?;
+    let file = match zeroed(vfs, &temporary, bytes) {
+        Ok(file) => file,
+        Err(error) => {
+            // What was made of it must not take the room that others need. It may not exist; the
+            // first error is the one to report.
+            let _ = vfs.remove(&temporary);
+            return Err(error);
+        }
+    };
+    vfs.rename(&temporary, &path)?;
+    vfs.sync_dir(dir)?;
+    Ok(Segment { number, file: file.into() })
+}
+
+fn zeroed(vfs: &dyn Vfs, path: &Path, bytes: u64) -> io::Result<Box<dyn VfsFile>> {
+    let file = vfs.open(path, true)?;
     let zeros = vec![0; ZEROS.min(bytes as usize)];
     let mut at = 0;
     while at < bytes {
@@ -77,9 +97,7 @@ fn make(
         at += part as u64;
     }
     file.sync_data()?;
-    vfs.rename(&temporary, &path)?;
-    vfs.sync_dir(dir)?;
-    Ok(Segment { number, file: file.into() })
+    Ok(file)
 }
 
 fn remove(vfs: &dyn Vfs, dir: &Path, number: u64) -> io::Result<()> {
@@ -92,7 +110,7 @@ enum Job {
     Remove { number: u64 },
 }
 
-/// Keeps one spare segment ready and the released ones for reuse.
+/// Keeps a spare segment ready (more for a large write) and the released ones for reuse.
 pub(crate) struct Keeper {
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
@@ -100,7 +118,10 @@ pub(crate) struct Keeper {
     /// Released segments that still carry their old number, oldest first.
     released: VecDeque<u64>,
     released_max: usize,
-    spare: Option<Segment>,
+    /// Segments that follow the active one, in order.
+    spares: VecDeque<Segment>,
+    /// When a segment could not be made for want of room; nothing else was tried since.
+    full_since: Option<Instant>,
     /// Number of the spare that the helper thread is making.
     ordered: Option<u64>,
     helper: Option<Helper>,
@@ -126,13 +147,22 @@ impl Keeper {
             true => Some(Helper::start(vfs.clone(), dir.clone(), bytes)?),
             false => None,
         };
-        let released = VecDeque::new();
-        Ok(Self { vfs, dir, bytes, released, released_max, spare: None, ordered: None, helper })
+        Ok(Self {
+            vfs,
+            dir,
+            bytes,
+            released: VecDeque::new(),
+            released_max,
+            spares: VecDeque::new(),
+            full_since: None,
+            ordered: None,
+            helper,
+        })
     }
 
     /// Puts a file found at start to use as the spare.
     pub(crate) fn adopt_spare(&mut self, segment: Segment) {
-        self.spare = Some(segment);
+        self.spares.push_back(segment);
     }
 
     /// Removes what an interrupted creation of the log left.
@@ -140,16 +170,22 @@ impl Keeper {
         numbers.iter().try_for_each(|&number| remove(&*self.vfs, &self.dir, number))
     }
 
-    /// Whether a spare is ready (otherwise the next roll-over waits).
-    pub(crate) fn has_spare(&mut self) -> bool {
+    /// Bytes in spare segments.
+    pub(crate) fn spare_bytes(&mut self) -> u64 {
         self.collect();
-        self.spare.is_some()
+        self.spares.len() as u64 * self.bytes
     }
 
-    /// Orders spare `number` unless there is one or it is being made.
+    /// Whether there is a spare, or it is being made.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.spares.is_empty() || self.ordered.is_some()
+    }
+
+    /// Orders spare `number` unless there is one, or it is being made, or it could not be made just
+    /// now.
     pub(crate) fn order(&mut self, number: u64) {
         self.collect();
-        if self.spare.is_some() || self.ordered.is_some() {
+        if !self.spares.is_empty() || self.ordered.is_some() || self.waits_for_room() {
             return;
         }
         if let Some(helper) = &self.helper {
@@ -159,23 +195,39 @@ impl Keeper {
                 self.ordered = Some(number);
             }
         } else {
-            match self.make_now(number) {
-                Ok(segment) => self.spare = Some(segment),
-                // The roll-over tries again and reports it.
-                Err(error) => tracing::warn!(%error, number, "make spare log segment"),
+            let made = self.make_now(number);
+            self.keep(made);
+        }
+    }
+
+    /// Makes sure that `count` segments from `number` on can be taken without a failure.
+    pub(crate) fn reserve(&mut self, number: u64, count: usize) -> Result<(), WalError> {
+        if self.spares.len() < count {
+            self.wait();
+        }
+        while self.spares.len() < count {
+            if self.waits_for_room() {
+                return Err(WalError::Full);
+            }
+            match self.make_now(number + self.spares.len() as u64) {
+                Ok(segment) => self.spares.push_back(segment),
+                Err(error) if is_full(&error) => {
+                    self.full_since = Some(Instant::now());
+                    return Err(WalError::Full);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
+        self.full_since = None;
+        Ok(())
     }
 
     /// Hands out segment `number`; waits for it if it is still being made.
     pub(crate) fn take(&mut self, number: u64) -> Result<Segment, WalError> {
-        if self.ordered.take().is_some()
-            && let Some(helper) = &self.helper
-            && let Ok(made) = helper.made.recv()
-        {
-            self.keep(made);
+        if self.spares.is_empty() {
+            self.wait();
         }
-        match self.spare.take() {
+        match self.spares.pop_front() {
             Some(spare) if spare.number == number => Ok(spare),
             _ => Ok(self.make_now(number)?),
         }
@@ -207,6 +259,15 @@ impl Keeper {
         make(&*self.vfs, &self.dir, number, self.bytes, from)
     }
 
+    /// Whether there was no room just now, and none has come by a release since. Without a helper
+    /// each call tries again, so that nothing depends on the clock.
+    fn waits_for_room(&self) -> bool {
+        self.helper.is_some()
+            && self.released.is_empty()
+            && self.full_since.is_some_and(|since| since.elapsed() < RETRY)
+    }
+
+    /// Takes what the helper has made, if it is done.
     fn collect(&mut self) {
         if let Some(helper) = &self.helper
             && let Ok(made) = helper.made.try_recv()
@@ -216,12 +277,33 @@ impl Keeper {
         }
     }
 
-    fn keep(&mut self, made: io::Result<Segment>) {
-        match made {
-            Ok(segment) => self.spare = Some(segment),
-            Err(error) => tracing::warn!(%error, "make spare log segment"),
+    /// Waits for what the helper is making.
+    fn wait(&mut self) {
+        if self.ordered.take().is_some()
+            && let Some(helper) = &self.helper
+            && let Ok(made) = helper.made.recv()
+        {
+            self.keep(made);
         }
     }
+
+    fn keep(&mut self, made: io::Result<Segment>) {
+        match made {
+            Ok(segment) => {
+                self.full_since = None;
+                self.spares.push_back(segment);
+            }
+            // The write that needs it tries again, and reports it.
+            Err(error) => {
+                tracing::warn!(%error, "make spare log segment");
+                self.full_since = is_full(&error).then(Instant::now);
+            }
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Helper {

@@ -3,6 +3,10 @@
 mod basics;
 mod crashes;
 mod damage;
+mod full;
+mod misplaced;
+mod salvage;
+mod unwritten;
 
 use super::{Recovered, Wal, WalEntry, WalError, WalHardState, WalOp, WalOptions};
 use crate::store::vfs::MemVfs;

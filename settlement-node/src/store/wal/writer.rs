@@ -5,163 +5,49 @@
 //! been in: never entries of a term it has not entered, never a commit beyond the entries.
 
 use super::index::{LogIndex, Place, WalReader, lock_read, lock_write};
-use super::meta::{Identity, Meta};
+use super::meta::Meta;
 use super::record::{self, Header, Kind};
-use super::recover::{Bound, Found, recover};
-use super::segment::{Keeper, Segment, numbers};
+use super::segment::{Keeper, Segment};
 use super::terms::Terms;
-use super::{
-    Recovered, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, UNIT_BYTES, WalEntry, WalError, WalHardState,
-    WalOp, WalOptions,
-};
-use crate::store::vfs::Vfs;
-use std::path::Path;
+use super::{UNIT_BYTES, WalEntry, WalError, WalHardState, WalOp, WalOptions};
 use std::sync::{Arc, RwLock};
 
 /// One write call is at most this large; a huge write would stall the disk for others.
-const WRITE_BYTES_MAX: usize = 1 << 20;
+pub(super) const WRITE_BYTES_MAX: usize = 1 << 20;
 
 /// The log, open for appending. See the module text for what it guarantees.
 pub struct Wal {
-    options: WalOptions,
-    keeper: Keeper,
-    meta: Meta,
-    index: Arc<RwLock<LogIndex>>,
+    pub(super) options: WalOptions,
+    pub(super) keeper: Keeper,
+    pub(super) meta: Meta,
+    pub(super) index: Arc<RwLock<LogIndex>>,
     /// Terms including entries that are in the buffer only.
-    terms: Terms,
-    active: Segment,
-    active_bytes: u64,
+    pub(super) terms: Terms,
+    pub(super) active: Segment,
+    pub(super) active_bytes: u64,
     /// Where the buffer goes in the active segment.
-    position: u64,
-    buffer: Vec<u8>,
+    pub(super) position: u64,
+    pub(super) buffer: Vec<u8>,
     /// Changes of the index that become visible once the buffer is written.
-    staged: Vec<Staged>,
-    sequence: u64,
-    durable: u64,
-    chain: u32,
+    pub(super) staged: Vec<Staged>,
+    pub(super) sequence: u64,
+    pub(super) durable: u64,
+    pub(super) chain: u32,
     /// The hard state in the records so far.
-    hard_state: Option<WalHardState>,
+    pub(super) hard_state: Option<WalHardState>,
     /// A newer one that nobody waits for yet.
-    pending: Option<WalHardState>,
-    poisoned: bool,
+    pub(super) pending: Option<WalHardState>,
+    pub(super) poisoned: bool,
     /// Bytes written since the log was opened.
-    written: u64,
+    pub(super) written: u64,
 }
 
-enum Staged {
+pub(super) enum Staged {
     Entries(Place),
     Reset(u64, u64),
 }
 
 impl Wal {
-    /// Opens or creates the log in `dir`, drops a torn tail, and makes what was read durable.
-    ///
-    /// # Errors
-    /// [`WalError::Corrupt`] or [`WalError::MetaLost`] if durable data is damaged (nothing is
-    /// changed then), [`WalError::WrongIdentity`] for the log of another node or network,
-    /// [`WalError::SyncFailed`] and [`WalError::Io`] if the disk fails.
-    pub fn open(
-        vfs: Arc<dyn Vfs>,
-        dir: &Path,
-        options: WalOptions,
-    ) -> Result<(Self, Recovered), WalError> {
-        if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&options.segment_bytes) {
-            return Err(WalError::SegmentSize(options.segment_bytes));
-        }
-        let segment_bytes = options.segment_bytes.next_multiple_of(UNIT_BYTES as u64);
-        vfs.create_dir_all(dir)?;
-        let found = numbers(&*vfs, dir)?;
-        let identity = Identity { node: options.node_id, network: options.network_id };
-        let mut meta = Meta::open(&*vfs, dir, identity, found.is_empty())?;
-        let bound = Bound { sequence: meta.durable(), index: meta.durable_index() };
-        let log = recover(&*vfs, dir, &found, bound)?;
-        // A killed process may have left names and data that are visible but not yet durable.
-        vfs.sync_dir(dir).map_err(WalError::SyncFailed)?;
-        let mut keeper = Keeper::new(
-            vfs.clone(),
-            dir.to_path_buf(),
-            segment_bytes,
-            options.released_max,
-            options.background,
-        )?;
-        let log = match log {
-            Some(log) => log,
-            None => {
-                keeper.remove_all(&found)?;
-                Found::empty(keeper.take(1)?)
-            }
-        };
-        log.active.file.sync_data().map_err(WalError::SyncFailed)?;
-        if log.torn.bytes > 0 {
-            tracing::warn!(
-                bytes = log.torn.bytes,
-                segment = log.active.number,
-                position = log.position,
-                "dropped the unfinished write at the end of the log"
-            );
-        }
-        for &number in &log.unused {
-            let path = super::segment::path_of(dir, number);
-            let file = vfs.open(&path, false)?;
-            let clean = !log.torn.later && file.len()? == segment_bytes;
-            if clean && number == log.active.number + 1 {
-                keeper.adopt_spare(Segment { number, file: file.into() });
-            } else {
-                vfs.remove(&path)?;
-                vfs.sync_dir(dir).map_err(WalError::SyncFailed)?;
-            }
-        }
-        meta.raise(log.sequence, log.index.terms.last_index())?;
-        keeper.order(log.active.number + 1);
-        let terms = log.index.terms.clone();
-        let recovered = Recovered {
-            hard_state: log.hard_state,
-            first_index: terms.first_index(),
-            last_index: terms.last_index(),
-            base_term: terms.term(terms.first_index() - 1).unwrap_or(0),
-            terms: terms.to_runs(),
-            torn_bytes: log.torn.bytes,
-        };
-        let torn = log.torn;
-        let mut wal = Self {
-            options,
-            keeper,
-            meta,
-            index: Arc::new(RwLock::new(log.index)),
-            terms,
-            active_bytes: log.active.file.len()?,
-            active: log.active,
-            position: log.position,
-            buffer: Vec::new(),
-            staged: Vec::new(),
-            sequence: log.sequence,
-            durable: log.sequence,
-            chain: log.chain,
-            hard_state: log.hard_state,
-            pending: None,
-            poisoned: false,
-            written: 0,
-        };
-        if torn.bytes > 0 {
-            wal.seal_torn(torn.end)?;
-        }
-        Ok((wal, recovered))
-    }
-
-    /// Clears the unfinished write up to `end` and puts a record in its place, so that the next
-    /// start does not find it again.
-    fn seal_torn(&mut self, end: u64) -> Result<(), WalError> {
-        let zeros = vec![0; UNIT_BYTES];
-        for at in (self.position..end).step_by(UNIT_BYTES) {
-            let part = zeros.len().min((self.active_bytes - at) as usize);
-            self.active.file.write_at(&zeros[..part], at)?;
-        }
-        let state = self.hard_state;
-        self.put(Kind::HardState, 0, 0, 0, 32, |out| record::put_hard_state(out, state.as_ref()))?;
-        self.flush()?;
-        self.sync()
-    }
-
     /// A handle for reading beside the writer.
     #[must_use]
     pub fn reader(&self) -> WalReader {
@@ -171,8 +57,9 @@ impl Wal {
     /// Writes all steps, in order, and syncs once if one of them must be durable.
     ///
     /// # Errors
-    /// [`WalError::Gap`] and [`WalError::TooLarge`] before anything is written. After any other
-    /// error the log is poisoned: the process has to stop and recover from the disk.
+    /// [`WalError::Gap`], [`WalError::TooLarge`] and [`WalError::Full`] before anything is written;
+    /// after the last the same steps may be tried again. After any other error the log is poisoned:
+    /// the process has to stop and recover from the disk.
     pub fn append(&mut self, ops: &[WalOp]) -> Result<(), WalError> {
         self.write(ops)?;
         self.sync_if(ops)
@@ -185,6 +72,8 @@ impl Wal {
     pub fn write(&mut self, ops: &[WalOp]) -> Result<u64, WalError> {
         self.guard()?;
         self.check(ops)?;
+        self.tend();
+        self.make_room(ops)?;
         let written = self.write_checked(ops);
         self.poisoned |= written.is_err();
         written
@@ -195,6 +84,10 @@ impl Wal {
     /// # Errors
     /// [`WalError::SyncFailed`]: stop the process.
     pub fn sync_if(&mut self, ops: &[WalOp]) -> Result<(), WalError> {
+        #[cfg(feature = "planted")]
+        if crate::planted::is(crate::planted::Bug::AckBeforeFsync) {
+            return Ok(());
+        }
         if ops.iter().any(|op| op.must_sync) { self.sync() } else { Ok(()) }
     }
 
@@ -211,7 +104,11 @@ impl Wal {
         self.poisoned |= synced.is_err();
         synced.map_err(WalError::SyncFailed)?;
         self.durable = self.sequence;
-        Ok(())
+        if self.meta.knows(self.hard_state) {
+            return Ok(());
+        }
+        // Before anything that rests on the new term or vote leaves this node.
+        self.mark_durable()
     }
 
     /// Records in the superblock how far the log is durable. The next append says the same, so this
@@ -222,15 +119,16 @@ impl Wal {
     /// [`WalError::Io`], [`WalError::SyncFailed`]: stop the process.
     pub fn mark_durable(&mut self) -> Result<(), WalError> {
         self.guard()?;
-        let raised = self.meta.raise(self.durable, self.terms.last_index());
-        self.poisoned |= raised.is_err();
-        raised
+        let state = self.hard_state.filter(|_| self.durable == self.sequence);
+        let marked = self.meta.mark(self.durable, self.terms.last_index(), state);
+        self.poisoned |= marked.is_err();
+        marked
     }
 
     /// Whether [`Wal::mark_durable`] has something to do.
     #[must_use]
     pub fn needs_mark(&self) -> bool {
-        self.meta.durable() < self.durable
+        self.meta.fields().durable < self.durable
     }
 
     /// Writes what was put off, syncs, and closes the log.
@@ -249,6 +147,7 @@ impl Wal {
     /// As [`Wal::append`].
     pub fn reset_to(&mut self, index: u64, term: u64) -> Result<(), WalError> {
         self.guard()?;
+        self.make_room(&[])?;
         let done = self.write_reset(index, term);
         self.poisoned |= done.is_err();
         done?;
@@ -258,25 +157,36 @@ impl Wal {
     }
 
     /// Forgets whole segments whose entries are all below `index`, for reuse. The term of
-    /// `first_index - 1` stays known. What a crash leaves of them is read again at the next start.
+    /// `first_index - 1` stays known. If the disk fails the log is poisoned, and the next call says
+    /// so.
     pub fn release_below(&mut self, index: u64) {
+        if self.poisoned {
+            return;
+        }
         let freed = lock_write(&self.index).release_below(index, self.active.number);
         self.terms.release_to(lock_read(&self.index).terms.first_index() - 1);
+        let Some(last) = freed.last() else { return };
+        // The first segment that stays must hold its first record before the others go.
+        let ready = if last + 1 == self.active.number { self.sync() } else { Ok(()) };
+        if let Err(error) = ready.and_then(|()| self.meta.begin_at(last + 1)) {
+            self.poisoned = true;
+            tracing::error!(%error, "release segments of the log");
+            return;
+        }
         for number in freed {
             self.keeper.release(number);
         }
     }
 
-    /// Whether the next segment is ready. If it stays away the disk is probably full, and new work
-    /// should be refused while the active segment still has room ([`Wal::room`]).
-    pub fn has_spare(&mut self) -> bool {
-        self.keeper.has_spare()
-    }
-
-    /// Bytes left in the active segment.
-    #[must_use]
-    pub fn room(&self) -> u64 {
-        self.active_bytes.saturating_sub(self.position)
+    /// Clears the mark that durable data was lost ([`super::Recovered::lost_term`]): the log is whole.
+    ///
+    /// # Errors
+    /// [`WalError::Io`], [`WalError::SyncFailed`]: stop the process.
+    pub fn forget_loss(&mut self) -> Result<(), WalError> {
+        self.guard()?;
+        let forgotten = self.meta.forget_loss();
+        self.poisoned |= forgotten.is_err();
+        forgotten
     }
 
     fn guard(&self) -> Result<(), WalError> {
@@ -383,7 +293,7 @@ impl Wal {
         Ok(())
     }
 
-    fn put_hard_state(&mut self, state: WalHardState) -> Result<(), WalError> {
+    pub(super) fn put_hard_state(&mut self, state: WalHardState) -> Result<(), WalError> {
         self.put(Kind::HardState, 0, state.term, 0, 32, |out| {
             record::put_hard_state(out, Some(&state));
         })?;
@@ -393,7 +303,7 @@ impl Wal {
 
     /// Puts a record into the buffer, in the next segment if it does not fit into this one.
     /// Returns its offset in the segment.
-    fn put(
+    pub(super) fn put(
         &mut self,
         kind: Kind,
         index: u64,
@@ -451,7 +361,7 @@ impl Wal {
     }
 
     /// Writes the buffer as whole units; a later write never touches their sectors.
-    fn flush(&mut self) -> Result<(), WalError> {
+    pub(super) fn flush(&mut self) -> Result<(), WalError> {
         self.pad();
         for part in self.buffer.chunks(WRITE_BYTES_MAX) {
             self.active.file.write_at(part, self.position)?;
@@ -468,7 +378,7 @@ impl Wal {
         self.flush()?;
         self.publish();
         self.sync()?;
-        self.meta.raise(self.durable, self.terms.last_index())?;
+        self.mark_durable()?;
         self.active = self.keeper.take(self.active.number + 1)?;
         self.active_bytes = self.active.file.len()?;
         self.position = 0;

@@ -1,0 +1,158 @@
+//! Four neighbouring runs of one size become one, in the background.
+//!
+//! The parts are read once, in order, and each is checked whole on the way, page by page and by its
+//! SHA-256: damage never gets into a merged run. The merged run is durable under its name before it
+//! takes its parts' place in the set, and only then are their files removed. A crash at any moment
+//! leaves the parts, or the merged run, or both: then the wider one counts.
+
+use super::info::{MERGED_AT_ONCE, RunInfo, RunRange};
+use super::run::{PAGE_BYTES, Run, id_of, table_row};
+use super::set::RunSets;
+use super::write::write_with;
+use super::{ID_BYTES, ROW_BYTES, RunError};
+use crate::store::vfs::Vfs;
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+/// Bytes that are read of a part at once.
+const READ_BYTES: usize = 64 * PAGE_BYTES;
+/// Rows between two rests, about 8 MiB.
+const ROWS_AT_ONCE: usize = 1 << 18;
+
+/// A run that is read from its first row to its last.
+struct Cursor {
+    run: Arc<Run>,
+    /// The next page to be read.
+    page: usize,
+    buffer: Vec<u8>,
+    length: usize,
+    at: usize,
+    last: Option<[u8; ID_BYTES]>,
+    digest: Sha256,
+}
+
+impl Cursor {
+    fn new(run: Arc<Run>) -> Self {
+        let buffer = vec![0; READ_BYTES];
+        Self { run, page: 0, buffer, length: 0, at: 0, last: None, digest: Sha256::new() }
+    }
+
+    /// The next row; at the end, `None` if the whole run was what its digest says.
+    fn next(&mut self) -> Result<Option<[u8; ROW_BYTES]>, RunError> {
+        if self.at == self.length {
+            if self.page == self.run.pages.len() {
+                return self.check_digest().map(|()| None);
+            }
+            self.length = self.run.read_pages(self.page, &mut self.buffer)?;
+            self.at = 0;
+            self.page += self.length.div_ceil(PAGE_BYTES);
+            self.digest.update(&self.buffer[..self.length]);
+        }
+        let mut row = [0; ROW_BYTES];
+        row.copy_from_slice(&self.buffer[self.at..self.at + ROW_BYTES]);
+        self.at += ROW_BYTES;
+        let id = id_of(&row);
+        if self.last.replace(id).is_some_and(|last| last >= id) {
+            return Err(self.corrupt());
+        }
+        Ok(Some(row))
+    }
+
+    fn check_digest(&self) -> Result<(), RunError> {
+        let mut digest = self.digest.clone();
+        self.run.pages.iter().for_each(|page| digest.update(table_row(page)));
+        self.run.filter.bytes().for_each(|block| digest.update(block));
+        let found: [u8; 32] = digest.finalize().into();
+        if found == self.run.digest() { Ok(()) } else { Err(self.corrupt()) }
+    }
+
+    fn corrupt(&self) -> RunError {
+        RunError::Corrupt { range: self.run.range(), offset: PAGE_BYTES as u64 }
+    }
+}
+
+/// Merges four neighbouring runs of the current set if there are four to be merged, and says
+/// whether it did: ask again until it says no. Rests as long as it works, so that it takes at most
+/// half a core. May take minutes for the largest runs; needs memory for the filter and page table
+/// of the merged run (12 bits an id) and room on the disk for its rows.
+///
+/// # Errors
+/// [`RunError::Corrupt`] if a part is damaged: the set stays as it is. [`RunError::Io`], also for
+/// want of room: the set stays as it is, or parts are left to be removed when the runs are opened.
+/// [`RunError::SyncFailed`]: the process should stop. [`RunError::DuplicateId`] if two parts
+/// have the same id, which is a defect of who wrote them.
+pub fn merge_due(vfs: &dyn Vfs, dir: &Path, sets: &RunSets) -> Result<bool, RunError> {
+    let set = sets.current();
+    let Some((range, parts)) = set.due() else { return Ok(false) };
+    let rows = parts.iter().map(|part| part.rows()).sum();
+    let merged = write_with(vfs, dir, range, rows, |writer| {
+        let mut cursors: Vec<Cursor> = parts.iter().cloned().map(Cursor::new).collect();
+        let mut heads = Vec::with_capacity(MERGED_AT_ONCE as usize);
+        for cursor in &mut cursors {
+            heads.push(cursor.next()?);
+        }
+        let (mut started, mut written) = (Instant::now(), 0);
+        // The head with the smallest id; four are few enough to look at all.
+        let least = |heads: &[Option<[u8; ROW_BYTES]>]| {
+            let present = heads.iter().enumerate();
+            present.filter_map(|(at, head)| head.map(|row| (row, at))).min()
+        };
+        while let Some((row, at)) = least(&heads) {
+            writer.push(&row)?;
+            heads[at] = cursors[at].next()?;
+            written += 1;
+            if written % ROWS_AT_ONCE == 0 {
+                thread::sleep(started.elapsed());
+                started = Instant::now();
+            }
+        }
+        Ok(())
+    })?;
+    sets.replace(merged);
+    for part in &parts {
+        remove(vfs, part.file_path())?;
+    }
+    vfs.sync_dir(dir).map_err(RunError::SyncFailed)?;
+    Ok(true)
+}
+
+/// Removes a file that may be gone.
+pub(super) fn remove(vfs: &dyn Vfs, path: &Path) -> io::Result<()> {
+    match vfs.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Puts a run that was fetched from a peer into `dir`, in place of a damaged one if there is one.
+///
+/// `fetched` is a file in the same folder, see [`RunRange::temporary_path`]. It is checked whole
+/// against `expected`, made durable, and only then renamed. Give the result to
+/// [`RunSets::replace`] when the runs are open.
+///
+/// # Errors
+/// [`RunError::Unexpected`] if it is another run, [`RunError::Corrupt`] if it is damaged,
+/// [`RunError::Io`], [`RunError::SyncFailed`]. The file is left where it is then.
+pub fn install_run(
+    vfs: &dyn Vfs,
+    dir: &Path,
+    fetched: &Path,
+    expected: &RunInfo,
+) -> Result<Run, RunError> {
+    let range: RunRange = expected.range;
+    let mut run = Run::open_file(vfs, fetched.to_owned(), range)?;
+    if run.info() != *expected {
+        return Err(RunError::Unexpected(range));
+    }
+    run.verify()?;
+    run.file.sync_data().map_err(RunError::SyncFailed)?;
+    let path = range.path(dir);
+    vfs.rename(fetched, &path)?;
+    vfs.sync_dir(dir).map_err(RunError::SyncFailed)?;
+    run.path = path;
+    Ok(run)
+}
