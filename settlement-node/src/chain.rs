@@ -14,7 +14,7 @@ use proof::{
 };
 use wire::{batch::Domain, genesis::Genesis};
 
-use crate::prepare::{OldIdSource, PreparedBlock, PreparedSubmission};
+use crate::prepare::{OldIdSource, PrepareError, PreparedBlock, PreparedSubmission};
 
 /// What became of one submission.
 #[derive(Clone, Debug)]
@@ -48,6 +48,16 @@ pub struct AppliedBlock {
     pub block: std::sync::Arc<PreparedBlock>,
 }
 
+/// What a chain is made of when it is read from a snapshot.
+pub(crate) struct Restored {
+    pub(crate) ledger: Ledger,
+    pub(crate) domain: Domain,
+    pub(crate) height: Height,
+    pub(crate) time: LedgerTime,
+    pub(crate) log_index: u64,
+    pub(crate) head: crate::checkpoint::Head,
+}
+
 /// The applied state of a node.
 pub struct Chain {
     ledger: Ledger,
@@ -61,6 +71,10 @@ pub struct Chain {
     settled: u64,
     refused: u64,
     runs_released: u64,
+    /// Generations of ids below this are runs on disk.
+    runs_written: u64,
+    /// Seal of the last block; none before the first.
+    seal: Option<Seal>,
     /// Reused from block to block, so that a record costs no allocation.
     record: Vec<u8>,
     events: Vec<LedgerEvent>,
@@ -92,9 +106,33 @@ impl Chain {
             settled: 0,
             refused: 0,
             runs_released: 0,
+            runs_written: 0,
+            seal: None,
             record: bytes,
             events: Vec::new(),
         })
+    }
+
+    /// A chain with a state that was read and checked.
+    pub(crate) fn restored(from: Restored) -> Self {
+        let Restored { ledger, domain, height, time, log_index, head } = from;
+        Self {
+            ledger,
+            frontier: head.frontier,
+            domain,
+            height,
+            time,
+            log_index,
+            previous_seal: head.seal.leaf_hash(),
+            state_root: Digest(head.seal.state_root),
+            settled: head.settled,
+            refused: head.refused,
+            runs_released: head.runs_below,
+            runs_written: head.runs_below,
+            seal: Some(head.seal),
+            record: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
     /// Applies the next block. `old` is asked only when a look-up was done too early to be used.
@@ -131,6 +169,7 @@ impl Chain {
             state_root: self.state_root.0,
         };
         self.previous_seal = self.frontier.append(&seal.encode());
+        self.seal = Some(seal);
         self.height = height;
         self.time = time;
         self.log_index = log_index;
@@ -151,7 +190,10 @@ impl Chain {
         let again = |prepared: &PreparedSubmission| {
             PreparedSubmission::find_old(prepared.submission.clone(), old, old.version())
                 .map(|found| found.old_ids)
-                .map_err(|error| std::io::Error::other(error.to_string()))
+                .map_err(|error| match error {
+                    PrepareError::OldIds(error) => error,
+                    other => std::io::Error::other(other),
+                })
         };
         block.submissions.iter().map(again).collect()
     }
@@ -216,6 +258,7 @@ impl Chain {
     /// One generation more than necessary stays in memory, so that look-ups which were done before
     /// the run was published practically always remain good.
     pub fn run_written(&mut self, generation: u64) {
+        self.runs_written = self.runs_written.max(generation + 1);
         if let Some(before) = generation.checked_sub(1) {
             self.ledger.release_generation(before);
             self.runs_released = self.runs_released.max(generation);
@@ -225,6 +268,26 @@ impl Chain {
     /// Runs below this number have left memory: for their ids the disk must be asked.
     pub fn runs_released(&self) -> u64 {
         self.runs_released
+    }
+
+    /// Generations of ids below this number are runs on disk, whether or not memory holds them too.
+    pub fn runs_written(&self) -> u64 {
+        self.runs_written
+    }
+
+    /// Seal of the last block; none before the first.
+    pub fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
+    }
+
+    /// Leaf hash of the last seal, or of the genesis record: what the next seal will name.
+    pub fn previous_seal(&self) -> &Hash {
+        &self.previous_seal
+    }
+
+    /// The Merkle log as far as it is needed to go on with it.
+    pub fn frontier(&self) -> &Frontier {
+        &self.frontier
     }
 
     /// The ledger, for reading.

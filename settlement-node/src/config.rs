@@ -48,6 +48,9 @@ pub enum ConfigError {
     /// The genesis file names another key for this node.
     #[error("the link key is not the one that the genesis file names for node {0}")]
     OtherKey(u64),
+    /// Snapshots would be made too often.
+    #[error("snapshot_bytes is {0}; it must be 65536 or more")]
+    SnapshotBytes(u64),
     /// An address that is reachable from outside was not allowed.
     #[error(
         "{field} {address} is not a loopback address; set allow_remote = true if that is intended"
@@ -58,6 +61,13 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
+}
+
+/// Snapshots more often than this would cost more than the log that they save.
+const SNAPSHOT_BYTES_MIN: u64 = 64 << 10;
+
+fn snapshot_bytes() -> u64 {
+    crate::limits::SNAPSHOT_BYTES
 }
 
 /// The file as written.
@@ -77,6 +87,10 @@ pub struct RawConfig {
     /// Whether `http` may be other than a loopback address. It shows balances of all banks.
     #[serde(default)]
     pub allow_remote: bool,
+    /// Bytes of log after which the next snapshot of the state is made: 64 KiB or more. Restarts replay
+    /// up to twice as much.
+    #[serde(default = "snapshot_bytes")]
+    pub snapshot_bytes: u64,
     /// Where this node listens for others, if not at its address in the genesis file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
@@ -98,6 +112,8 @@ pub struct NodeConfig {
     pub data: PathBuf,
     /// Where metrics, health, status page and JSON are served.
     pub http: SocketAddr,
+    /// Bytes of log after which the next snapshot of the state is made.
+    pub snapshot_bytes: u64,
     /// Where this node listens for others.
     pub listen: SocketAddr,
     /// Where this node listens for gateways.
@@ -133,11 +149,15 @@ impl NodeConfig {
         if !raw.allow_remote && !raw.http.ip().is_loopback() {
             return Err(ConfigError::Remote { field: "http", address: raw.http });
         }
+        if raw.snapshot_bytes < SNAPSHOT_BYTES_MIN {
+            return Err(ConfigError::SnapshotBytes(raw.snapshot_bytes));
+        }
         Ok(Self {
             listen: raw.listen.unwrap_or(own.address),
             client_listen: raw.client_listen.unwrap_or(own.client_address),
             data: base.join(&raw.data),
             http: raw.http,
+            snapshot_bytes: raw.snapshot_bytes,
             genesis,
             own,
             link_key,

@@ -11,12 +11,24 @@ use link::SessionId;
 use wire::client::{Cursor, Query};
 
 use crate::{
-    chain::AppliedBlock, deliver::Owners, node::Node, prepare::PreparedBlock,
-    prepare::PreparedSubmission,
+    chain::AppliedBlock, checkpoint::ChainCheckpoint, deliver::Owners, node::Node,
+    prepare::PreparedBlock, prepare::PreparedSubmission, store::snapshots::Place,
 };
 
 /// A look at the node from outside, such as a status page.
 pub type Inspection = Box<dyn FnOnce(&Node) + Send>;
+
+/// How much room there is on the disk of the data folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Room {
+    /// For all that comes.
+    #[default]
+    Enough,
+    /// Little: another node should lead.
+    Low,
+    /// Only for what was taken already.
+    Nothing,
+}
 
 /// What can wake the loop.
 pub enum Event {
@@ -74,6 +86,13 @@ pub enum Event {
         /// Its number.
         generation: u64,
     },
+    /// A snapshot of the state is durable.
+    SnapshotWritten {
+        /// Where it stands.
+        place: Place,
+    },
+    /// A snapshot could not be written; there will be another one.
+    SnapshotFailed,
     /// A gateway or tool connected.
     SessionOpened {
         /// The session.
@@ -120,6 +139,8 @@ pub enum Event {
         /// The question.
         query: Query,
     },
+    /// The room on the disk is of another kind than before.
+    Room(Room),
     /// A look at the node from outside.
     Inspect(Inspection),
     /// The process is about to stop in good order: another node should lead.
@@ -217,6 +238,16 @@ pub struct Effects {
     pub history: Vec<Arc<AppliedBlock>>,
     /// Write a generation of ids to disk; answer with [`Event::RunWritten`].
     pub runs: Vec<(u64, Arc<ledger::Generation>)>,
+    /// Write a snapshot of the state, once the history up to its height is durable; answer with
+    /// [`Event::SnapshotWritten`] or [`Event::SnapshotFailed`]. One at a time.
+    pub snapshot: Option<ChainCheckpoint>,
+    /// Entries below this index are no longer needed in the log.
+    pub release_log_below: Option<u64>,
+    /// The log holds again all that it ever acknowledged: its mark may be cleared.
+    pub log_is_whole: bool,
+    /// The log of the leader begins after the end of this node's: stop the loop, fetch the state
+    /// above this index from a peer, start again.
+    pub mend_above: Option<u64>,
     /// Read the log for a lagging follower; answer with [`Event::Fetched`].
     pub fetches: Vec<order::Fetch>,
     /// Search the history; answer with [`Event::Scanned`].

@@ -2,21 +2,22 @@
 //!
 //! Two lists. *Tracked* are the submissions of this node's own sessions: each is followed until it
 //! is applied, whichever leader orders it, and answered then. *Waiting* are those that this node, as
-//! leader, will put into its next blocks. Both are bounded; what does not fit is "busy", which is
-//! always safe because a submission may be repeated.
+//! leader, will put into its next blocks. Both are bounded, and each bank has its share in them; what
+//! does not fit is "busy", which is always safe because a submission may be repeated.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use ledger::Digest;
 use link::SessionId;
-use wire::{block, limits::BATCHES_PER_BLOCK_MAX, limits::BLOCK_BYTES_MAX};
 
 use crate::{
-    limits::{
-        SIGNATURES_PER_BLOCK_MAX, TRACKED_BYTES_MAX, TRACKED_SUBMISSIONS_MAX, TRACKED_TICKS_MAX,
-        WAITING_BYTES_MAX, WAITING_SUBMISSIONS_MAX,
-    },
+    limits::{BLOCK_WORTH_BYTES, BLOCK_WORTH_SUBMISSIONS, TRACKED_TICKS_MAX},
     prepare::PreparedSubmission,
+    shares::Shares,
+    waiting::Waiting,
 };
 
 /// A submission of an own session that is not applied yet.
@@ -36,9 +37,9 @@ pub struct Tracked {
 #[derive(Debug, Default)]
 pub struct Intake {
     tracked: HashMap<Digest, Tracked>,
-    tracked_bytes: usize,
-    waiting: VecDeque<PreparedSubmission>,
-    waiting_bytes: usize,
+    /// What the tracked ones take of each bank's share.
+    shares: Arc<Shares>,
+    waiting: Waiting,
     /// Batches that wait or are in a block not yet applied: not ordered twice.
     ordered: HashSet<Digest>,
 }
@@ -63,12 +64,9 @@ impl Intake {
             return Ok(false);
         }
         let bytes = prepared.submission.bytes().len();
-        if self.tracked.len() >= TRACKED_SUBMISSIONS_MAX
-            || self.tracked_bytes + bytes > TRACKED_BYTES_MAX
-        {
+        if !self.shares.take(prepared.submission.batch.batch().submitter, bytes) {
             return Err(Full);
         }
-        self.tracked_bytes += bytes;
         let tracked = Tracked {
             prepared: prepared.clone(),
             sessions: vec![session],
@@ -82,21 +80,36 @@ impl Intake {
     /// Takes an own submission off the list, because it was applied or given back.
     pub fn untrack(&mut self, digest: &Digest) -> Option<Tracked> {
         let tracked = self.tracked.remove(digest)?;
-        self.tracked_bytes -= tracked.prepared.submission.bytes().len();
+        self.give_back(&tracked);
         Some(tracked)
     }
 
     /// Forgets a session. Its submissions may still be ordered.
     pub fn forget_session(&mut self, session: SessionId) {
-        let mut freed = 0;
+        let shares = &self.shares;
         self.tracked.retain(|_, tracked| {
             tracked.sessions.retain(|known| *known != session);
             if tracked.sessions.is_empty() {
-                freed += tracked.prepared.submission.bytes().len();
+                let submission = &tracked.prepared.submission;
+                shares.give_back(submission.batch.batch().submitter, submission.bytes().len());
             }
             !tracked.sessions.is_empty()
         });
-        self.tracked_bytes -= freed;
+    }
+
+    fn give_back(&self, tracked: &Tracked) {
+        let submission = &tracked.prepared.submission;
+        self.shares.give_back(submission.batch.batch().submitter, submission.bytes().len());
+    }
+
+    /// Notes that a checked submission has reached the loop.
+    pub fn arrived(&self, prepared: &PreparedSubmission) {
+        self.shares.arrived(prepared.submission.bytes().len());
+    }
+
+    /// Each bank's share of the room for tracked submissions.
+    pub fn shares(&self) -> Arc<Shares> {
+        Arc::clone(&self.shares)
     }
 
     /// Own submissions that should be passed to a leader now, oldest first.
@@ -128,7 +141,6 @@ impl Intake {
             tracked.passed_on = None;
         }
         self.waiting.clear();
-        self.waiting_bytes = 0;
         self.ordered.clear();
     }
 
@@ -150,14 +162,10 @@ impl Intake {
         if self.ordered.contains(&prepared.digest()) {
             return Ok(());
         }
-        let bytes = prepared.submission.bytes().len();
-        if self.waiting.len() >= WAITING_SUBMISSIONS_MAX
-            || self.waiting_bytes + bytes > WAITING_BYTES_MAX
-        {
+        if !self.waiting.has_room(&prepared) {
             return Err(Full);
         }
         self.ordered.insert(prepared.digest());
-        self.waiting_bytes += bytes;
         self.waiting.push_back(prepared);
         Ok(())
     }
@@ -167,34 +175,19 @@ impl Intake {
         !self.waiting.is_empty()
     }
 
-    /// Takes what fits into one block, in order of arrival.
+    /// Whether enough waits for a block to be worth its cost while others are under way.
+    pub fn has_block_worth(&self) -> bool {
+        self.waiting.len() >= BLOCK_WORTH_SUBMISSIONS || self.waiting.bytes() >= BLOCK_WORTH_BYTES
+    }
+
+    /// Takes what fits into one block, the banks taking turns.
     pub fn take_block(&mut self) -> Vec<PreparedSubmission> {
-        let mut room = BLOCK_BYTES_MAX - block::HEADER_BYTES;
-        let mut signatures = 0;
-        let mut taken: Vec<PreparedSubmission> = Vec::new();
-        while let Some(next) = self.waiting.front() {
-            let needed = next.submission.bytes().len() + block::PER_SUBMISSION_BYTES;
-            signatures += next.submission.batch.batch().authorisations.len();
-            if needed > room
-                || taken.len() == BATCHES_PER_BLOCK_MAX
-                || signatures > SIGNATURES_PER_BLOCK_MAX
-            {
-                break;
-            }
-            room -= needed;
-            let next = self.waiting.pop_front().expect("the front was just seen");
-            self.waiting_bytes -= next.submission.bytes().len();
-            taken.push(next);
-        }
-        taken
+        self.waiting.take_block()
     }
 
     /// Puts submissions back in front, after a proposal that was not taken.
     pub fn put_back(&mut self, submissions: Vec<PreparedSubmission>) {
-        for prepared in submissions.into_iter().rev() {
-            self.waiting_bytes += prepared.submission.bytes().len();
-            self.waiting.push_front(prepared);
-        }
+        self.waiting.put_back(submissions);
     }
 
     /// Notes that a batch was applied: the same batch may be ordered again from now on.

@@ -1,7 +1,7 @@
 //! The node that a bank runs: storage, the one loop, queries.
 //!
 //! In the order of the data flow: frames arrive ([`shell`]), are checked off the loop ([`prepare`]),
-//! wait for a block ([`intake`]), are ordered and applied by the loop ([`node`], [`chain`]), and go out
+//! wait for a block ([`intake`], [`waiting`]), are ordered and applied by the loop ([`node`], [`chain`]), and go out
 //! as outcomes and deliveries ([`deliver`], [`subscribers`]). [`store`] keeps them.
 //!
 //! [`node::Node`] and everything below it is free of sockets, files, clocks and chance, so tests drive
@@ -16,15 +16,24 @@ pub mod event;
 pub mod node;
 
 pub mod chain;
+pub mod checkpoint;
+mod clocks;
 pub mod deliver;
 pub mod forms;
 pub mod intake;
+pub mod mend;
 pub mod old_ids;
 pub mod past;
 pub mod peer_message;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod recover;
+pub mod serve;
+pub mod shares;
+pub mod storage;
 pub mod subscribers;
 pub mod view;
+pub mod waiting;
 
 pub mod store;
 

@@ -10,16 +10,28 @@ pub const ELECTION_TICKS: usize = 10;
 pub const HEARTBEAT_TICKS: usize = 2;
 /// Blocks proposed by a leader and not yet applied.
 pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
-/// Bytes of submissions that wait for a place in a block; more is answered "busy".
-pub const WAITING_BYTES_MAX: usize = 48 << 20;
+/// Blocks in flight from which on another one waits until it is worth its cost.
+pub const SMALL_BLOCKS_IN_FLIGHT_MAX: usize = 2;
+/// Bytes of blocks in flight from which on another one waits: more would only make them wait longer.
+pub const IN_FLIGHT_BYTES_MAX: usize = 2 << 20;
+/// Bytes after which a block is closed, unless its first submission alone is larger.
+pub const BLOCK_BYTES_AIM: usize = 256 << 10;
+/// Submissions that are worth a block of their own.
+pub const BLOCK_WORTH_SUBMISSIONS: usize = 64;
+/// Bytes of submissions that are worth a block of their own.
+pub const BLOCK_WORTH_BYTES: usize = 128 << 10;
+/// Bytes of submissions that wait for a place in a block; more is answered "busy". One bank alone gets
+/// half of it, see [`Waiting`](crate::waiting::Waiting).
+pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Submissions that wait for a place in a block.
-pub const WAITING_SUBMISSIONS_MAX: usize = 32_768;
-/// Submissions of own sessions that are followed until they are applied.
+pub const WAITING_SUBMISSIONS_MAX: usize = 65_536;
+/// Submissions of own sessions that are followed until they are applied. One bank alone gets half of
+/// it, see [`Shares`](crate::shares::Shares).
 pub const TRACKED_SUBMISSIONS_MAX: usize = 65_536;
 /// Bytes of those submissions.
 pub const TRACKED_BYTES_MAX: usize = 64 << 20;
 /// Signatures in one block: bounds the time in which a follower checks it.
-pub const SIGNATURES_PER_BLOCK_MAX: usize = 2_048;
+pub const SIGNATURES_PER_BLOCK_MAX: usize = 512;
 /// Ticks after which a submission without an answer is given back as "busy" (its fate is then unknown).
 pub const TRACKED_TICKS_MAX: u64 = 100;
 /// Ticks between two attempts to pass a submission on to the leader.
@@ -28,6 +40,12 @@ pub const FORWARD_AGAIN_TICKS: u64 = 20;
 pub const BUSY_RETRY_MS: u32 = 100;
 /// How far a leader's time may be ahead of a follower's own clock, in nanoseconds.
 pub const TIME_AHEAD_MAX_NS: u64 = 2_000_000_000;
+/// Ticks in which a leader whose block was too far ahead is not heard, and gets no vote: time for it
+/// to see that it has no majority, and for others to stand.
+pub const DEAF_TICKS: u64 = 30;
+/// Ticks after which a block too far ahead is taken if an earlier leader left it in the log: nobody
+/// without it could be elected in all that time.
+pub const LEFT_OVER_TICKS: u64 = 60;
 /// Applied blocks kept in memory for subscribers that catch up.
 pub const RECENT_BLOCKS_MAX: usize = 1_024;
 /// Bytes of applied blocks kept in memory for subscribers that catch up.
@@ -44,7 +62,18 @@ pub const SESSIONS_MAX: usize = 1_024;
 pub const CLIENT_FRAME_BYTES_MAX: usize = 4 << 20;
 /// Events that wait for the loop.
 pub const EVENTS_MAX: usize = 16_384;
-/// Frames that wait for a checking thread.
+/// Submissions that were checked and have not reached the loop.
+pub const CHECKED_AHEAD_MAX: usize = 64;
+/// Bytes of those submissions.
+pub const CHECKED_AHEAD_BYTES_MAX: usize = 1 << 20;
+/// How long a submission waits for its bank's share before it is answered "busy" unchecked.
+pub const SHARE_WAIT: Duration = Duration::from_millis(250);
+/// Bytes of submissions passed on by other nodes that wait for a checking thread; more are dropped, and
+/// passed on again later.
+pub const PASSED_ON_BYTES_MAX: usize = 32 << 20;
+/// Those submissions themselves.
+pub const PASSED_ON_MAX: usize = 65_536;
+/// Frames of one peer that wait for a checking thread.
 pub const UNCHECKED_FRAMES_MAX: usize = 1_024;
 /// Write operations that wait for the log.
 pub const LOG_OPS_MAX: usize = 1_024;
@@ -56,6 +85,17 @@ pub const REPLAY_BYTES_MAX: u64 = 8 << 20;
 pub const EVENTS_PER_ROUND_MAX: usize = 1_024;
 /// How long an orderly stop waits for another node to take over the lead.
 pub const HAND_OVER_WAIT: Duration = Duration::from_millis(300);
+/// Free bytes on the disk below which a node takes no new work as leader and hands the lead over.
+pub const DISK_LOW_BYTES: u64 = 256 << 20;
+/// Free bytes below which a node writes nothing new: room for the log's next segment, and for what
+/// was taken already.
+pub const DISK_RESERVE_BYTES: u64 = 128 << 20;
+/// So much more must be free before a limit counts as passed upwards.
+pub const DISK_RETURN_BYTES: u64 = 16 << 20;
+/// Interval in which the room on the disk is looked at.
+pub const DISK_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// Ticks between two attempts of a leader without room to hand the lead over.
+pub const HAND_OVER_AGAIN_TICKS: u64 = 100;
 /// Requests that wait for the disk reader.
 pub const READS_MAX: usize = 4_096;
 /// Bytes of blocks read from memory for a subscriber at one tick.
@@ -70,3 +110,18 @@ pub const ANSWER_BYTES_MAX: usize = CLIENT_FRAME_BYTES_MAX - 1_024;
 pub const CHECKED_BLOCKS_MAX: usize = 1_024;
 /// Bytes of those blocks.
 pub const CHECKED_BYTES_MAX: usize = 16 << 20;
+/// Requests of peers for pieces of files that wait to be answered.
+pub const SERVE_MAX: usize = 64;
+/// Bytes of log after which the next snapshot of the state is made, unless configured otherwise.
+pub const SNAPSHOT_BYTES: u64 = 128 << 20;
+/// Submissions kept that this node checked when it admitted them, until they come back in a block.
+pub const ADMITTED_SUBMISSIONS_MAX: usize = 16_384;
+/// Bytes of those submissions.
+pub const ADMITTED_BYTES_MAX: usize = 16 << 20;
+/// Pause between two steps of the scrubber, which reads about 1 MiB a step: up to 860 GB a day.
+pub const SCRUB_PAUSE: Duration = Duration::from_millis(100);
+/// Attempts to listen for gateways while the socket of a life before is still there, and the pause
+/// between two of them: at most three seconds.
+pub const LISTEN_ATTEMPTS: usize = 60;
+/// See [`LISTEN_ATTEMPTS`].
+pub const LISTEN_PAUSE: Duration = Duration::from_millis(50);

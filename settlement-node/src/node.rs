@@ -8,6 +8,11 @@
 //! Invariants: blocks are applied in the order of the log without gaps; nothing is answered
 //! "settled" before its entry is committed, which Raft says only of what a majority has fsynced.
 
+mod questions;
+mod snapshots;
+
+pub use snapshots::SnapshotRule;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use ledger::{Digest, LedgerTime};
@@ -16,21 +21,22 @@ use order::{Order, ProposeError, Role, StepError};
 use wire::{
     batch::Domain,
     block,
-    client::{self, NotTaken, NotTakenReason, Outcomes, QueryAnswer},
+    client::{self, NotTaken, NotTakenReason, Outcomes},
     peer::{ForwardRefusal, ForwardRefused},
 };
 
 use crate::{
     chain::{AppliedBlock, Chain},
+    clocks::Clocks,
     deliver::Owners,
-    event::{Effects, Event, Find, Reply},
+    event::{Effects, Event, Reply, Room},
     intake::Intake,
     limits::{
-        ANSWER_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, BUSY_RETRY_MS, FORWARD_AGAIN_TICKS,
-        TIME_AHEAD_MAX_NS,
+        BLOCKS_IN_FLIGHT_MAX, BUSY_RETRY_MS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS,
+        IN_FLIGHT_BYTES_MAX, SMALL_BLOCKS_IN_FLIGHT_MAX,
     },
     prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
-    subscribers::{Place, Subscribers},
+    subscribers::{self, Subscribers},
 };
 
 /// Why the loop cannot go on. The process must stop and say so.
@@ -65,16 +71,6 @@ pub struct Counters {
     pub leader_changes: u64,
 }
 
-/// A leader whose clock is too far ahead. Following it would stop the network: nothing it orders can
-/// be accepted, and its heartbeats would keep everybody from electing another one.
-#[derive(Clone, Copy, Debug)]
-struct Distrust {
-    leader: u64,
-    term: u64,
-    /// When its block would be acceptable.
-    until: LedgerTime,
-}
-
 /// All state of a node.
 pub struct Node {
     id: u64,
@@ -85,10 +81,13 @@ pub struct Node {
     subscribers: Subscribers,
     /// Checked blocks of entries not yet applied, by index, with the entry's term.
     prepared: BTreeMap<u64, (u64, Arc<PreparedBlock>)>,
-    /// Index of each block proposed in this term and not yet applied.
-    in_flight: std::collections::VecDeque<u64>,
+    /// Index and bytes of each block proposed in this term and not yet applied.
+    in_flight: std::collections::VecDeque<(u64, usize)>,
     last_block_time: LedgerTime,
-    distrust: Option<Distrust>,
+    clocks: Clocks,
+    room: Room,
+    /// Not before this tick is the lead handed over again for want of room.
+    hand_over_at: u64,
     owners: Owners,
     tick: u64,
     now: LedgerTime,
@@ -96,11 +95,27 @@ pub struct Node {
     /// Term in which that leader leads.
     leader_term: u64,
     counters: Counters,
+    snapshots: SnapshotRule,
+    /// A snapshot is being written.
+    snapshot_under_way: bool,
+    /// Term of the last applied entry.
+    applied_term: u64,
+    #[cfg(feature = "planted")]
+    looked_up: BTreeMap<ledger::TransferId, Option<ledger::IdEntry>>,
 }
 
 impl Node {
     /// A node whose applied state and order were read from disk.
-    pub fn new(id: u64, order: Order, chain: Chain, old_ids: Arc<dyn OldIdSource>) -> Self {
+    pub fn new(
+        id: u64,
+        mut order: Order,
+        chain: Chain,
+        old_ids: Arc<dyn OldIdSource>,
+        snapshots: SnapshotRule,
+    ) -> Self {
+        if let Some(newest) = snapshots.kept.last() {
+            order.snapshot_made(newest.index, newest.term);
+        }
         let owners = owners_of(&chain);
         let last_block_time = chain.time();
         Self {
@@ -113,19 +128,31 @@ impl Node {
             prepared: BTreeMap::new(),
             in_flight: std::collections::VecDeque::new(),
             last_block_time,
-            distrust: None,
+            clocks: Clocks::new(last_block_time),
+            room: Room::Enough,
+            hand_over_at: 0,
             owners,
             tick: 0,
             now: last_block_time,
             leader: None,
             leader_term: 0,
             counters: Counters::default(),
+            snapshots,
+            snapshot_under_way: false,
+            applied_term: 0,
+            #[cfg(feature = "planted")]
+            looked_up: BTreeMap::new(),
         }
     }
 
     /// Keeps blocks applied before the start, for subscribers that catch up.
     pub fn remember(&mut self, block: &Arc<AppliedBlock>) {
         self.subscribers.remember(block);
+    }
+
+    /// The log has a block of this time, applied or not.
+    pub fn took(&mut self, time: LedgerTime) {
+        self.clocks.took(time);
     }
 
     /// Takes one event. `now` is the wall clock.
@@ -149,6 +176,8 @@ impl Node {
             Event::Fetched { token, entries: Some(entries) } => self.order.fetched(token, entries),
             Event::Fetched { token, entries: None } => self.order.fetch_failed(token),
             Event::RunWritten { generation } => self.chain.run_written(generation),
+            Event::SnapshotWritten { place } => self.on_snapshot_written(place, effects),
+            Event::SnapshotFailed => self.snapshot_under_way = false,
             Event::SessionOpened { session, participant } => {
                 self.subscribers.open(session, participant);
             }
@@ -160,16 +189,27 @@ impl Node {
             Event::Subscribe { session, after } => self.subscribers.subscribe(session, after),
             Event::Scanned(found) => self.subscribers.scanned(
                 &found,
-                &Place { tick: self.tick, height: self.chain.height().0, owners: &self.owners },
+                &subscribers::Place {
+                    tick: self.tick,
+                    height: self.chain.height().0,
+                    owners: &self.owners,
+                },
                 effects,
             ),
             Event::DeliveryFailed { session, stream, after } => {
-                let at =
-                    Place { tick: self.tick, height: self.chain.height().0, owners: &self.owners };
+                let at = subscribers::Place {
+                    tick: self.tick,
+                    height: self.chain.height().0,
+                    owners: &self.owners,
+                };
                 self.subscribers.delivery_failed(session, stream, after, &at);
             }
             Event::Query { session, number, query } => {
                 self.on_query(session, number, query, effects);
+            }
+            Event::Room(room) => {
+                self.room = room;
+                self.make_way();
             }
             Event::Inspect(inspection) => inspection(self),
             Event::HandOver => self.hand_over(),
@@ -182,8 +222,14 @@ impl Node {
             self.propose(effects);
             let output = self.order.take_output();
             if output.is_empty() {
+                self.snapshot_if_due(effects);
                 return Ok(());
             }
+            if let Some(offer) = output.needs_snapshot {
+                effects.mend_above =
+                    Some(self.chain.log_index().max(offer.index.saturating_sub(1)));
+            }
+            effects.log_is_whole |= output.recovered;
             if output.role_changed {
                 self.on_role_changed(effects);
             }
@@ -199,11 +245,16 @@ impl Node {
     fn on_tick(&mut self, effects: &mut Effects) {
         self.tick += 1;
         self.order.tick();
+        self.make_way();
         for (batch, tracked) in self.intake.take_overdue(self.tick) {
             self.give_back(batch, &tracked.sessions, effects);
         }
         self.pass_on(effects);
-        let at = Place { tick: self.tick, height: self.chain.height().0, owners: &self.owners };
+        let at = subscribers::Place {
+            tick: self.tick,
+            height: self.chain.height().0,
+            owners: &self.owners,
+        };
         self.subscribers.on_tick(&at, effects);
     }
 
@@ -214,20 +265,14 @@ impl Node {
         effects: &mut Effects,
     ) {
         let from = message.from;
-        if let Some(distrust) = self.distrust
-            && (distrust.leader, distrust.term) == (from, message.term)
-            && self.now < distrust.until
-        {
-            // Silence towards a leader with a wrong clock lets the others elect another one.
+        if self.room == Room::Nothing && !message.entries.is_empty() {
+            // The leader sends them again; the others go on meanwhile.
             return;
         }
-        let horizon = self.now.0.saturating_add(TIME_AHEAD_MAX_NS);
-        if let Some((index, block)) = blocks.iter().find(|(_, block)| block.time.0 > horizon) {
-            let ahead_ms = (block.time.0 - self.now.0) / 1_000_000;
-            let what =
-                format!("block at index {index} is {ahead_ms} ms ahead of this node's clock");
-            let until = LedgerTime(block.time.0 - TIME_AHEAD_MAX_NS);
-            self.distrust = Some(Distrust { leader: from, term: message.term, until });
+        if self.clocks.ignores(&message, self.now, self.tick) {
+            return;
+        }
+        if let Err(what) = self.clocks.judge(&message, &blocks, self.now, self.tick) {
             return self.misbehaved(from, &what, effects);
         }
         let terms: Vec<u64> = message.entries.iter().map(|entry| entry.term).collect();
@@ -265,6 +310,7 @@ impl Node {
         prepared: PreparedSubmission,
         effects: &mut Effects,
     ) {
+        self.intake.arrived(&prepared);
         let digest = prepared.digest();
         let submitter = prepared.submission.batch.batch().submitter;
         if self.subscribers.participant(session) != Some(submitter) {
@@ -273,6 +319,9 @@ impl Node {
                 submitter.0
             );
             return not_taken(session, digest, NotTakenReason::Invalid { text }, effects);
+        }
+        if self.has_no_room_for_work() {
+            return self.give_back(digest, &[session], effects);
         }
         match self.intake.track(&prepared, session, self.tick) {
             Err(_) => self.give_back(digest, &[session], effects),
@@ -313,10 +362,11 @@ impl Node {
     }
 
     fn on_forwarded(&mut self, peer: u64, prepared: PreparedSubmission, effects: &mut Effects) {
+        self.intake.arrived(&prepared);
         let batch = prepared.digest();
         let reason = if self.leader != Some(self.id) {
             ForwardRefusal::NotLeader
-        } else if self.intake.enqueue(prepared).is_err() {
+        } else if self.has_no_room_for_work() || self.intake.enqueue(prepared).is_err() {
             ForwardRefusal::Busy
         } else {
             return;
@@ -351,12 +401,22 @@ impl Node {
         self.pass_on(effects);
     }
 
+    /// A quiet network orders at once. A busy one lets submissions gather while blocks are under way:
+    /// fewer, fuller blocks cost less, and a submission waits no longer than for the next answer.
+    fn blocks_in_flight_max(&self) -> usize {
+        let bytes: usize = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
+        match self.intake.has_block_worth() && bytes < IN_FLIGHT_BYTES_MAX {
+            true => BLOCKS_IN_FLIGHT_MAX,
+            false => SMALL_BLOCKS_IN_FLIGHT_MAX,
+        }
+    }
+
     /// As leader, puts what waits into the next blocks.
     fn propose(&mut self, effects: &mut Effects) {
-        if self.leader != Some(self.id) {
+        if self.leader != Some(self.id) || self.room == Room::Nothing {
             return;
         }
-        while self.intake.has_waiting() && self.in_flight.len() < BLOCKS_IN_FLIGHT_MAX {
+        while self.intake.has_waiting() && self.in_flight.len() < self.blocks_in_flight_max() {
             let submissions = self.intake.take_block();
             let time = LedgerTime(self.now.0.max(self.last_block_time.0 + 1));
             let bytes =
@@ -365,7 +425,8 @@ impl Node {
                 Ok(place) => {
                     self.counters.blocks_proposed += 1;
                     self.last_block_time = time;
-                    self.in_flight.push_back(place.index);
+                    self.clocks.took(time);
+                    self.in_flight.push_back((place.index, bytes.len()));
                     let block = PreparedBlock { time, submissions, bytes };
                     self.prepared.insert(place.index, (place.term, Arc::new(block)));
                 }
@@ -386,10 +447,12 @@ impl Node {
 
     fn apply(&mut self, entry: order::Entry, effects: &mut Effects) -> Result<(), Fatal> {
         let index = entry.index;
-        while self.in_flight.front().is_some_and(|first| *first <= index) {
+        while self.in_flight.front().is_some_and(|(first, _)| *first <= index) {
             self.in_flight.pop_front();
         }
         let prepared = self.prepared.remove(&index);
+        self.applied_term = entry.term;
+        self.snapshots.since += entry.data.len() as u64;
         if entry.data.is_empty() {
             self.chain.skip(index);
             self.order.applied(index);
@@ -411,6 +474,7 @@ impl Node {
             self.owners = owners_of(&self.chain);
         }
         self.last_block_time = self.last_block_time.max(applied.time);
+        self.clocks.took(applied.time);
         self.answer(&applied, effects);
         self.subscribers.applied(&applied, &self.owners, effects);
         effects.history.push(applied);
@@ -441,78 +505,25 @@ impl Node {
         }
     }
 
-    fn on_query(
-        &mut self,
-        session: SessionId,
-        number: u64,
-        query: client::Query,
-        effects: &mut Effects,
-    ) {
-        let Some(participant) = self.subscribers.participant(session) else { return };
-        let answer = match query {
-            client::Query::Directory if self.subscribers.may_ask_directory(session, self.tick) => {
-                QueryAnswer::Directory(crate::view::directory(&self.chain, participant))
-            }
-            client::Query::Directory => {
-                QueryAnswer::Failed("the directory was sent just now; ask again later".to_owned())
-            }
-            client::Query::Status => QueryAnswer::Status(self.status_answer()),
-            client::Query::Transfer(id) => {
-                let entry = self.chain.ledger().lookup(&id);
-                let owners = Arc::clone(&self.owners);
-                effects.finds.push(Find { session, number, id, entry, participant, owners });
-                return;
-            }
-        };
-        let mut payload = answer.encode(number);
-        if payload.len() > ANSWER_BYTES_MAX {
-            payload = QueryAnswer::Failed("the answer is too large".to_owned()).encode(number);
-        }
-        effects.replies.push(Reply { session, kind: client::KIND_ANSWER, payload });
-    }
-
-    fn status_answer(&self) -> client::StatusAnswer {
-        client::StatusAnswer {
-            node: self.id,
-            leader: self.leader.unwrap_or(0),
-            height: self.chain.height().0,
-            time: self.chain.time(),
-            leaves: self.chain.leaves(),
-            log_root: self.chain.log_root(),
-            state_root: self.chain.state_root().0,
-            settled: self.chain.settled(),
-            refused: self.chain.refused(),
+    /// A node with little room does not take work as leader, one with none does not take any: what a
+    /// follower passes on costs it no more than what the others pass on.
+    fn has_no_room_for_work(&self) -> bool {
+        match self.room {
+            Room::Enough => false,
+            Room::Low => self.leader == Some(self.id),
+            Room::Nothing => true,
         }
     }
 
-    /// This node's id.
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// The applied state.
-    pub fn chain(&self) -> &Chain {
-        &self.chain
-    }
-
-    /// How the order of the log stands.
-    pub fn order_status(&self) -> order::Status {
-        self.order.status()
-    }
-
-    /// The leader, as far as this node knows.
-    pub fn leader(&self) -> Option<u64> {
-        self.leader
-    }
-
-    /// Counters for metrics.
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// Submissions of own sessions not yet applied, submissions waiting for a block, open sessions.
-    pub fn load(&self) -> (usize, usize, usize) {
-        (self.intake.tracked_len(), self.intake.waiting_len(), self.subscribers.len())
+    /// Without room another node should lead; asked again from time to time while none does.
+    fn make_way(&mut self) {
+        if self.room != Room::Enough
+            && self.leader == Some(self.id)
+            && self.tick >= self.hand_over_at
+        {
+            self.hand_over_at = self.tick + HAND_OVER_AGAIN_TICKS;
+            self.hand_over();
+        }
     }
 
     fn hand_over(&mut self) {

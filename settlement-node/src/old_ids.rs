@@ -25,21 +25,20 @@ impl OldIdSource for OldIdsOnDisk {
     }
 
     fn find(&self, id: &TransferId, runs_below: u64) -> Result<Option<IdEntry>, io::Error> {
-        let runs = self.0.current();
-        for run in runs.runs().iter().filter(|run| run.generation() < runs_below) {
-            let found = run.lookup(&id.0).map_err(|error| io::Error::other(error.to_string()))?;
-            if let Some(value) = found {
-                let mut row = [0; 32];
-                row[..16].copy_from_slice(&id.0);
-                row[16..].copy_from_slice(&value);
-                return Ok(Some(IdEntry::from_row(&row).1));
-            }
-        }
-        Ok(None)
+        // A merged run may hold later generations too: what is found of them is true, and who asks
+        // below a number knows by the leaf whether it is to count.
+        let found = self.0.lookup_below(runs_below, &id.0);
+        let found = found.map_err(io::Error::other)?;
+        Ok(found.map(|value| {
+            let mut row = [0; 32];
+            row[..16].copy_from_slice(&id.0);
+            row[16..].copy_from_slice(&value);
+            IdEntry::from_row(&row).1
+        }))
     }
 }
 
-/// Writes a generation of ids to disk and publishes it, unless a run with its number is there.
+/// Writes a generation of ids to disk and publishes it, unless a run that holds it is there.
 ///
 /// # Errors
 /// When the disk fails, or holds another run of that number.
@@ -50,7 +49,7 @@ pub fn write_generation(
     number: u64,
     generation: &Generation,
 ) -> Result<(), RunError> {
-    if number < runs.version() {
+    if runs.current().contains(number) {
         return Ok(());
     }
     let rows = generation.rows().collect();

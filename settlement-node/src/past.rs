@@ -2,6 +2,11 @@
 
 use bytes::Bytes;
 use ledger::{IdEntry, LedgerTime, Outcome, TransferId};
+use proof::{
+    Hash,
+    record::{self, Seal},
+    tree::Frontier,
+};
 use wire::{
     batch::{Domain, Submission},
     block::RawBlock,
@@ -13,7 +18,8 @@ use crate::{
     deliver,
     event::{Find, Scan},
     prepare::OldIdSource,
-    store::history::{HistoryBlock, HistoryReader},
+    storage::Damage,
+    store::history::{HistoryBlock, HistoryError, HistoryReader},
 };
 
 /// The history of a node with what is needed to read it. Errors are texts for the operator.
@@ -25,6 +31,34 @@ pub struct Past {
     pub domain: Domain,
     /// Ids that are no longer in memory.
     pub old_ids: std::sync::Arc<dyn OldIdSource>,
+}
+
+/// Why the past cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PastError {
+    /// The history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The runs of old ids.
+    #[error("look up old ids: {0}")]
+    OldIds(#[from] std::io::Error),
+    /// A block that was read is none.
+    #[error("{0}")]
+    Block(String),
+}
+
+impl PastError {
+    /// What is damaged, if that is the reason.
+    #[must_use]
+    pub fn damage(&self) -> Option<Damage> {
+        match self {
+            Self::History(HistoryError::Corrupt { height }) => {
+                Some(Damage::History { height: *height })
+            }
+            Self::OldIds(error) => Damage::of_run(error),
+            Self::History(_) | Self::Block(_) => None,
+        }
+    }
 }
 
 /// A block of the history taken apart.
@@ -44,6 +78,11 @@ impl PastBlock {
         let bad = |error: &dyn std::fmt::Display| format!("block {}: {error}", block.height);
         let raw = RawBlock::decode(block.block.clone()).map_err(|error| bad(&error))?;
         let submissions = raw.trusted(domain).map_err(|error| bad(&error))?.submissions;
+        Self::with(block, submissions)
+    }
+
+    fn with(block: &HistoryBlock, submissions: Vec<Submission>) -> Result<Self, String> {
+        let bad = |error: &dyn std::fmt::Display| format!("block {}: {error}", block.height);
         let mut reader = Reader::new(block.outcome.clone());
         let mut outcomes = Vec::with_capacity(submissions.len());
         for submission in &submissions {
@@ -53,6 +92,7 @@ impl PastBlock {
                 .map_err(|error| bad(&error))?;
             outcomes.push(own);
         }
+        reader.end().map_err(|error| bad(&error))?;
         Ok(Self {
             height: block.height,
             time: LedgerTime(block.time_ns),
@@ -60,6 +100,49 @@ impl PastBlock {
             submissions,
             outcomes,
         })
+    }
+
+    /// Takes a block apart that came from another node: every signature in it is checked.
+    pub fn check(block: &HistoryBlock, domain: &Domain) -> Result<Self, String> {
+        let bad = |error: &dyn std::fmt::Display| format!("block {}: {error}", block.height);
+        let raw = RawBlock::decode(block.block.clone()).map_err(|error| bad(&error))?;
+        let submissions = raw.verify(domain).map_err(|error| bad(&error))?.submissions;
+        Self::with(block, submissions)
+    }
+
+    /// Appends the leaves of the block to a Merkle log, after checking that `seal`, its own, follows
+    /// `previous`, the leaf hash of the seal before it, and says what the block holds.
+    pub fn append_to(
+        &self,
+        frontier: &mut Frontier,
+        seal: &Seal,
+        previous: &Hash,
+    ) -> Result<(), String> {
+        let bad = |what: &str| Err(format!("block {}: {what}", self.height));
+        let commands: usize = self.outcomes.iter().map(Vec::len).sum();
+        let records = commands + self.submissions.len();
+        if seal.previous != *previous {
+            return bad("its seal does not follow the one before");
+        }
+        let said = (seal.height, seal.time, seal.first_leaf, seal.records, seal.commands);
+        let found = (self.height, self.time.0, frontier.size(), records as u32, commands as u32);
+        if said != found || self.first_leaf != frontier.size() {
+            return bad("its seal does not say what is in it");
+        }
+        let mut record = Vec::new();
+        for (submission, outcomes) in self.submissions.iter().zip(&self.outcomes) {
+            let verified = &submission.batch;
+            let signed = verified.signed();
+            record::batch(&mut record, signed.header(), signed.signatures());
+            frontier.append(&record);
+            for (position, outcome) in outcomes.iter().enumerate() {
+                let command = verified.command_slice(position);
+                record::command(&mut record, outcome.answer.code(), outcome.original, command);
+                frontier.append(&record);
+            }
+        }
+        frontier.append(&seal.encode());
+        Ok(())
     }
 
     /// Its commands with what became of them.
@@ -72,7 +155,11 @@ impl PastBlock {
 impl Past {
     /// Deliveries after the scan's place, as far as one reading of about `bytes_max` bytes goes, and
     /// how far that was.
-    pub fn search(&self, scan: &Scan, bytes_max: u64) -> Result<(Vec<Delivery>, Cursor), String> {
+    pub fn search(
+        &self,
+        scan: &Scan,
+        bytes_max: u64,
+    ) -> Result<(Vec<Delivery>, Cursor), PastError> {
         let mut items = Vec::new();
         let mut reached = scan.after;
         let from = if scan.after.commands == u32::MAX {
@@ -81,9 +168,9 @@ impl Past {
             // Height 0 is genesis; the first block is 1.
             scan.after.height.max(1)
         };
-        let blocks = self.history.scan(from, bytes_max).map_err(|error| error.to_string())?;
+        let blocks = self.history.scan(from, bytes_max)?;
         for block in blocks.into_iter().take_while(|block| block.height <= scan.up_to) {
-            let past = PastBlock::read(&block, &self.domain)?;
+            let past = PastBlock::read(&block, &self.domain).map_err(PastError::Block)?;
             items.extend(
                 past.commands()
                     .filter(|applied| applied.cursor > scan.after)
@@ -96,7 +183,7 @@ impl Past {
     }
 
     /// The answer to a bank's question about a transfer. Its command is shown only to its parties.
-    pub fn find(&self, find: &Find) -> Result<QueryAnswer, String> {
+    pub fn find(&self, find: &Find) -> Result<QueryAnswer, PastError> {
         let Some(entry) = self.entry(&find.id, find.entry)? else {
             return Ok(QueryAnswer::Transfer(None));
         };
@@ -129,20 +216,19 @@ impl Past {
         &self,
         id: &TransferId,
         in_memory: Option<IdEntry>,
-    ) -> Result<Option<IdEntry>, String> {
+    ) -> Result<Option<IdEntry>, PastError> {
         match in_memory {
             Some(entry) => Ok(Some(entry)),
-            None => {
-                self.old_ids.find(id, self.old_ids.version()).map_err(|error| error.to_string())
-            }
+            None => Ok(self.old_ids.find(id, self.old_ids.version())?),
         }
     }
 
     /// The block that holds a leaf; nothing for genesis, and for a block so fresh that the history
     /// does not have it yet.
-    pub fn block_of_leaf(&self, leaf: u64) -> Result<Option<PastBlock>, String> {
+    pub fn block_of_leaf(&self, leaf: u64) -> Result<Option<PastBlock>, PastError> {
         let Some(height) = self.history.block_of_leaf(leaf) else { return Ok(None) };
-        let block = self.history.block(height).map_err(|error| error.to_string())?;
-        block.map(|block| PastBlock::read(&block, &self.domain)).transpose()
+        let block = self.history.block(height)?;
+        let read = block.map(|block| PastBlock::read(&block, &self.domain));
+        read.transpose().map_err(PastError::Block)
     }
 }

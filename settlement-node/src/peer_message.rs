@@ -11,7 +11,7 @@ use wire::{
 
 use crate::{
     limits::{CHECKED_BLOCKS_MAX, CHECKED_BYTES_MAX},
-    prepare::{OldIdSource, PrepareError, PreparedBlock},
+    prepare::{Admitted, OldIdSource, PrepareError, PreparedBlock},
 };
 
 /// The wire's form of a message.
@@ -71,9 +71,15 @@ pub type CheckedMessage = (Message, Vec<(u64, Arc<PreparedBlock>)>);
 pub struct RecentBlocks {
     blocks: BTreeMap<u64, Arc<PreparedBlock>>,
     bytes: usize,
+    admitted: Arc<Admitted>,
 }
 
 impl RecentBlocks {
+    /// No block yet; what this node admitted itself is not checked again.
+    pub fn new(admitted: Arc<Admitted>) -> Self {
+        Self { admitted, ..Self::default() }
+    }
+
     fn find(&self, index: u64, data: &Bytes) -> Option<Arc<PreparedBlock>> {
         self.blocks.get(&index).filter(|block| block.bytes == *data).map(Arc::clone)
     }
@@ -122,7 +128,8 @@ pub fn check(
                 blocks.push((entry.index, block));
                 continue;
             }
-            let block = match PreparedBlock::check(entry.data.clone(), domain, old) {
+            let checked = PreparedBlock::check(entry.data.clone(), domain, old, &recent.admitted);
+            let block = match checked {
                 Ok(block) => Arc::new(block),
                 Err(PrepareError::OldIds(error)) => return Err(CheckError::OldIds(error)),
                 Err(error) => {

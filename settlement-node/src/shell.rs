@@ -10,12 +10,19 @@
 mod check;
 mod disk;
 mod http;
+mod mending;
 mod metrics;
+mod open;
 mod page;
 mod perform;
 mod run_loop;
+mod scrub;
+mod serve;
+mod space;
+mod work;
 
 use std::{
+    collections::HashMap,
     future::Future,
     path::PathBuf,
     sync::{
@@ -26,36 +33,43 @@ use std::{
 
 use bytes::Bytes;
 use crossbeam_channel::{Sender, bounded};
+use ledger::ParticipantNumber;
 use link::{
-    ClientEvent, ClientServer, ClientServerConfig, PeerAddress, PeerConfig, PeerEvent, PeerLinks,
-    Pins,
+    ClientEvent, ClientServer, ClientServerConfig, LinkError, PeerAddress, PeerConfig, PeerEvent,
+    PeerLinks, Pins, SessionId,
 };
 use tokio::sync::{mpsc, watch};
 use wire::{
     client::KIND_SUBMIT,
-    peer::{KIND_RAFT, KIND_RAFT_APPEND},
+    peer::{KIND_FETCH, KIND_PIECE, KIND_RAFT, KIND_RAFT_APPEND},
 };
 
 use crate::{
     config::NodeConfig,
     event::Event,
-    limits::{CLIENT_FRAME_BYTES_MAX, EVENTS_MAX, HISTORY_BLOCKS_MAX, LOG_OPS_MAX, SESSIONS_MAX},
-    old_ids::{OldIdsOnDisk, write_generation},
+    limits::{
+        CLIENT_FRAME_BYTES_MAX, EVENTS_MAX, HISTORY_BLOCKS_MAX, LISTEN_ATTEMPTS, LISTEN_PAUSE,
+        LOG_OPS_MAX, SESSIONS_MAX,
+    },
+    mend::MendError,
+    node::Node,
+    old_ids::OldIdsOnDisk,
     past::Past,
     prepare::OldIdSource,
-    recover::{self, RecoverError, Start},
+    recover::RecoverError,
+    serve::Shelf,
+    storage::{Damage, Storage, StorageError},
     store::{
-        history::{History, HistoryError, HistoryOptions},
+        history::HistoryError,
         history_writer::{HistoryWriter, HistoryWriterOptions},
         log_writer::{LogWriter, LogWriterOptions},
-        runs::{RunError as RunFileError, RunSets},
-        vfs::{DiskVfs, Vfs},
-        wal::{Wal, WalError, WalOptions},
+        wal::WalReader,
     },
 };
 
-use check::{Checkers, Unchecked};
+use check::Checkers;
 use perform::Performer;
+use work::Unchecked;
 
 /// Why a node stopped.
 #[derive(Debug, thiserror::Error)]
@@ -71,15 +85,12 @@ pub enum RunError {
     /// Another process uses the data directory.
     #[error("data directory {0} is used by another process")]
     Locked(PathBuf),
-    /// The log cannot be opened.
-    #[error("open the log: {0}")]
-    Wal(#[from] WalError),
-    /// The history cannot be opened.
-    #[error("open the history: {0}")]
-    History(#[from] HistoryError),
-    /// The runs cannot be opened.
-    #[error("open the runs of old ids: {0}")]
-    Runs(#[from] RunFileError),
+    /// The storage cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// What is missing cannot be put in place.
+    #[error("mend this node: {0}")]
+    Mend(#[from] MendError),
     /// The state cannot be computed.
     #[error(transparent)]
     Recover(#[from] RecoverError),
@@ -94,6 +105,11 @@ pub enum RunError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Something is missing that only other nodes can give, and there are none.
+    #[error(
+        "this network has no other node to fetch it from: {0}; restore a backup of the data directory"
+    )]
+    Alone(String),
     /// A thread could not be started.
     #[error("start a thread: {0}")]
     Thread(std::io::Error),
@@ -110,9 +126,13 @@ pub enum RunError {
 struct Loop {
     events: Sender<Event>,
     fatal: mpsc::Sender<String>,
+    /// Takes the reason for which this life must end and the node be mended.
+    mend: mpsc::Sender<Cause>,
     /// Log operations up to this one are durable. Beside the queue, because the log must never wait
     /// for room in it: the loop waits for room in the queue of the log.
     persisted: Arc<AtomicU64>,
+    /// Set when the loop is to end.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Loop {
@@ -129,6 +149,28 @@ impl Loop {
         let _ = self.events.send(event);
     }
 
+    /// Whether the loop has ended.
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Ends this life of the node so that it is mended. The channel holds one cause; the others are found
+    /// again if they are still there.
+    fn mend(&self, cause: Cause) {
+        if let Cause::Damaged(damage) = cause {
+            tracing::error!(%damage, "damaged on the disk; the node starts again to have it mended");
+        }
+        let _ = self.mend.try_send(cause);
+    }
+
+    /// Something could not be read: damage is mended, anything else stops the node.
+    fn fail_reading(&self, what: &str, error: &std::io::Error) {
+        match Damage::of_run(error) {
+            Some(damage) => self.mend(Cause::Damaged(damage)),
+            None => self.fail(format!("{what}: {error}")),
+        }
+    }
+
     /// Stops the node because of something it must not go on with.
     fn fail(&self, what: String) {
         tracing::error!(error = what, "the node must stop");
@@ -137,87 +179,164 @@ impl Loop {
     }
 }
 
+/// The links to the other nodes, which stay up while the node itself is mended and starts again.
+struct Links {
+    peers: Arc<PeerLinks>,
+    events: Arc<tokio::sync::Mutex<mpsc::Receiver<PeerEvent>>>,
+}
+
+impl Links {
+    async fn start(config: &NodeConfig) -> Result<Self, RunError> {
+        let (sender, receiver) = mpsc::channel(1024);
+        let id = config.own.id;
+        let peers = PeerLinks::start(
+            PeerConfig {
+                node_id: id,
+                listen: config.listen,
+                key: config.link_key.clone(),
+                network_id: config.genesis.domain.network,
+                peers: config
+                    .genesis
+                    .nodes
+                    .iter()
+                    .filter(|node| node.id != id)
+                    .map(|node| PeerAddress { id: node.id, key: node.link_key, addr: node.address })
+                    .collect(),
+                hello: Bytes::copy_from_slice(&wire::peer::PEER_PROTOCOL.to_le_bytes()),
+            },
+            sender,
+        )
+        .await?;
+        let events = Arc::new(tokio::sync::Mutex::new(receiver));
+        Ok(Self { peers: Arc::new(peers), events })
+    }
+}
+
+/// Why a node must be mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// It needs a snapshot above this log index from a peer.
+    Behind(u64),
+    /// Something on its disk is damaged.
+    Damaged(Damage),
+}
+
+/// How a life of the node ended.
+enum Ended {
+    /// As it was told to.
+    Stopped,
+    /// It must be mended before it goes on.
+    Mend(Cause),
+}
+
 /// Runs a node until `shutdown` completes or something forbids to go on.
+///
+/// # Errors
+/// [`RunError`]: why it could not start or had to stop.
 pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let config = Arc::new(config);
+    let _lock = lock(&config.data)?;
+    let links = Links::start(&config).await?;
+    tokio::pin!(shutdown);
+    let mut cause = None;
+    loop {
+        let Some((storage, node)) = open::open(&config, &links, cause, &mut shutdown).await? else {
+            return Ok(());
+        };
+        match live(&config, &links, storage, node, &mut shutdown).await? {
+            Ended::Stopped => return Ok(()),
+            Ended::Mend(found) => cause = Some(found),
+        }
+    }
+}
+
+/// One life of the node: from its first event to its last.
+async fn live(
+    config: &NodeConfig,
+    links: &Links,
+    storage: Storage,
+    node: Box<Node>,
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Ended, RunError> {
     let (fatal, mut fatal_reasons) = mpsc::channel(1);
+    let (mend, mut wishes) = mpsc::channel(1);
     let (events, queue) = bounded(EVENTS_MAX);
-    let handle = Loop { events, fatal, persisted: Arc::new(AtomicU64::new(0)) };
-    let NodeConfig { genesis, own, link_key, data, http, listen, client_listen } = config;
-    let id = own.id;
-    let genesis = Arc::new(genesis);
-    let _lock = lock(&data)?;
-    let opened = {
-        let (genesis, data, handle) = (Arc::clone(&genesis), data.clone(), handle.clone());
-        tokio::task::spawn_blocking(move || open(id, &genesis, data, handle))
-            .await
-            .map_err(|error| RunError::Fatal(format!("recovery ended early: {error}")))??
+    let stopping = Arc::new(AtomicBool::new(false));
+    let handle = Loop {
+        events,
+        fatal,
+        mend,
+        persisted: Arc::new(AtomicU64::new(0)),
+        stopping: Arc::clone(&stopping),
     };
-    let Opened { node, log, log_reader, history, history_reader, runs, vfs, data } = opened;
+    let id = config.own.id;
+    let genesis = Arc::new(config.genesis.clone());
     tracing::info!(
         node = id,
         height = node.chain().height().0,
         network = genesis.name,
-        "state computed from the log"
+        "state computed"
     );
+    let peers = Arc::clone(&links.peers);
+    let Opened { log, log_reader, history, shelf, storage } = writers(storage, &handle)?;
 
-    // Links.
-    let (peer_events, mut from_peers) = mpsc::channel(1024);
-    let peers = PeerLinks::start(
-        PeerConfig {
-            node_id: id,
-            listen,
-            key: link_key.clone(),
-            network_id: genesis.domain.network,
-            peers: genesis
-                .nodes
-                .iter()
-                .filter(|node| node.id != id)
-                .map(|node| PeerAddress { id: node.id, key: node.link_key, addr: node.address })
-                .collect(),
-            hello: Bytes::copy_from_slice(&wire::peer::PEER_PROTOCOL.to_le_bytes()),
-        },
-        peer_events,
-    )
-    .await?;
-    let peers = Arc::new(peers);
     let (client_events, mut from_clients) = mpsc::channel(1024);
     let pins =
         genesis.gateways.iter().enumerate().flat_map(|(number, gateways)| {
             gateways.keys.iter().map(move |key| (*key, number as u64))
         });
-    let clients = ClientServer::start(
-        ClientServerConfig {
-            listen: client_listen,
-            key: link_key,
-            network_id: genesis.domain.network,
-            pins: Pins::new(pins),
-            sessions_max: SESSIONS_MAX,
-            frame_bytes_max: CLIENT_FRAME_BYTES_MAX,
-        },
-        client_events,
-    )
-    .await?;
+    let served = ClientServerConfig {
+        listen: config.client_listen,
+        key: config.link_key.clone(),
+        network_id: genesis.domain.network,
+        pins: Pins::new(pins),
+        sessions_max: SESSIONS_MAX,
+        frame_bytes_max: CLIENT_FRAME_BYTES_MAX,
+    };
+    let clients = serve_clients(served, client_events).await?;
     let clients = Arc::new(clients);
 
     // Threads.
-    let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(runs.clone()));
-    let checkers = Checkers::start(genesis.domain, Arc::clone(&old_ids), handle.clone(), {
-        let clients = Arc::clone(&clients);
-        move |session, frame| clients.send(session, frame)
-    })
-    .map_err(RunError::Thread)?;
-    let past =
-        Past { history: history_reader, domain: genesis.domain, old_ids: Arc::clone(&old_ids) };
+    let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(shelf.runs.clone()));
+    let (domain, shares) = (genesis.domain, node.shares());
+    let (checkers, mut threads) =
+        Checkers::start(domain, Arc::clone(&old_ids), handle.clone(), shares, {
+            let clients = Arc::clone(&clients);
+            move |session, frame| clients.send(session, frame)
+        })
+        .map_err(RunError::Thread)?;
+    let past = Past {
+        history: shelf.history.clone(),
+        domain: genesis.domain,
+        old_ids: Arc::clone(&old_ids),
+    };
     let sources = Arc::new(disk::Sources {
         past: past.clone(),
         log: log_reader,
-        runs,
-        vfs,
-        runs_dir: data.join("runs"),
+        shelf,
+        history_synced: history.synced_handle(),
+        vfs: storage.vfs,
+        runs_dir: storage.folders.runs,
     });
-    let reader = disk::Reader::start(sources, handle.clone(), Arc::clone(&clients))
-        .map_err(RunError::Thread)?;
-    let meters = metrics::Meters::new(log.meters(), history.meters(), Arc::clone(&peers), id);
+    let (scrubbed, scrubber) =
+        scrub::start(sources.log.clone(), sources.shelf.clone(), handle.clone())
+            .map_err(RunError::Thread)?;
+    let (reader, readers) =
+        disk::Reader::start(sources, handle.clone(), Arc::clone(&clients), Arc::clone(&peers))
+            .map_err(RunError::Thread)?;
+    threads.push(scrubber);
+    threads.extend(readers);
+    let server = reader.server();
+    let space = space::Space::of(&config.data);
+    let writers = [log.meters(), history.meters()];
+    let meters = metrics::Meters::new(
+        log.meters(),
+        history.meters(),
+        Arc::clone(&peers),
+        space.clone(),
+        scrubbed,
+        id,
+    );
     let performer = Performer {
         log,
         history,
@@ -225,31 +344,35 @@ pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Resu
         peers: Arc::clone(&peers),
         clients: Arc::clone(&clients),
         handle: handle.clone(),
-        broken: std::collections::HashMap::new(),
+        broken: HashMap::new(),
     };
-    let stopping = Arc::new(AtomicBool::new(false));
     let loop_thread =
-        run_loop::start(node, performer, queue, handle.clone(), Arc::clone(&stopping))
+        run_loop::start(*node, performer, queue, handle.clone(), Arc::clone(&stopping))
             .map_err(RunError::Thread)?;
 
     // Tasks that carry events to the threads.
     let (stop, stopped) = watch::channel(false);
+    let space_task = space.watch(config.data.clone(), writers, handle.clone());
     let from_peers_task = tokio::spawn({
         let (checkers, handle) = (checkers.clone(), handle.clone());
+        let from_peers = Arc::clone(&links.events);
         async move {
+            let mut from_peers = from_peers.lock().await;
             while let Some(event) = from_peers.recv().await {
-                on_peer_event(event, &checkers, &handle).await;
+                on_peer_event(event, &checkers, &handle, &server).await;
             }
         }
     });
     let from_clients_task = tokio::spawn({
         let (checkers, handle) = (checkers.clone(), handle.clone());
         async move {
+            let mut banks = HashMap::new();
             while let Some(event) = from_clients.recv().await {
-                on_client_event(event, &checkers, &handle).await;
+                on_client_event(event, &mut banks, &checkers, &handle).await;
             }
         }
     });
+    let http = config.http;
     let http_task = http::serve(
         http,
         http::Context {
@@ -264,29 +387,60 @@ pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Resu
     .map_err(|source| RunError::Http { address: http, source })?;
 
     // Until told to stop.
-    let reason = tokio::select! {
-        () = shutdown => None,
-        reason = fatal_reasons.recv() => reason,
+    let (reason, ended) = tokio::select! {
+        () = shutdown => (None, Ended::Stopped),
+        reason = fatal_reasons.recv() => (reason, Ended::Stopped),
+        Some(cause) = wishes.recv() => (None, Ended::Mend(cause)),
     };
     tracing::info!(node = id, "stopping");
-    if reason.is_none() {
+    if reason.is_none() && matches!(ended, Ended::Stopped) {
         let hand_over = Event::HandOver;
         let _ = handle.events.try_send(hand_over);
         tokio::time::sleep(crate::limits::HAND_OVER_WAIT).await;
     }
     let _ = stop.send(true);
-    http_task.abort();
-    from_peers_task.abort();
-    from_clients_task.abort();
     stopping.store(true, Ordering::Release);
+    for task in [http_task, from_peers_task, from_clients_task, space_task] {
+        task.abort();
+        // That it was aborted is no news.
+        let _ = task.await;
+    }
+    clients.close().await;
     // Dropping the performer, at the end of the loop thread, flushes the log and the history.
     let joined = tokio::task::spawn_blocking(move || loop_thread.join()).await;
     checkers.stop();
+    if matches!(ended, Ended::Mend(_)) {
+        // The next life needs the addresses and the files: nothing of this one may hold or write them.
+        drop(checkers);
+        let all =
+            tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(|t| t.join()));
+        if !matches!(all.await, Ok(Ok(()))) {
+            return Err(RunError::Fatal("a thread of the node broke".to_owned()));
+        }
+    }
     match (reason, joined) {
         (Some(reason), _) => Err(RunError::Fatal(reason)),
-        (None, Ok(Ok(()))) => Ok(()),
+        (None, Ok(Ok(()))) => Ok(ended),
         (None, _) => Err(RunError::Fatal("the loop thread ended early".to_owned())),
     }
+}
+
+/// Listens for gateways. The socket of the life before goes away by itself, a moment after that has ended.
+async fn serve_clients(
+    config: ClientServerConfig,
+    events: mpsc::Sender<ClientEvent>,
+) -> Result<ClientServer, LinkError> {
+    for _ in 0..LISTEN_ATTEMPTS {
+        match ClientServer::start(config.clone(), events.clone()).await {
+            Err(LinkError::Socket { source, .. })
+                if source.kind() == std::io::ErrorKind::AddrInUse =>
+            {
+                tokio::time::sleep(LISTEN_PAUSE).await;
+            }
+            started => return started,
+        }
+    }
+    ClientServer::start(config, events).await
 }
 
 /// Holds the data directory for this process alone, as long as the returned file is open.
@@ -301,59 +455,34 @@ fn lock(data: &std::path::Path) -> Result<std::fs::File, RunError> {
     }
 }
 
+/// The storage with its writing threads.
 struct Opened {
-    node: crate::node::Node,
     log: LogWriter,
-    log_reader: crate::store::wal::WalReader,
+    log_reader: WalReader,
     history: HistoryWriter,
-    history_reader: crate::store::history::HistoryReader,
-    runs: RunSets,
-    vfs: Arc<dyn Vfs>,
-    data: PathBuf,
+    shelf: Shelf,
+    storage: Rest,
 }
 
-fn open(
-    id: u64,
-    genesis: &wire::genesis::Genesis,
-    data: PathBuf,
-    handle: Loop,
-) -> Result<Opened, RunError> {
-    let vfs: Arc<dyn Vfs> = Arc::new(DiskVfs);
-    let options =
-        WalOptions { node_id: id, network_id: genesis.domain.network, ..WalOptions::default() };
-    let (wal, recovered) = Wal::open(Arc::clone(&vfs), &data.join("wal"), options)?;
-    if recovered.torn_bytes > 0 {
-        tracing::warn!(
-            bytes = recovered.torn_bytes,
-            "dropped an unfinished write at the end of the log"
-        );
-    }
-    let mut history =
-        History::open(Arc::clone(&vfs), &data.join("history"), HistoryOptions::default())?;
-    let runs_dir = data.join("runs");
-    let runs = RunSets::open(Arc::clone(&vfs), &runs_dir)?;
-    let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(runs.clone()));
+/// What is left of the storage.
+struct Rest {
+    vfs: Arc<dyn crate::store::vfs::Vfs>,
+    folders: crate::storage::Folders,
+}
+
+fn writers(storage: Storage, handle: &Loop) -> Result<Opened, RunError> {
+    let Storage { vfs, folders, wal, history, runs, snapshots, .. } = storage;
+    let shelf = Shelf { snapshots, runs, history: history.reader() };
     let log_reader = wal.reader();
-    let mut chance = [0; 24];
-    getrandom::fill(&mut chance).map_err(|error| RunError::Random(error.to_string()))?;
-    let word =
-        |at: usize| u64::from_le_bytes(chance[at..at + 8].try_into().expect("8 of 24 bytes"));
-    let start = Start {
-        id,
-        genesis,
-        recovered: &recovered,
-        log: &log_reader,
-        old_ids,
-        seed: word(0),
-        table_key: [word(8), word(16)],
-    };
-    let node = recover::start(&start, &mut history, |number, generation| {
-        write_generation(&vfs, &runs_dir, &runs, number, &generation)
-    })?;
-    let history_reader = history.reader();
     let on_history_error = {
         let handle = handle.clone();
-        move |error: HistoryError| handle.fail(format!("write the history: {error}"))
+        move |error: HistoryError| match error {
+            // It was there before, from a life in which more was committed, and is no longer sound.
+            HistoryError::Corrupt { height } => {
+                handle.mend(Cause::Damaged(Damage::History { height }));
+            }
+            error => handle.fail(format!("write the history: {error}")),
+        }
     };
     let history = HistoryWriter::start(
         history,
@@ -361,19 +490,24 @@ fn open(
         on_history_error,
     )
     .map_err(RunError::Thread)?;
-    let done = handle.clone();
+    let (done, failed) = (handle.clone(), handle.clone());
     let log = LogWriter::start(
         wal,
         LogWriterOptions { queue: LOG_OPS_MAX, ..LogWriterOptions::default() },
         move |op| done.log_is_durable(op),
         // A failed sync must never be retried: what the disk holds is unknown from here on.
-        move |error| handle.fail(format!("write the log: {error}")),
+        move |error| failed.fail(format!("write the log: {error}")),
     )
     .map_err(RunError::Thread)?;
-    Ok(Opened { node, log, log_reader, history, history_reader, runs, vfs, data })
+    Ok(Opened { log, log_reader, history, shelf, storage: Rest { vfs, folders } })
 }
 
-async fn on_peer_event(event: PeerEvent, checkers: &Checkers, handle: &Loop) {
+async fn on_peer_event(
+    event: PeerEvent,
+    checkers: &Checkers,
+    handle: &Loop,
+    server: &serve::Server,
+) {
     match event {
         PeerEvent::Connected { peer } => tracing::info!(peer, "peer connected"),
         PeerEvent::Disconnected { peer } => {
@@ -382,34 +516,46 @@ async fn on_peer_event(event: PeerEvent, checkers: &Checkers, handle: &Loop) {
         }
         PeerEvent::Frame { peer, frame } => {
             let payload = frame.payload;
-            let unchecked = match frame.kind {
-                KIND_RAFT => Unchecked::Control { peer, payload },
-                KIND_RAFT_APPEND => Unchecked::Append { peer, payload },
-                kind => Unchecked::Peer { peer, kind, payload },
-            };
-            checkers.push(unchecked).await;
+            match frame.kind {
+                KIND_RAFT => checkers.push_control(peer, payload).await,
+                KIND_RAFT_APPEND => checkers.push(Unchecked::Append { peer, payload }).await,
+                KIND_FETCH => server.serve(peer, payload),
+                // An answer to a question of a life before this one.
+                KIND_PIECE => {}
+                kind => checkers.push(Unchecked::Peer { peer, kind, payload }).await,
+            }
         }
     }
 }
 
-async fn on_client_event(event: ClientEvent, checkers: &Checkers, handle: &Loop) {
+/// `banks`: whose each open session is.
+async fn on_client_event(
+    event: ClientEvent,
+    banks: &mut HashMap<SessionId, ParticipantNumber>,
+    checkers: &Checkers,
+    handle: &Loop,
+) {
     match event {
         ClientEvent::Opened { session, name, .. } => {
             tracing::info!(session, participant = name, "session opened");
-            let participant = ledger::ParticipantNumber(name as u32);
+            let participant = ParticipantNumber(name as u32);
+            banks.insert(session, participant);
             deliver(handle, Event::SessionOpened { session, participant }).await;
         }
         ClientEvent::Closed { session } => {
             tracing::info!(session, "session closed");
+            banks.remove(&session);
             deliver(handle, Event::SessionClosed { session }).await;
         }
-        ClientEvent::Frame { session, frame } if frame.kind == KIND_SUBMIT => {
-            checkers.push(Unchecked::Submission { session, payload: frame.payload }).await;
-        }
-        ClientEvent::Frame { session, frame } => {
-            checkers
-                .push(Unchecked::Request { session, kind: frame.kind, payload: frame.payload })
-                .await;
+        ClientEvent::Frame { session, frame, credit } => {
+            let (kind, payload) = (frame.kind, frame.payload);
+            let unchecked = match banks.get(&session) {
+                Some(bank) if kind == KIND_SUBMIT => {
+                    Unchecked::Submission { session, bank: *bank, payload, credit }
+                }
+                _ => Unchecked::Request { session, kind, payload, credit },
+            };
+            checkers.push(unchecked).await;
         }
     }
 }

@@ -240,8 +240,10 @@ impl Subscribers {
         let in_memory = match self.recent.front() {
             // The block of the cursor itself may still hold commands that were not seen.
             Some(oldest) => oldest.height.0 <= known.told.height.max(1),
-            // Only before the first block is there nothing to remember.
-            None => true,
+            // Nothing was applied since the start, which may have been from a snapshot.
+            None => {
+                at.height == 0 || known.told >= Cursor { height: at.height, commands: u32::MAX }
+            }
         };
         if !in_memory {
             known.mode = Mode::Searching;
@@ -340,5 +342,28 @@ impl AppliedBlock {
             .zip(&self.submissions)
             .map(|(prepared, applied)| (&prepared.submission, &applied.outcomes[..]));
         deliver::commands(self.height.0, self.time, self.first_leaf, pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After a start from a snapshot memory holds no block, but there are some on disk.
+    #[test]
+    fn a_subscriber_hears_of_blocks_before_a_snapshot_from_the_history() {
+        let owners: Owners = Arc::new(Vec::new());
+        let heard = |height: u64, after: Cursor| {
+            let mut subscribers = Subscribers::default();
+            subscribers.open(1, ParticipantNumber(0));
+            subscribers.subscribe(1, after);
+            let mut effects = Effects::default();
+            subscribers.on_tick(&Place { tick: 1, height, owners: &owners }, &mut effects);
+            effects.scans.len()
+        };
+        assert_eq!(heard(9, Cursor::default()), 1);
+        assert_eq!(heard(9, Cursor { height: 9, commands: 3 }), 1);
+        assert_eq!(heard(9, Cursor { height: 9, commands: u32::MAX }), 0);
+        assert_eq!(heard(0, Cursor::default()), 0);
     }
 }

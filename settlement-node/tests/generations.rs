@@ -1,5 +1,6 @@
 //! An id is answered once, for ever: also after its generation has left memory for a run on disk,
-//! and after the whole log was replayed over the runs that an earlier life has written.
+//! and after the whole log was replayed over the runs that an earlier life has written, be they one
+//! a generation or merged with later ones.
 #![allow(clippy::unwrap_used)]
 
 use std::{path::Path, sync::Arc};
@@ -15,7 +16,7 @@ use settlement_node::{
     old_ids::{OldIdsOnDisk, write_generation},
     prepare::PreparedBlock,
     store::{
-        runs::RunSets,
+        runs::{RunRange, RunSets, merge_due, write_run},
         vfs::{MemVfs, Vfs},
     },
 };
@@ -140,12 +141,41 @@ fn an_id_is_answered_once_across_generations_and_replays() {
     first.chain.ledger().check_invariants().unwrap();
 
     // Another life replays the log from the start, over the runs that are on disk already.
-    let mut second = Life::begin(&vfs, &genesis, [3, 4]);
-    assert_eq!(second.runs.version(), 2);
-    for block in &blocks {
-        last_outcomes = second.apply(&genesis, block);
+    replay(&vfs, &genesis, &blocks, &first, &expected);
+
+    // And one more, over one run that also holds ids of the third generation, which are in blocks
+    // that are still to be replayed when the first generation leaves memory.
+    let ledger = first.chain.ledger();
+    let third = (2 << 20..BATCHES * BATCH).map(|number| {
+        let id = transfer(number, 1).id().unwrap();
+        ledger.lookup(&id).unwrap().to_row(&id)
+    });
+    let third: Vec<_> = third.collect();
+    assert!(third.len() > 30_000);
+    for (number, rows) in [(2, third), (3, Vec::new())] {
+        first.runs.publish(write_run(Arc::clone(&vfs), Path::new("/runs"), number, rows).unwrap());
+    }
+    assert!(merge_due(&*vfs, Path::new("/runs"), &first.runs).unwrap());
+    let merged = RunRange::new(0, 4).unwrap();
+    assert_eq!(first.runs.current().runs().len(), 1);
+    assert!(first.runs.current().run(&merged).is_some());
+    replay(&vfs, &genesis, &blocks, &first, &expected);
+}
+
+fn replay(
+    vfs: &Arc<dyn Vfs>,
+    genesis: &Genesis,
+    blocks: &[Bytes],
+    first: &Life,
+    expected: &[(Answer, bool)],
+) {
+    let mut again = Life::begin(vfs, genesis, [3, 4]);
+    assert_eq!(again.runs.version(), first.runs.version());
+    let mut last_outcomes = Vec::new();
+    for block in blocks {
+        last_outcomes = again.apply(genesis, block);
     }
     assert_eq!(last_outcomes, expected);
-    assert_eq!(second.chain.state_root(), first.chain.state_root());
-    assert_eq!(second.chain.log_root(), first.chain.log_root());
+    assert_eq!(again.chain.state_root(), first.chain.state_root());
+    assert_eq!(again.chain.log_root(), first.chain.log_root());
 }

@@ -2,47 +2,49 @@
 //!
 //! Raft appends keep their order, because each peer has one thread that reads them; a reordered append
 //! would be refused and sent again. Other Raft messages have a thread of their own, so that no work
-//! on blocks can delay what keeps a leader a leader. Submissions and questions have no order and go
-//! to whoever is free.
+//! on blocks can delay what keeps a leader a leader. Submissions and questions go to whoever is free,
+//! see [`Work`].
 
-use std::{io, sync::Arc, thread};
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use ledger::Digest;
 use link::{OutFrame, SendResult, SessionId};
 use wire::{
-    batch::Domain,
+    batch::{Domain, RawSubmission},
     client::{self, Cursor, NotTaken, NotTakenReason, Query},
     peer::{ForwardRefusal, ForwardRefused, KIND_FORWARD, KIND_FORWARD_REFUSED},
 };
 
-use super::Loop;
+use super::{
+    Loop,
+    work::{THREADS, Task, Unchecked, Work},
+};
 use crate::{
     event::Event,
-    limits::UNCHECKED_FRAMES_MAX,
+    limits::{BUSY_RETRY_MS, UNCHECKED_FRAMES_MAX},
     peer_message::{self, CheckError, RecentBlocks},
-    prepare::{OldIdSource, PrepareError, PreparedSubmission},
+    prepare::{Admitted, OldIdSource, PrepareError, PreparedSubmission},
+    shares::Shares,
 };
 
-/// A frame as it came from the link.
-pub(super) enum Unchecked {
-    Control { peer: u64, payload: Bytes },
-    Append { peer: u64, payload: Bytes },
-    Peer { peer: u64, kind: u8, payload: Bytes },
-    Submission { session: SessionId, payload: Bytes },
-    Request { session: SessionId, kind: u8, payload: Bytes },
-    Stop,
+/// A Raft message without blocks.
+struct Control {
+    peer: u64,
+    payload: Bytes,
 }
-
-const THREADS: usize = 2;
 
 /// The threads' queues.
 #[derive(Clone)]
 pub(super) struct Checkers {
-    control: Sender<Unchecked>,
-    ordered: Vec<Sender<Unchecked>>,
-    free: Sender<Unchecked>,
+    /// Closed to end its thread.
+    control: Sender<Control>,
+    work: Arc<Work>,
 }
 
 struct Checker {
@@ -51,6 +53,8 @@ struct Checker {
     handle: Loop,
     reply: Arc<dyn Fn(SessionId, OutFrame) -> SendResult + Send + Sync>,
     recent: RecentBlocks,
+    admitted: Arc<Admitted>,
+    shares: Arc<Shares>,
 }
 
 impl Checkers {
@@ -58,84 +62,100 @@ impl Checkers {
         domain: Domain,
         old_ids: Arc<dyn OldIdSource>,
         handle: Loop,
+        shares: Arc<Shares>,
         reply: impl Fn(SessionId, OutFrame) -> SendResult + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let reply: Arc<dyn Fn(SessionId, OutFrame) -> SendResult + Send + Sync> = Arc::new(reply);
-        let (free, free_queue) = bounded(UNCHECKED_FRAMES_MAX);
+        let work = Arc::new(Work::new(Arc::clone(&shares)));
+        let admitted = Arc::new(Admitted::default());
         let checker = || Checker {
             domain,
             old_ids: Arc::clone(&old_ids),
             handle: handle.clone(),
             reply: Arc::clone(&reply),
-            recent: RecentBlocks::default(),
+            recent: RecentBlocks::new(Arc::clone(&admitted)),
+            admitted: Arc::clone(&admitted),
+            shares: Arc::clone(&shares),
         };
-        let (control, control_queue) = bounded(UNCHECKED_FRAMES_MAX);
+        let (control, control_queue) = bounded::<Control>(UNCHECKED_FRAMES_MAX);
         let control_checker = checker();
-        thread::Builder::new()
+        let controls = thread::Builder::new()
             .name("checker-control".to_owned())
-            .spawn(move || control_checker.turn(&control_queue, &crossbeam_channel::never()))?;
-        let mut ordered = Vec::with_capacity(THREADS);
+            .spawn(move || control_checker.controls(&control_queue))?;
+        let mut threads = vec![controls];
         for number in 0..THREADS {
-            let (sender, queue) = bounded(UNCHECKED_FRAMES_MAX);
-            ordered.push(sender);
-            let checker = checker();
-            let free_queue = free_queue.clone();
-            thread::Builder::new()
+            let (checker, work) = (checker(), Arc::clone(&work));
+            let thread = thread::Builder::new()
                 .name(format!("checker-{number}"))
-                .spawn(move || checker.turn(&queue, &free_queue))?;
+                .spawn(move || checker.turn(&work, number))?;
+            threads.push(thread);
         }
-        Ok(Self { control, ordered, free })
+        Ok((Self { control, work }, threads))
     }
 
-    /// Waits for room in a queue without blocking the runtime: a slow node slows its peers down.
-    pub(super) async fn push(&self, unchecked: Unchecked) {
-        let queue = match &unchecked {
-            Unchecked::Control { .. } => &self.control,
-            Unchecked::Append { peer, .. } => &self.ordered[*peer as usize % self.ordered.len()],
-            Unchecked::Peer { .. }
-            | Unchecked::Submission { .. }
-            | Unchecked::Request { .. }
-            | Unchecked::Stop => &self.free,
-        };
-        let mut unchecked = unchecked;
-        while let Err(error) = queue.try_send(unchecked) {
+    /// Waits for room in the queue without blocking the runtime: a slow node slows its peers down.
+    pub(super) async fn push_control(&self, peer: u64, payload: Bytes) {
+        let mut control = Control { peer, payload };
+        while let Err(error) = self.control.try_send(control) {
             let crossbeam_channel::TrySendError::Full(back) = error else { return };
-            unchecked = back;
+            control = back;
             tokio::time::sleep(std::time::Duration::from_micros(500)).await;
         }
     }
 
+    /// Puts a frame in line.
+    pub(super) async fn push(&self, unchecked: Unchecked) {
+        self.work.push(unchecked).await;
+    }
+
+    /// Ends the threads; that of the Raft messages ends with the last handle.
     pub(super) fn stop(&self) {
-        for queue in self.ordered.iter().chain([&self.control]) {
-            // A full queue belongs to a thread that ends with the process.
-            let _ = queue.try_send(Unchecked::Stop);
-        }
+        self.work.stop();
     }
 }
 
 impl Checker {
-    fn turn(mut self, ordered: &Receiver<Unchecked>, free: &Receiver<Unchecked>) {
+    fn controls(mut self, queue: &Receiver<Control>) {
+        for control in queue {
+            self.raft(control.peer, control.payload);
+        }
+    }
+
+    fn turn(mut self, work: &Work, number: usize) {
         loop {
-            let received = select! {
-                recv(ordered) -> received => received,
-                recv(free) -> received => received,
-            };
-            match received {
-                Ok(Unchecked::Stop) | Err(_) => return,
-                Ok(unchecked) => self.check(unchecked),
+            match work.take(number) {
+                Task::Check(unchecked) => self.check(unchecked),
+                Task::Shed(unchecked) => self.shed(unchecked),
+                Task::Stop => return,
             }
         }
     }
 
     fn check(&mut self, unchecked: Unchecked) {
         match unchecked {
-            Unchecked::Control { peer, payload } | Unchecked::Append { peer, payload } => {
-                self.raft(peer, payload);
-            }
+            Unchecked::Append { peer, payload } => self.raft(peer, payload),
             Unchecked::Peer { peer, kind, payload } => self.peer(peer, kind, payload),
-            Unchecked::Submission { session, payload } => self.submission(session, payload),
-            Unchecked::Request { session, kind, payload } => self.request(session, kind, payload),
-            Unchecked::Stop => {}
+            // The credit goes back to the session when its frame has been dealt with.
+            Unchecked::Submission { session, payload, credit, .. } => {
+                self.submission(session, payload);
+                drop(credit);
+            }
+            Unchecked::Request { session, kind, payload, credit } => {
+                self.request(session, kind, payload);
+                drop(credit);
+            }
+        }
+    }
+
+    /// Answers "busy" without a look at the signatures.
+    fn shed(&self, unchecked: Unchecked) {
+        let Unchecked::Submission { session, payload, .. } = unchecked else { return };
+        match RawSubmission::decode(payload) {
+            Ok(raw) => {
+                let reason = NotTakenReason::Busy { retry_after_ms: BUSY_RETRY_MS };
+                self.not_taken(session, NotTaken { batch: raw.batch.digest(), reason });
+            }
+            Err(error) => self.invalid(session, error.to_string()),
         }
     }
 
@@ -145,7 +165,9 @@ impl Checker {
         let event = match checked {
             Ok((message, blocks)) => Event::Peer { message, blocks },
             Err(CheckError::Misbehaved(what)) => Event::PeerMisbehaved { peer, what },
-            Err(error @ CheckError::OldIds(_)) => return self.handle.fail(error.to_string()),
+            Err(CheckError::OldIds(error)) => {
+                return self.handle.fail_reading("look up old ids", &error);
+            }
         };
         self.handle.send(event);
     }
@@ -154,9 +176,12 @@ impl Checker {
         let event = match kind {
             KIND_FORWARD => {
                 match PreparedSubmission::check(payload, &self.domain, &*self.old_ids) {
-                    Ok(prepared) => Event::Forwarded { peer, prepared },
+                    Ok(prepared) => {
+                        self.shares.sent(prepared.submission.bytes().len());
+                        Event::Forwarded { peer, prepared }
+                    }
                     Err(PrepareError::OldIds(error)) => {
-                        return self.handle.fail(format!("look up old ids: {error}"));
+                        return self.handle.fail_reading("look up old ids", &error);
                     }
                     Err(error) => {
                         let what = format!("forwarded a bad submission: {error}");
@@ -179,9 +204,13 @@ impl Checker {
 
     fn submission(&self, session: SessionId, payload: Bytes) {
         match PreparedSubmission::check(payload, &self.domain, &*self.old_ids) {
-            Ok(prepared) => self.handle.send(Event::Submit { session, prepared }),
+            Ok(prepared) => {
+                self.admitted.keep(&prepared.submission);
+                self.shares.sent(prepared.submission.bytes().len());
+                self.handle.send(Event::Submit { session, prepared });
+            }
             Err(PrepareError::OldIds(error)) => {
-                self.handle.fail(format!("look up old ids: {error}"));
+                self.handle.fail_reading("look up old ids", &error);
             }
             Err(error) => self.invalid(session, error.to_string()),
         }
@@ -207,7 +236,11 @@ impl Checker {
 
     fn invalid(&self, session: SessionId, text: String) {
         tracing::warn!(session, text, "refused a frame of a session");
-        let message = NotTaken { batch: Digest([0; 32]), reason: NotTakenReason::Invalid { text } };
+        let reason = NotTakenReason::Invalid { text };
+        self.not_taken(session, NotTaken { batch: Digest([0; 32]), reason });
+    }
+
+    fn not_taken(&self, session: SessionId, message: NotTaken) {
         let frame = OutFrame::new(client::KIND_NOT_TAKEN, client::FRAME_VERSION, message.encode());
         // A session that is gone or does not read needs no answer.
         let _ = (self.reply)(session, frame);

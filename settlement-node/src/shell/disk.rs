@@ -1,28 +1,50 @@
 //! The threads that read the disk for the loop, so that the loop never waits for it.
 
-use std::{io, path::PathBuf, sync::Arc, thread};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use ledger::{Generation, IdEntry, TransferId};
-use link::{ClientServer, OutFrame, SendResult};
+use link::{ClientServer, OutFrame, PeerLinks, SendResult};
 use wire::client::{self, QueryAnswer};
 
-use super::Loop;
+use super::{Cause, Loop, serve::Server};
 use crate::{
+    checkpoint::ChainCheckpoint,
     event::{Event, Find, Scan, Scanned},
     forms,
     limits::{READS_MAX, RUNS_WAITING_MAX, SCAN_BYTES_MAX},
     old_ids::write_generation,
-    past::Past,
-    store::{runs::RunSets, vfs::Vfs, wal::WalReader},
+    past::{Past, PastError},
+    serve::Shelf,
+    storage::Damage,
+    store::{
+        runs::{RunError, merge_due},
+        snapshots::SnapshotError,
+        vfs::Vfs,
+        wal::{ReadError, WalReader},
+    },
     subscribers::frames,
 };
+
+/// How often the thread that writes snapshots looks whether the history is durable.
+const HISTORY_POLL: Duration = Duration::from_millis(10);
 
 /// Where to read from.
 pub(super) struct Sources {
     pub(super) past: Past,
     pub(super) log: WalReader,
-    pub(super) runs: RunSets,
+    pub(super) shelf: Shelf,
+    /// Height below which the history is durable.
+    pub(super) history_synced: Arc<AtomicU64>,
     pub(super) vfs: Arc<dyn Vfs>,
     pub(super) runs_dir: PathBuf,
 }
@@ -37,14 +59,18 @@ pub(super) struct Reader {
     bulk: Sender<Bulk>,
     runs: Sender<(u64, Arc<Generation>)>,
     finds: Sender<Find>,
+    snapshots: Sender<ChainCheckpoint>,
+    server: Server,
 }
 
 impl Reader {
+    /// Starts the threads; they end when this and all its servers are dropped.
     pub(super) fn start(
         sources: Arc<Sources>,
         handle: Loop,
         clients: Arc<ClientServer>,
-    ) -> io::Result<Self> {
+        peers: Arc<PeerLinks>,
+    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let (bulk, bulk_queue) = bounded(READS_MAX);
         let (finds, find_queue) = bounded(READS_MAX);
         let (runs, run_queue) = bounded::<(u64, Arc<Generation>)>(RUNS_WAITING_MAX);
@@ -54,19 +80,59 @@ impl Reader {
             handle: handle.clone(),
             clients: Arc::clone(&worker.clients),
         };
+        let snapshotter = Worker {
+            sources: Arc::clone(&sources),
+            handle: handle.clone(),
+            clients: Arc::clone(&worker.clients),
+        };
+        let merger = Worker {
+            sources: Arc::clone(&sources),
+            handle: handle.clone(),
+            clients: Arc::clone(&worker.clients),
+        };
+        let shelf = sources.shelf.clone();
         let writer = Worker { sources, handle, clients: Arc::clone(&worker.clients) };
-        thread::Builder::new().name("disk-runs".to_owned()).spawn(move || {
-            for (number, generation) in &run_queue {
+        // Merging the largest runs takes minutes, for which generations cannot wait to be written.
+        let (merge, merges) = bounded(1);
+        let run_writer = thread::Builder::new().name("disk-runs".to_owned()).spawn(move || {
+            loop {
+                // When the queue is full, the merger looks for work anyway.
+                let _ = merge.try_send(());
+                let Ok((number, generation)) = run_queue.recv() else { return };
                 writer.write(number, &generation);
             }
         })?;
-        thread::Builder::new()
+        let run_merger = thread::Builder::new().name("disk-merge".to_owned()).spawn(move || {
+            while merges.recv().is_ok() {
+                merger.merge(&merges);
+            }
+        })?;
+        let bulk_reader = thread::Builder::new()
             .name("disk-bulk".to_owned())
             .spawn(move || worker.bulk(&bulk_queue))?;
-        thread::Builder::new()
+        let find_reader = thread::Builder::new()
             .name("disk-find".to_owned())
             .spawn(move || finder.finds(&find_queue))?;
-        Ok(Self { bulk, runs, finds })
+        let (snapshots, snapshot_queue) = bounded(1);
+        let snapshot_writer = thread::Builder::new()
+            .name("disk-snapshots".to_owned())
+            .spawn(move || snapshotter.snapshots(&snapshot_queue))?;
+        let (server, giver) = Server::start(shelf, peers)?;
+        let threads =
+            vec![run_writer, run_merger, bulk_reader, find_reader, snapshot_writer, giver];
+        Ok((Self { bulk, runs, finds, snapshots, server }, threads))
+    }
+
+    /// The thread that answers peers.
+    pub(super) fn server(&self) -> Server {
+        self.server.clone()
+    }
+
+    pub(super) fn write_snapshot(&self, checkpoint: ChainCheckpoint, handle: &Loop) {
+        // The loop has one under way at the most.
+        if self.snapshots.try_send(checkpoint).is_err() {
+            let _ = handle.events.try_send(Event::SnapshotFailed);
+        }
     }
 
     pub(super) fn write_run(&self, number: u64, generation: Arc<Generation>, handle: &Loop) {
@@ -117,8 +183,9 @@ impl Worker {
     fn finds(&self, queue: &Receiver<Find>) {
         for find in queue {
             let found = self.sources.past.find(&find).unwrap_or_else(|error| {
-                tracing::warn!(transfer = %find.id, error, "could not look a transfer up");
-                QueryAnswer::Failed(error)
+                tracing::warn!(transfer = %find.id, %error, "could not look a transfer up");
+                self.mend_if_damaged(error.damage());
+                QueryAnswer::Failed(error.to_string())
             });
             answer(&self.clients, &find, &found);
         }
@@ -126,9 +193,80 @@ impl Worker {
 
     fn write(&self, number: u64, generation: &Generation) {
         let sources = &self.sources;
-        match write_generation(&sources.vfs, &sources.runs_dir, &sources.runs, number, generation) {
+        match write_generation(
+            &sources.vfs,
+            &sources.runs_dir,
+            &sources.shelf.runs,
+            number,
+            generation,
+        ) {
             Ok(()) => self.handle.send(Event::RunWritten { generation: number }),
             Err(error) => self.handle.fail(format!("write generation {number} of ids: {error}")),
+        }
+    }
+
+    fn snapshots(&self, queue: &Receiver<ChainCheckpoint>) {
+        for checkpoint in queue {
+            let started = Instant::now();
+            let place = checkpoint.place;
+            match self.snapshot(checkpoint) {
+                Ok(true) => {
+                    let ms = started.elapsed().as_millis();
+                    tracing::info!(index = place.index, height = place.height, ms, "snapshot");
+                    self.handle.send(Event::SnapshotWritten { place });
+                }
+                Ok(false) => return,
+                Err(error) => {
+                    // The log is kept until there is one, so nothing is lost meanwhile.
+                    tracing::error!(%error, "could not write a snapshot of the state");
+                    self.handle.send(Event::SnapshotFailed);
+                }
+            }
+        }
+    }
+
+    /// Merges runs as long as there are some to be merged and the node runs.
+    fn merge(&self, asked: &Receiver<()>) {
+        let sources = &self.sources;
+        while asked.try_recv() != Err(TryRecvError::Disconnected) {
+            match merge_due(&*sources.vfs, &sources.runs_dir, &sources.shelf.runs) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error @ RunError::SyncFailed(_)) => {
+                    return self.handle.fail(format!("merge runs of ids: {error}"));
+                }
+                // The runs are as good as before; it is tried again after the next one.
+                Err(error) => return tracing::error!(%error, "could not merge runs of ids"),
+            }
+        }
+    }
+
+    /// Writes a snapshot once the blocks below it are durable: with it the log that could bring them
+    /// back goes away. Returns whether it did; the node may be stopping instead.
+    fn snapshot(&self, checkpoint: ChainCheckpoint) -> Result<bool, SnapshotError> {
+        while self.sources.history_synced.load(Ordering::Acquire) <= checkpoint.place.height {
+            if self.handle.is_stopping() {
+                return Ok(false);
+            }
+            thread::sleep(HISTORY_POLL);
+        }
+        let head = checkpoint.head();
+        let snapshots = &self.sources.shelf.snapshots;
+        let written = snapshots.write(checkpoint.place, &head, |sink| {
+            checkpoint.body(&mut |bytes| match self.handle.is_stopping() {
+                true => Err(io::Error::other("the node is stopping")),
+                false => sink(bytes),
+            })
+        });
+        match written {
+            Err(SnapshotError::Io(_)) if self.handle.is_stopping() => Ok(false),
+            written => written.map(|()| true),
+        }
+    }
+
+    fn mend_if_damaged(&self, damage: Option<Damage>) {
+        if let Some(damage) = damage {
+            self.handle.mend(Cause::Damaged(damage));
         }
     }
 
@@ -137,6 +275,8 @@ impl Worker {
             Ok(entries) => Some(entries.into_iter().map(forms::order_entry).collect()),
             Err(error) => {
                 tracing::warn!(low = fetch.low, %error, "could not read the log for a follower");
+                let damaged = matches!(error, ReadError::Corrupt { .. });
+                self.mend_if_damaged(damaged.then_some(Damage::Log));
                 None
             }
         };
@@ -149,7 +289,8 @@ impl Worker {
         let (items, reached) = match found {
             Ok(found) => found,
             Err(error) => {
-                tracing::error!(session, error, "could not search the history");
+                tracing::error!(session, %error, "could not search the history");
+                self.mend_if_damaged(error.damage());
                 return self.clients.close_session(session, "the history cannot be read");
             }
         };
@@ -213,7 +354,7 @@ impl Lookup {
         id: &TransferId,
         entry: Option<IdEntry>,
         name: impl Fn(ledger::AccountNumber) -> String,
-    ) -> Result<Option<TransferView>, String> {
+    ) -> Result<Option<TransferView>, PastError> {
         let Some(entry) = self.past.entry(id, entry)? else { return Ok(None) };
         let past = self.past.block_of_leaf(entry.leaf)?;
         let (height, time) = past.as_ref().map_or((0, 0), |past| (past.height, past.time.0));

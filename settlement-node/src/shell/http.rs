@@ -20,7 +20,11 @@ use tokio::{net::TcpListener, sync::oneshot, sync::watch, task::JoinHandle};
 use wire::genesis::{Genesis, hex};
 
 use super::{Loop, disk::Lookup, metrics::Meters, page};
-use crate::{event::Event, node::Node, view};
+use crate::{
+    event::{Event, Room},
+    node::Node,
+    view,
+};
 
 /// How long a look at the node may take before it counts as not answering.
 const LOOK_WAIT: Duration = Duration::from_secs(2);
@@ -80,6 +84,12 @@ pub(super) struct StatusView {
     pub(super) blocks_proposed: u64,
     /// Since this process started: submissions taken from own sessions.
     pub(super) submissions: u64,
+    /// Whether this node's log has lost entries and is not whole again: it does not vote then.
+    pub(super) recovering: bool,
+    /// Log index of the newest snapshot of the state; 0 before the first.
+    pub(super) snapshot_index: u64,
+    /// Bytes of log applied since that snapshot.
+    pub(super) bytes_since_snapshot: u64,
     pub(super) conserved: bool,
     pub(super) peers: Vec<PeerView>,
 }
@@ -100,8 +110,9 @@ pub(super) async fn serve(
         .route("/v1/balances", get(balances))
         .route("/v1/transfers/{uetr}", get(transfer))
         .with_state(context.clone());
-    tokio::spawn(sample(context.clone()));
+    let sampling = sample(context, stopped.clone());
     Ok(tokio::spawn(async move {
+        tokio::spawn(sampling);
         let stop = async move {
             // An error means that the sender is gone, which is a stop too.
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -112,11 +123,53 @@ pub(super) async fn serve(
     }))
 }
 
-/// Notes once a second how much was settled, for the rate.
-async fn sample(context: Context) {
+/// What can be said before the node lives: alive, not ready, and why. Without an address to listen on
+/// nothing is said; the next attempt is that of the living node.
+pub(super) async fn serve_mending(
+    address: SocketAddr,
+    said: Arc<std::sync::Mutex<String>>,
+    mut stopped: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let text = move || said.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let on_page = text.clone();
+    let ready = move || async move {
+        let body = serde_json::json!({ "ready": false, "mending": text() });
+        (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+    };
+    let router = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/", get(move || async move { format!("mending: {}\n", on_page()) }))
+        .route(
+            "/metrics",
+            get(|| async {
+                "# HELP corridor_mending Whether the node fetches from others what it lacks.\n\
+                 # TYPE corridor_mending gauge\ncorridor_mending 1\n"
+            }),
+        );
+    tokio::spawn(async move {
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                // Connections that stay open must not go on hearing of this phase after it.
+                let stop = async move {
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                };
+                let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
+                if let Err(error) = served {
+                    tracing::error!(%error, "status page stopped");
+                }
+            }
+            Err(error) => tracing::warn!(%address, %error, "no status page while mending"),
+        }
+    })
+}
+
+/// Notes once a second how much was settled, for the rate, until this life of the node ends.
+async fn sample(context: Context, stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    loop {
+    // Without a sender it has ended, too.
+    while stopped.has_changed().is_ok() && !*stopped.borrow() {
         every.tick().await;
         match look(&context.handle, |node| node.chain().settled()).await {
             Ok(settled) => context.meters.sample(settled),
@@ -152,6 +205,7 @@ async fn status_view(context: &Context) -> Result<StatusView, StatusCode> {
         let (open, waiting, sessions) = node.load();
         let chain = node.chain();
         let counters = node.counters();
+        let (snapshots, bytes_since_snapshot) = node.snapshots();
         let bic_of = |id: u64| {
             let known = genesis.nodes.iter().find(|known| known.id == id);
             known.map_or_else(String::new, |known| known.bic.to_string())
@@ -187,6 +241,9 @@ async fn status_view(context: &Context) -> Result<StatusView, StatusCode> {
             peer_misbehaviour: counters.peer_misbehaviour,
             blocks_proposed: counters.blocks_proposed,
             submissions: counters.submissions,
+            recovering: order.recovering,
+            snapshot_index: snapshots.last().map_or(0, |place| place.index),
+            bytes_since_snapshot,
             conserved: view::asset_balances(chain).iter().all(|asset| asset.conserved),
             peers: links
                 .iter()
@@ -239,16 +296,21 @@ async fn healthz(State(context): State<Context>) -> (StatusCode, &'static str) {
     }
 }
 
-/// Ready: there is a leader, and everything known to be committed is applied.
+/// Ready: there is a leader, everything known to be committed is applied, and the disk has room.
 async fn readyz(State(context): State<Context>) -> (StatusCode, String) {
     let seen = look(&context.handle, |node| {
-        (node.leader(), node.order_status().commit, node.chain().log_index())
+        (node.leader(), node.order_status().commit, node.chain().log_index(), node.room())
     })
     .await;
     match seen {
         Err(code) => (code, "the loop does not answer\n".to_owned()),
-        Ok((None, _, _)) => (StatusCode::SERVICE_UNAVAILABLE, "no leader is known\n".to_owned()),
-        Ok((_, commit, applied)) if applied < commit => {
+        Ok((.., Room::Low | Room::Nothing)) => {
+            let free = context.meters.disk_free_bytes();
+            let text = format!("disk nearly full: {free} bytes are free, new work is refused\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+        Ok((None, ..)) => (StatusCode::SERVICE_UNAVAILABLE, "no leader is known\n".to_owned()),
+        Ok((_, commit, applied, _)) if applied < commit => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("applied {applied} of {commit} entries\n"))
         }
         Ok(_) => (StatusCode::OK, "ready\n".to_owned()),
@@ -281,6 +343,11 @@ async fn transfer(
         Ok(Some(view)) => Json(view).into_response(),
         Ok(None) => (StatusCode::NOT_FOUND, "no transfer with this UETR was ever answered\n")
             .into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
+        Err(error) => {
+            if let Some(damage) = error.damage() {
+                context.handle.mend(super::Cause::Damaged(damage));
+            }
+            (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
+        }
     })
 }

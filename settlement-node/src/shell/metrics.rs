@@ -11,7 +11,7 @@ use std::{
 use link::{PeerLinks, PeerStats};
 use prometheus::{Encoder, GaugeVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use super::http::StatusView;
+use super::{http::StatusView, scrub::Scrubbed, space::Space};
 use crate::store::meters::{BUCKET_BOUNDS_US, DurationMeter, WriterMeters};
 
 /// Over how long "per second" is averaged.
@@ -22,6 +22,8 @@ pub(super) struct Meters {
     log: Arc<WriterMeters>,
     history: Arc<WriterMeters>,
     peers: Arc<PeerLinks>,
+    space: Space,
+    scrubbed: Arc<Scrubbed>,
     node: u64,
     /// Samples of the settled counter, oldest first.
     settled: Mutex<VecDeque<(Instant, u64)>>,
@@ -32,14 +34,21 @@ impl Meters {
         log: Arc<WriterMeters>,
         history: Arc<WriterMeters>,
         peers: Arc<PeerLinks>,
+        space: Space,
+        scrubbed: Arc<Scrubbed>,
         node: u64,
     ) -> Self {
-        Self { log, history, peers, node, settled: Mutex::new(VecDeque::new()) }
+        Self { log, history, peers, space, scrubbed, node, settled: Mutex::new(VecDeque::new()) }
     }
 
     /// The links to the other nodes.
     pub(super) fn links(&self) -> Vec<PeerStats> {
         self.peers.stats()
+    }
+
+    /// Bytes that may still be written to the disk of the data folder.
+    pub(super) fn disk_free_bytes(&self) -> u64 {
+        self.space.free_bytes()
     }
 
     /// Notes the settled counter; called about once a second.
@@ -73,6 +82,19 @@ impl Meters {
             counter.inc_by(value);
             registry.register(Box::new(counter))
         };
+        set(
+            "corridor_disk_free_bytes",
+            "Free bytes on the disk of the data folder",
+            self.disk_free_bytes(),
+        )?;
+        for (name, help, value) in [
+            ("bytes", "Bytes that the scrubber has read", &self.scrubbed.bytes),
+            ("passes", "Times that it has read everything", &self.scrubbed.passes),
+            ("errors", "Damaged or unreadable places it has met", &self.scrubbed.errors),
+        ] {
+            let value = value.load(std::sync::atomic::Ordering::Relaxed);
+            count(&format!("corridor_scrub_{name}_total"), help, value)?;
+        }
         if let Some(status) = status {
             set("corridor_height", "Number of the last applied block", status.height)?;
             set("corridor_term", "Raft term", status.term)?;
@@ -115,6 +137,22 @@ impl Meters {
                 status.waiting_submissions as u64,
             )?;
             set("corridor_sessions", "Connected gateways and tools", status.sessions as u64)?;
+            set(
+                "corridor_recovering",
+                "1 while the log lacks entries that it had, and the node does not vote",
+                u64::from(status.recovering),
+            )?;
+            set("corridor_mending", "1 while the node fetches what its disk lacks", 0)?;
+            set(
+                "corridor_snapshot_index",
+                "Log index of the newest snapshot of the state",
+                status.snapshot_index,
+            )?;
+            set(
+                "corridor_snapshot_log_bytes",
+                "Bytes of log applied since that snapshot",
+                status.bytes_since_snapshot,
+            )?;
             set(
                 "corridor_conserved",
                 "1 when the balances of each asset add up to what was issued",
@@ -205,6 +243,12 @@ fn durations(
         bucket.with_label_values(&[&bound]).set(i64::try_from(below).unwrap_or(i64::MAX));
     }
     registry.register(Box::new(bucket))?;
+    let longest = prometheus::Gauge::new(
+        format!("{name}_longest_seconds"),
+        format!("{help}, the longest since the start"),
+    )?;
+    longest.set(meter.longest_us() as f64 / 1e6);
+    registry.register(Box::new(longest))?;
     let sum =
         prometheus::Counter::new(format!("{name}_seconds_total"), format!("{help}, added up"))?;
     sum.inc_by(meter.sum_us() as f64 / 1e6);

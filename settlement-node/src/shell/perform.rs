@@ -39,6 +39,13 @@ impl Performer {
         for block in effects.history.drain(..) {
             self.history.append(history_block(&block)).map_err(|error| error.to_string())?;
         }
+        if let Some(index) = effects.release_log_below.take() {
+            self.log.release_below(index).map_err(|error| error.to_string())?;
+        }
+        if std::mem::take(&mut effects.log_is_whole) {
+            self.log.forget_loss().map_err(|error| error.to_string())?;
+            tracing::info!("the log is whole again: this node votes from now on");
+        }
         self.read(effects);
         for alarm in effects.alarms.drain(..) {
             tracing::warn!(alarm);
@@ -108,6 +115,9 @@ impl Performer {
     fn read(&self, effects: &mut Effects) {
         for (number, generation) in effects.runs.drain(..) {
             self.reader.write_run(number, generation, &self.handle);
+        }
+        if let Some(checkpoint) = effects.snapshot.take() {
+            self.reader.write_snapshot(checkpoint, &self.handle);
         }
         for fetch in effects.fetches.drain(..) {
             self.reader.fetch(fetch, &self.handle);

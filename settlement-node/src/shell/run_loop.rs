@@ -13,11 +13,11 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use ledger::LedgerTime;
 
-use super::{Loop, perform::Performer};
+use super::{Cause, Loop, perform::Performer};
 use crate::{
     event::{Effects, Event},
     limits::{EVENTS_PER_ROUND_MAX, TICK},
-    node::Node,
+    node::{Fatal, Node},
 };
 
 /// The only reader of the wall clock.
@@ -79,8 +79,20 @@ fn turn(
             // election against a leader that is well.
             next_tick = (next_tick + TICK).max(Instant::now());
         }
-        node.settle(&mut effects).map_err(|fatal| fatal.to_string())?;
+        match node.settle(&mut effects) {
+            Ok(()) => {}
+            Err(Fatal::OldIds(error)) => {
+                handle.fail_reading("look up old ids", &error);
+                return Ok(());
+            }
+            Err(fatal) => return Err(fatal.to_string()),
+        }
         performer.perform(&mut effects)?;
+        if let Some(above) = effects.mend_above.take() {
+            // Nothing more is to be done by this life of the node.
+            handle.mend(Cause::Behind(above));
+            return Ok(());
+        }
     }
     Ok(())
 }

@@ -1,0 +1,163 @@
+//! How much of this node's room for open submissions each bank holds.
+//!
+//! A bank may hold as much as is still free for everybody: alone it gets half of the room, beside
+//! one other that takes all it can get a third, and so on. So a flood of one bank never leaves
+//! another without room, and no bank has to be told its share in advance. Counted by the loop, read
+//! by the threads that decide what to check next.
+//!
+//! Counted beside it is what was checked and has not reached the loop. That queue has no turns, so it is
+//! kept short: what waits, waits where the banks take turns.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ledger::ParticipantNumber;
+
+use crate::limits::{
+    CHECKED_AHEAD_BYTES_MAX, CHECKED_AHEAD_MAX, TRACKED_BYTES_MAX, TRACKED_SUBMISSIONS_MAX,
+};
+
+/// What is open, by bank.
+#[derive(Debug, Default)]
+pub struct Shares(Mutex<Open>);
+
+/// A number of submissions and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Amount {
+    submissions: usize,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    by_bank: HashMap<ParticipantNumber, Amount>,
+    all: Amount,
+    /// Checked, and on their way to the loop.
+    ahead: Amount,
+}
+
+impl Open {
+    fn has_room(&self, bank: ParticipantNumber, bytes: usize) -> bool {
+        let own = self.by_bank.get(&bank).copied().unwrap_or_default();
+        own.submissions + self.all.submissions < TRACKED_SUBMISSIONS_MAX
+            && own.bytes + self.all.bytes + bytes <= TRACKED_BYTES_MAX
+    }
+}
+
+impl Shares {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        // No code that can panic runs under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a submission of so many bytes by a bank would have room now.
+    pub fn has_room(&self, bank: ParticipantNumber, bytes: usize) -> bool {
+        self.open().has_room(bank, bytes)
+    }
+
+    /// Whether another submission may be checked: not too many are on their way to the loop.
+    pub fn is_loop_near(&self) -> bool {
+        let ahead = self.open().ahead;
+        ahead.submissions < CHECKED_AHEAD_MAX && ahead.bytes < CHECKED_AHEAD_BYTES_MAX
+    }
+
+    /// A submission of so many bytes was checked and is sent to the loop.
+    pub fn sent(&self, bytes: usize) {
+        let mut open = self.open();
+        open.ahead.submissions += 1;
+        open.ahead.bytes += bytes;
+    }
+
+    /// The loop has it. One that was not counted when it was sent is not counted here either.
+    pub fn arrived(&self, bytes: usize) {
+        let mut open = self.open();
+        open.ahead.submissions = open.ahead.submissions.saturating_sub(1);
+        open.ahead.bytes = open.ahead.bytes.saturating_sub(bytes);
+    }
+
+    /// Takes room for a submission of so many bytes, if there is any.
+    pub fn take(&self, bank: ParticipantNumber, bytes: usize) -> bool {
+        let mut open = self.open();
+        if !open.has_room(bank, bytes) {
+            return false;
+        }
+        let own = open.by_bank.entry(bank).or_default();
+        own.submissions += 1;
+        own.bytes += bytes;
+        open.all.submissions += 1;
+        open.all.bytes += bytes;
+        true
+    }
+
+    /// Gives back what was taken for a submission of so many bytes.
+    pub fn give_back(&self, bank: ParticipantNumber, bytes: usize) {
+        let mut open = self.open();
+        let Some(own) = open.by_bank.get_mut(&bank) else { return };
+        own.submissions -= 1;
+        own.bytes -= bytes;
+        if own.submissions == 0 {
+            open.by_bank.remove(&bank);
+        }
+        open.all.submissions -= 1;
+        open.all.bytes -= bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: usize = 256 << 10;
+
+    fn flood(shares: &Shares, bank: u32) -> usize {
+        (0..).take_while(|_| shares.take(ParticipantNumber(bank), ONE)).count()
+    }
+
+    #[test]
+    fn a_flood_leaves_room_for_each_other_bank() {
+        let shares = Shares::default();
+        let all = TRACKED_BYTES_MAX / ONE;
+        assert_eq!(flood(&shares, 1), all / 2, "alone half of the room");
+        let second = flood(&shares, 2);
+        assert!(second >= all / 5, "{second}");
+        let third = flood(&shares, 3);
+        assert!(third >= all / 10, "{third}");
+        assert!(shares.has_room(ParticipantNumber(4), ONE));
+        assert!(!shares.has_room(ParticipantNumber(1), ONE));
+    }
+
+    #[test]
+    fn no_more_is_checked_ahead_than_the_loop_takes_in_soon() {
+        let shares = Shares::default();
+        let count = (0..).take_while(|_| {
+            let near = shares.is_loop_near();
+            shares.sent(10);
+            near
+        });
+        assert_eq!(count.count(), CHECKED_AHEAD_MAX);
+        for _ in 0..CHECKED_AHEAD_MAX + 5 {
+            shares.arrived(10);
+        }
+        assert!(shares.is_loop_near());
+        shares.sent(CHECKED_AHEAD_BYTES_MAX);
+        assert!(!shares.is_loop_near());
+        shares.arrived(CHECKED_AHEAD_BYTES_MAX);
+        assert_eq!(shares.open().ahead, Amount::default());
+    }
+
+    #[test]
+    fn all_that_is_given_back_is_free_again() {
+        let shares = Shares::default();
+        for _ in 0..3 {
+            let count = flood(&shares, 7);
+            for _ in 0..count {
+                shares.give_back(ParticipantNumber(7), ONE);
+            }
+            assert_eq!(count, TRACKED_BYTES_MAX / ONE / 2);
+        }
+        let open = shares.open();
+        assert_eq!((open.all, open.by_bank.len()), (Amount::default(), 0));
+    }
+}
