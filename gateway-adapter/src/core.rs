@@ -11,21 +11,21 @@ mod answer;
 mod prepare;
 mod restore;
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::{Arc, atomic::AtomicU64};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use translate::Fate;
 use wire::ledger::{Bic, ParticipantNumber, TransferId};
 
+#[cfg(feature = "planted")]
+use crate::planted;
 use crate::{
     book::{AnswerReceiver, Book, Entered, Entry, Finished, News},
     config::RawLimits,
     directory::DirectoryView,
-    limits::INTAKE_BYTES_MAX,
+    environment::Environment,
+    limits::{AT_ONCE_BYTES_MAX, INTAKE_BYTES_MAX, REPORT_BYTES},
     metrics::METRICS,
     node::{NodeHandle, Prepared},
     seal::Sealer,
@@ -132,6 +132,7 @@ pub struct Core {
     pub(crate) directory: DirectoryView,
     pub(crate) node: NodeHandle,
     pub(crate) limits: RawLimits,
+    pub(crate) environment: Environment,
     sealer: Sealer,
     submit: mpsc::Sender<Arc<Prepared>>,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
@@ -160,12 +161,8 @@ pub struct CoreParts {
     pub submit: mpsc::Sender<Arc<Prepared>>,
     /// Limits.
     pub limits: RawLimits,
-}
-
-/// Nanoseconds since the Unix epoch, by this machine's clock.
-pub(crate) fn now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    /// Clock, chance and threads.
+    pub environment: Environment,
 }
 
 /// Bytes are counted in units of 1 KiB, at least one, so that small messages are bounded as well.
@@ -177,7 +174,6 @@ impl Core {
     /// The core over its parts.
     #[must_use]
     pub fn new(parts: CoreParts) -> Arc<Self> {
-        let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         Arc::new(Self {
             bic: parts.bic,
             participant: parts.participant,
@@ -187,11 +183,12 @@ impl Core {
             directory: parts.directory,
             node: parts.node,
             limits: parts.limits,
-            sealer: Sealer::new(parts.network),
+            sealer: Sealer::with_chance(parts.network, parts.environment.clone()),
+            workers: Semaphore::new(parts.environment.workers()),
+            environment: parts.environment,
             submit: parts.submit,
             fatal: watch::channel(None).0,
             intake: Arc::new(Semaphore::new(intake_units(INTAKE_BYTES_MAX) as usize)),
-            workers: Semaphore::new(workers),
             resolving: Mutex::new(()),
         })
     }
@@ -271,14 +268,14 @@ impl Core {
         raw: Bytes,
         permit: OwnedSemaphorePermit,
     ) -> Result<(), ReceiveError> {
-        let core = self.clone();
-        let mut outcome = self.on_worker(move || core.first_look(entry, raw)).await?;
+        let (core, bytes) = (self.clone(), raw.len());
+        let mut outcome = self.on_worker(bytes, move || core.first_look(entry, raw)).await?;
         if let prepare::Outcome::UnknownName { entry, raw } = outcome {
             // Without a node the directory stays as it is, and the answer is that of today.
             self.directory.refresh(&self.node).await;
             let core = self.clone();
             outcome = self
-                .on_worker(move || {
+                .on_worker(bytes, move || {
                     let received = core.translate(&raw);
                     core.prepare(entry, raw, received)
                 })
@@ -295,6 +292,10 @@ impl Core {
                 let sequence = message.sequence;
                 let answer = message.answer.clone();
                 self.book.wait_accepted(&after).await;
+                #[cfg(feature = "planted")]
+                if planted::is(planted::ANSWER_BEFORE_COMMIT) {
+                    self.book.accept_early(sequence);
+                }
                 self.store.write(Write::Accept(message)).await?;
                 drop(permit);
                 if let Some(answer) = answer {
@@ -316,13 +317,18 @@ impl Core {
         Ok(())
     }
 
-    /// Runs CPU-bound or disk-bound work beside the async threads, at most one a core.
+    /// Runs CPU-bound or disk-bound work on so many bytes beside the async threads, at most one a
+    /// core. Little work is done at once: to hand it to another thread and back costs as much again.
     async fn on_worker<T: Send + 'static>(
         &self,
+        bytes: usize,
         work: impl FnOnce() -> Result<T, ReceiveError> + Send + 'static,
     ) -> Result<T, ReceiveError> {
+        if bytes <= AT_ONCE_BYTES_MAX {
+            return work();
+        }
         let _worker = self.workers.acquire().await.map_err(|_| ReceiveError::Dropped)?;
-        tokio::task::spawn_blocking(work).await.unwrap_or(Err(ReceiveError::Dropped))
+        self.environment.work(work).await.unwrap_or(Err(ReceiveError::Dropped))
     }
 
     /// After a failure of the store the state in memory may be ahead of it: only a new start is
@@ -388,11 +394,19 @@ impl Core {
             METRICS.payments.with_label_values(&[result]).inc();
         }
         let core = self.clone();
-        let answers = self.on_worker(move || core.final_answers(finished)).await?;
+        let payments: usize = finished.iter().map(|message| message.fates.len()).sum();
+        let bytes = payments * REPORT_BYTES;
+        let answers = self.on_worker(bytes, move || core.final_answers(finished)).await?;
         let fates = news.iter().map(|news| (news.place, news.fate.clone())).collect();
         let settlement = Settlement { fates, answers: answers.clone() };
         let written = self.store.enqueue(Write::Settle(settlement)).await?;
         drop(turn);
+        #[cfg(feature = "planted")]
+        if planted::is(planted::ANSWER_BEFORE_COMMIT) {
+            answers.iter().for_each(|(sequence, answer)| {
+                self.book.finish(*sequence, answer.clone());
+            });
+        }
         written.done().await?;
         // Only what this commit made durable: another task may be at work on the others.
         self.book.forget(news.iter().map(|news| news.uetr));
@@ -403,11 +417,12 @@ impl Core {
     }
 
     fn final_answers(&self, finished: Vec<Finished>) -> Result<Vec<(u64, Answer)>, ReceiveError> {
+        let now = self.environment.now();
         finished
             .into_iter()
             .map(|message| {
                 let key = self.book.key_of(message.sequence).ok_or(ReceiveError::Dropped)?;
-                Ok((message.sequence, answer::report(&key, &message.context, &message.fates)))
+                Ok((message.sequence, answer::report(&key, &message.context, &message.fates, now)))
             })
             .collect()
     }
@@ -419,8 +434,11 @@ impl Core {
     pub fn standing_of_key(&self, key: &MessageKey) -> Result<Standing, StoreError> {
         if let Some(open) = self.book.standing(key) {
             return Ok(match open {
-                None => Standing::Reading,
-                Some(message) => Standing::Open(answer::interim(key, &message)),
+                // Perhaps a repetition that is only now recognised: its answer stands.
+                None => self.stored_answer(key)?.map_or(Standing::Reading, Standing::Answered),
+                Some(message) => {
+                    Standing::Open(answer::interim(key, &message, self.environment.now()))
+                }
             });
         }
         Ok(self.stored_answer(key)?.map_or(Standing::Unknown, Standing::Answered))
@@ -445,7 +463,7 @@ impl Core {
         if let Some(key) = self.book.key_of(sequence)
             && let Some(message) = self.book.snapshot(sequence)
         {
-            return Ok(Standing::Open(answer::interim(&key, &message)));
+            return Ok(Standing::Open(answer::interim(&key, &message, self.environment.now())));
         }
         Ok(self.store.answer(sequence)?.map_or(Standing::Reading, Standing::Answered))
     }

@@ -8,20 +8,20 @@
 
 mod document;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use translate::{Directory, money::to_decimal_text};
 use wire::client::{Cursor, Deliveries, Delivery};
 use wire::ledger::{Command, ParticipantNumber, Transfer};
 
 use crate::{
-    core::{Core, ReceiveError, now_ns},
+    core::{Core, ReceiveError},
     metrics::METRICS,
     seal::Opener,
     store::{Credit, OutboxEntry, OutboxKind, StoreError, Write},
@@ -71,7 +71,7 @@ pub(crate) async fn run(
         let searched = frame.searched;
         know_accounts(&core, &frame).await;
         let (worker, opener) = (core.clone(), opener.clone());
-        let entries = tokio::task::spawn_blocking(move || {
+        let entries = core.environment.work(move || {
             // A new subscription begins at the durable cursor and may repeat what was still queued.
             let items = frame.items.iter().filter(|item| item.cursor > done);
             items.filter_map(|item| entry(&worker, &opener, item)).collect::<Vec<_>>()
@@ -158,7 +158,7 @@ fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntr
         kind,
         uetr: transfer.id,
         settled: delivery.time,
-        received_ns: now_ns(),
+        received_ns: core.environment.now_ns(),
         leaf: delivery.leaf,
         credits: credits(core, &directory, &transfer),
         content,

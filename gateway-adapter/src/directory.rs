@@ -4,11 +4,9 @@
 //! answers, and is replaced after every connect and, not too often, when a message names something
 //! unknown.
 
-use std::{
-    sync::{Arc, RwLock},
-    time::Instant,
-};
+use std::sync::{Arc, RwLock};
 
+use tokio::time::Instant;
 use translate::{Account, Asset, Directory, Participant};
 use wire::ledger::{AccountNumber, AssetNumber, Command, Exponent, ParticipantNumber};
 use wire::{

@@ -138,15 +138,16 @@ impl Gateway {
         Self::start_on(config, store, port).await
     }
 
-    /// Starts a gateway on a given store and connection: for simulations and tests.
+    /// Starts a gateway on a given store and connection, in the environment of the store: for
+    /// simulations and tests.
     ///
     /// # Errors
     /// When a part cannot start.
     pub async fn start_on(config: Config, store: Store, port: NodePort) -> Result<Self, RunError> {
+        let environment = store.environment().clone();
         let network = config.genesis.domain.network;
         let opener = Opener::new(network, config.participant, &config.sealing_key)
             .ok_or(RunError::SealingKey)?;
-        create_private(&config.data).map_err(in_path(&config.data))?;
         warn_of_foreign_keys(&config);
         let (stop, stopped) = watch::channel(false);
         let (handle, desk) = node::desk();
@@ -160,9 +161,11 @@ impl Gateway {
             submit,
             limits: config.limits,
             store,
+            environment: environment.clone(),
         });
         let restoring = core.clone();
-        let restored = tokio::task::spawn_blocking(move || restoring.restore())
+        let restored = environment
+            .work(move || restoring.restore())
             .await
             .map_err(|_| RunError::Ended("restoring open messages"))??;
         tracing::info!(
@@ -171,7 +174,8 @@ impl Gateway {
             "gateway starts"
         );
         let outbox = core.clone();
-        tokio::task::spawn_blocking(move || outbox.count_outbox())
+        environment
+            .work(move || outbox.count_outbox())
             .await
             .map_err(|_| RunError::Ended("counting the outbox"))??;
 
@@ -212,6 +216,7 @@ impl Gateway {
             let listen = |source| RunError::Listen { address, source };
             let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
             let bound = listener.local_addr().map_err(listen)?;
+            create_private(&config.data).map_err(in_path(&config.data))?;
             let file = config.data.join(ADDRESS_FILE);
             fs::write(&file, format!("{bound}\n")).map_err(in_path(&file))?;
             tracing::info!(address = %bound, "HTTP API listens");
@@ -232,6 +237,12 @@ impl Gateway {
         self.http_address
     }
 
+    /// The store, for readers of one's own.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.core.store
+    }
+
     /// The path of messages, for channels of one's own.
     #[must_use]
     pub fn core(&self) -> &Arc<Core> {
@@ -243,6 +254,7 @@ impl Gateway {
         let mut fatal = self.core.fatal.subscribe();
         let mut store = self.core.store.failed();
         tokio::select! {
+            biased;
             error = fatal.wait_for(Option::is_some) => match error {
                 Ok(reason) => match reason.clone() {
                     Some(Fatal::Store(error)) => RunError::Store(error),
@@ -277,17 +289,29 @@ impl Gateway {
     }
 }
 
-/// Runs a part that lives as long as the gateway: its end is the gateway's end. A stop aborts it
-/// first.
+/// Tells the gateway's end when it is dropped, also by a panic.
+struct End {
+    core: Arc<Core>,
+    name: &'static str,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.core.stop_for(Fatal::Ended(self.name));
+    }
+}
+
+/// Runs a part that lives as long as the gateway: its end is the gateway's end, however it comes. A
+/// stop aborts it when nobody cares any more.
 fn supervise(
     core: &Arc<Core>,
     name: &'static str,
     part: impl Future<Output = ()> + Send + 'static,
 ) -> JoinHandle<()> {
-    let core = core.clone();
+    let end = End { core: core.clone(), name };
     tokio::spawn(async move {
         part.await;
-        core.stop_for(Fatal::Ended(name));
+        drop(end);
     })
 }
 
@@ -331,24 +355,43 @@ impl Core {
     pub(crate) async fn note_outbox_depth(self: &Arc<Self>) {
         let core = self.clone();
         // A store that cannot be read shows itself where it matters.
-        let _ = tokio::task::spawn_blocking(move || core.count_outbox()).await;
+        let _ = self.environment.work(move || core.count_outbox()).await;
     }
 
     /// Notes that the bank has taken the outbox up to an entry on this way; returns how far it has.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn acknowledge(
+    pub async fn acknowledge(
         self: &Arc<Self>,
         reader: OutboxReader,
         sequence: u64,
     ) -> Result<u64, ReceiveError> {
         self.store.write(Write::Acknowledge(reader, sequence)).await?;
         let core = self.clone();
-        let counted = tokio::task::spawn_blocking(move || {
+        let counted = self.environment.work(move || {
             core.count_outbox()?;
             core.store.acknowledged(reader)
         });
         Ok(counted.await.map_err(|_| ReceiveError::Dropped)??)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing::{FakeNode, PAYER, config, start};
+
+    #[tokio::test]
+    async fn a_part_that_panics_ends_the_gateway() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = config(directory.path(), PAYER, false);
+        let node = FakeNode::new(&settings);
+        let gateway = start(settings, &node).await;
+        let part = supervise(gateway.core(), "the part", async { panic!("on purpose") });
+        assert!(part.await.is_err());
+        assert!(matches!(gateway.failed().await, RunError::Ended("the part")));
+        gateway.stop().await;
     }
 }

@@ -12,8 +12,9 @@
 
 // In the order of the data flow.
 
-// What is configured and bounded.
+// What is configured and bounded, and what the machine gives.
 pub mod config;
+pub mod environment;
 pub mod limits;
 // Channels.
 mod folder;
@@ -31,6 +32,8 @@ pub mod node;
 pub mod metrics;
 
 mod gateway;
+#[cfg(feature = "planted")]
+pub mod planted;
 
 #[cfg(test)]
 mod testing;

@@ -77,3 +77,7 @@ pub const FOLDER_FILES_MAX: usize = 64;
 pub const FOLDER_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// A file that has not changed for this long is complete.
 pub const FOLDER_STABLE_TIME: Duration = Duration::from_millis(100);
+/// Bytes of a message that is read where it arrives: about a tenth of a millisecond of work.
+pub(crate) const AT_ONCE_BYTES_MAX: usize = 16 << 10;
+/// What a payment in a report counts for.
+pub(crate) const REPORT_BYTES: usize = 1 << 10;

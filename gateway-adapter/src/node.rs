@@ -11,15 +11,21 @@ mod patience;
 mod port;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
-    time::{Duration, Instant},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use link::{ClientSideEvent, OutFrame};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, Interval},
+};
 use wire::ledger::{Digest, ParticipantNumber, TransferId};
 use wire::{
     batch::Domain,
@@ -176,16 +182,35 @@ pub struct NodeTask {
     patience: Patience,
     /// A frame of deliveries could not be read: what follows on this connection would leave a gap.
     deliveries_broken: bool,
-    queries: HashMap<u64, (Instant, oneshot::Sender<QueryAnswer>)>,
+    queries: BTreeMap<u64, (Instant, oneshot::Sender<QueryAnswer>)>,
     next_query: u64,
     /// Why the last attempt to connect failed, as it was logged.
     refusal: Option<String>,
+    /// Which source is looked at first.
+    turn: usize,
 }
+
+/// What the task waits for.
+enum Input {
+    Event(ClientSideEvent),
+    Payment(Arc<Prepared>),
+    Question(Question),
+    /// The time that [`Outstanding::next_wake`] named has come.
+    Wake,
+    /// The node's status is due.
+    Status,
+    /// The link or the gateway has ended.
+    End,
+}
+
+/// Sources of [`Input`].
+const SOURCES: usize = 5;
 
 impl NodeTask {
     /// The task over its parts.
     #[must_use]
     pub fn new(parts: NodeParts) -> Self {
+        let outstanding = Outstanding::new(parts.signer, parts.core.environment.clone());
         Self {
             core: parts.core,
             port: parts.port,
@@ -193,12 +218,13 @@ impl NodeTask {
             submit: parts.submit,
             deliveries: parts.deliveries,
             cursor: parts.cursor,
-            outstanding: Outstanding::new(parts.signer),
+            outstanding,
             patience: Patience::new(Instant::now()),
             deliveries_broken: false,
-            queries: HashMap::new(),
+            queries: BTreeMap::new(),
             next_query: 1,
             refusal: None,
+            turn: 0,
         }
     }
 
@@ -211,34 +237,67 @@ impl NodeTask {
             while let Some(frame) = self.outstanding.next_batch(now) {
                 self.send(KIND_SUBMIT, frame).await;
             }
-            let wake = self.outstanding.next_wake().map(tokio::time::Instant::from_std);
-            tokio::select! {
-                event = self.port.events.recv() => match event {
-                    Some(event) => self.on_event(event).await,
-                    None => return,
-                },
-                prepared = self.submit.recv(), if self.outstanding.wants_more() => match prepared {
-                    Some(prepared) => {
+            let wake = self.outstanding.next_wake();
+            match self.next(wake, &mut status).await {
+                Input::Event(event) => self.on_event(event).await,
+                Input::Payment(prepared) => {
+                    self.outstanding.push(prepared);
+                    while self.outstanding.wants_more()
+                        && let Ok(prepared) = self.submit.try_recv()
+                    {
                         self.outstanding.push(prepared);
-                        while self.outstanding.wants_more()
-                            && let Ok(prepared) = self.submit.try_recv()
-                        {
-                            self.outstanding.push(prepared);
-                        }
                     }
-                    None => return,
-                },
-                question = self.desk.questions.recv() => match question {
-                    Some(question) => self.ask(question).await,
-                    None => return,
-                },
-                () = sleep_until(wake) => self.outstanding.on_time(Instant::now()),
-                _ = status.tick() => {
+                }
+                Input::Question(question) => self.ask(question).await,
+                Input::Wake => self.outstanding.on_time(Instant::now()),
+                Input::Status => {
                     self.judge_node();
                     self.ask_status().await;
                 }
+                Input::End => return,
             }
         }
+    }
+
+    /// What comes next. The sources have the first turn one after the other, so that none keeps the
+    /// others waiting however much it brings.
+    async fn next(&mut self, wake: Option<Instant>, status: &mut Interval) -> Input {
+        self.turn = (self.turn + 1) % SOURCES;
+        let mut sleep = pin!(wake.map(tokio::time::sleep_until));
+        poll_fn(|cx| {
+            for source in 0..SOURCES {
+                let input = match (self.turn + source) % SOURCES {
+                    0 => self.poll_event(cx),
+                    1 => self.poll_payment(cx),
+                    2 => self.poll_question(cx),
+                    3 => match sleep.as_mut().as_pin_mut() {
+                        Some(sleep) => sleep.poll(cx).map(|()| Input::Wake),
+                        None => Poll::Pending,
+                    },
+                    _ => status.poll_tick(cx).map(|_| Input::Status),
+                };
+                if input.is_ready() {
+                    return input;
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        Poll::Ready(ready!(self.port.events.poll_recv(cx)).map_or(Input::End, Input::Event))
+    }
+
+    fn poll_payment(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if !self.outstanding.wants_more() {
+            return Poll::Pending;
+        }
+        Poll::Ready(ready!(self.submit.poll_recv(cx)).map_or(Input::End, Input::Payment))
+    }
+
+    fn poll_question(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        Poll::Ready(ready!(self.desk.questions.poll_recv(cx)).map_or(Input::End, Input::Question))
     }
 
     async fn send(&mut self, kind: u8, payload: Bytes) {
@@ -412,12 +471,5 @@ impl NodeTask {
             // The caller may have stopped waiting.
             let _ = waiting.send(answer);
         }
-    }
-}
-
-async fn sleep_until(wake: Option<tokio::time::Instant>) {
-    match wake {
-        Some(wake) => tokio::time::sleep_until(wake).await,
-        None => std::future::pending().await,
     }
 }

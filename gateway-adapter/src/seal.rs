@@ -16,7 +16,7 @@
 mod compress;
 mod open;
 
-use std::{collections::HashMap, sync::Mutex, time::Instant};
+use std::{collections::HashMap, sync::Mutex};
 
 use hpke::{
     Deserializable as _, Kem as _, OpModeS, Serializable as _,
@@ -26,13 +26,17 @@ use hpke::{
 };
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 use wire::ledger::{Digest, ParticipantNumber, TransferId};
 use wire::{document, limits::ATTACHMENT_BYTES_MAX};
 use zeroize::Zeroizing;
 
 pub use open::{OpenError, Opened, Opener};
 
-use crate::limits::{DOCUMENT_BYTES_MAX, SEALING_CONTEXT_AGE_MAX, SEALING_CONTEXT_USES_MAX};
+use crate::{
+    environment::{Chance, Environment},
+    limits::{DOCUMENT_BYTES_MAX, SEALING_CONTEXT_AGE_MAX, SEALING_CONTEXT_USES_MAX},
+};
 
 /// Version of the sealed form.
 pub const VERSION: u8 = 1;
@@ -120,6 +124,7 @@ struct Context {
 /// Seals documents for a network. Shared by the worker threads.
 pub struct Sealer {
     network: [u8; 32],
+    chance: Environment,
     contexts: Mutex<HashMap<ParticipantNumber, Context>>,
 }
 
@@ -127,7 +132,13 @@ impl Sealer {
     /// A sealer for the network with this id.
     #[must_use]
     pub fn new(network: [u8; 32]) -> Self {
-        Self { network, contexts: Mutex::new(HashMap::new()) }
+        Self::with_chance(network, Environment::default())
+    }
+
+    /// A sealer whose keys and salts come from this machine's chance.
+    #[must_use]
+    pub fn with_chance(network: [u8; 32], chance: Environment) -> Self {
+        Self { network, chance, contexts: Mutex::new(HashMap::new()) }
     }
 
     /// Seals the document of one payment to its readers.
@@ -147,9 +158,9 @@ impl Sealer {
             return Err(SealError::TooLarge(document.len()));
         }
         let mut salt = [0; SALT_BYTES];
-        random(&mut salt)?;
+        self.random(&mut salt)?;
         let mut content_key = Zeroizing::new([0; KEY_BYTES]);
-        random(&mut *content_key)?;
+        self.random(&mut *content_key)?;
 
         let mut ciphertext = Vec::with_capacity(document.len() / 2 + 64);
         ciphertext.extend_from_slice(&salt);
@@ -206,17 +217,20 @@ impl Sealer {
         let refused = |_| SealError::ReaderKey(reader.participant);
         let public = <Kem as hpke::Kem>::PublicKey::from_bytes(&reader.key).map_err(refused)?;
         let info = context_info(&self.network, reader.participant);
-        let (enc, sender) =
-            hpke::setup_sender::<ExportOnlyAead, HkdfSha256, Kem>(&OpModeS::Base, &public, &info)
-                .map_err(refused)?;
+        let (enc, sender) = hpke::setup_sender_with_rng::<ExportOnlyAead, HkdfSha256, Kem>(
+            &OpModeS::Base,
+            &public,
+            &info,
+            &mut Chance(&self.chance),
+        )
+        .map_err(refused)?;
         let enc = enc.to_bytes().as_slice().try_into().expect("an X25519 key has 32 bytes");
         Ok(Context { key: reader.key, enc, sender, uses: 0, made: Instant::now() })
     }
-}
 
-/// Fills `bytes` from the system's random source.
-pub(crate) fn random(bytes: &mut [u8]) -> Result<(), SealError> {
-    getrandom::fill(bytes).map_err(|error| SealError::Random(error.to_string()))
+    fn random(&self, bytes: &mut [u8]) -> Result<(), SealError> {
+        self.chance.fill(bytes).map_err(|error| SealError::Random(error.to_string()))
+    }
 }
 
 fn aead(key: &[u8; KEY_BYTES]) -> LessSafeKey {

@@ -9,6 +9,7 @@
 //! write that fails ends the store for good: after a failed sync nothing is known about the file,
 //! so the process has to start again from what the disk holds.
 
+mod create;
 mod read;
 mod row;
 mod tables;
@@ -19,17 +20,18 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use redb::{Builder, Database, StorageBackend};
+use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::client::Cursor;
 
+pub use redb::StorageBackend;
 pub use row::{
     Answer, AnswerKind, Credit, MessageKey, MessageRow, OutboxEntry, OutboxKind, Place,
     TransactionRow, TransferRow,
 };
 pub use write::{NewMessage, NewTransfer, OutboxReader, Settlement, Write};
 
-use crate::limits::{STORE_CACHE_BYTES, STORE_QUEUE};
+use crate::{environment::Environment, limits::STORE_QUEUE};
 
 /// Why the store cannot do what it is asked for.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -62,6 +64,7 @@ struct Shared {
     outbox_last: watch::Receiver<u64>,
     failed: watch::Receiver<bool>,
     next_message: u64,
+    environment: Environment,
 }
 
 /// A handle to the store; clones share it. The file is closed when the last one is dropped.
@@ -94,20 +97,32 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened or is damaged.
     pub fn open_file(path: &Path) -> Result<Self, StoreError> {
-        let database = builder().create(path).map_err(open_error)?;
-        Self::open(database)
+        let database = create::open_file(path).map_err(open_error)?;
+        Self::open(database, Environment::default())
     }
 
     /// Opens the store on another storage than a file, such as a simulated disk.
     ///
     /// # Errors
     /// When the storage cannot be opened or is damaged.
-    pub fn open_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        let database = builder().create_with_backend(backend).map_err(open_error)?;
-        Self::open(database)
+    pub fn open_backend(backend: impl StorageBackend + Clone) -> Result<Self, StoreError> {
+        Self::open_simulated(backend, Environment::default())
     }
 
-    fn open(database: Database) -> Result<Self, StoreError> {
+    /// Opens the store on another storage and for a gateway in this environment. In a simulated one
+    /// the writer is a task of the runtime that this is called in.
+    ///
+    /// # Errors
+    /// As [`Store::open_backend`].
+    pub fn open_simulated(
+        backend: impl StorageBackend + Clone,
+        environment: Environment,
+    ) -> Result<Self, StoreError> {
+        let database = create::open(|| Ok(backend.clone())).map_err(open_error)?;
+        Self::open(database, environment)
+    }
+
+    fn open(database: Database, environment: Environment) -> Result<Self, StoreError> {
         let database = Arc::new(database);
         write::create_tables(&database).map_err(|error| StoreError::Open(Arc::new(error)))?;
         let (next_message, outbox_last) = read::ends(&database)?;
@@ -117,12 +132,24 @@ impl Store {
         let failure = Arc::new(OnceLock::new());
         let writer =
             write::Writer::new(database.clone(), failure.clone(), outbox_sender, failed_sender);
-        std::thread::Builder::new()
-            .name("gateway-store".into())
-            .spawn(move || writer.run(queue))
-            .map_err(|error| StoreError::Failed(format!("start its thread: {error}").into()))?;
-        let shared = Shared { database, failure, outbox_last, failed, next_message };
+        match environment.simulation() {
+            Some(simulation) => {
+                tokio::spawn(writer.run_as_task(queue, simulation.clone()));
+            }
+            None => {
+                let failed =
+                    |error| StoreError::Failed(format!("start its thread: {error}").into());
+                let thread = std::thread::Builder::new().name("gateway-store".into());
+                thread.spawn(move || writer.run(queue)).map_err(failed)?;
+            }
+        }
+        let shared = Shared { database, failure, outbox_last, failed, next_message, environment };
         Ok(Self { shared: Arc::new(shared), requests })
+    }
+
+    /// The environment that it was opened in.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.shared.environment
     }
 
     /// First sequence number that no stored message has.
@@ -184,12 +211,6 @@ impl Store {
     pub fn delivery_cursor(&self) -> Result<Cursor, StoreError> {
         read::delivery_cursor(&self.shared.database)
     }
-}
-
-fn builder() -> Builder {
-    let mut builder = Builder::new();
-    builder.set_cache_size(STORE_CACHE_BYTES);
-    builder
 }
 
 fn open_error(error: redb::DatabaseError) -> StoreError {

@@ -54,7 +54,7 @@ pub(crate) const PAYEE: &str = "BANKGB2L";
 /// dates of the tests' messages are good ones.
 pub(crate) fn ledger_time(after_ns: u64) -> LedgerTime {
     static START: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    LedgerTime(START.get_or_init(crate::core::now_ns) + after_ns)
+    LedgerTime(START.get_or_init(|| crate::environment::Environment::default().now_ns()) + after_ns)
 }
 
 /// Writes the files of one bank's gateway and loads its configuration.
@@ -501,7 +501,7 @@ pub(crate) async fn listen(node: &FakeNode, config: &Config) -> std::net::Socket
                         }
                     });
                 }
-                ClientEvent::Frame { session, frame } => {
+                ClientEvent::Frame { session, frame, .. } => {
                     let frame = OutFrame::new(frame.kind, frame.version, frame.payload);
                     if let Some(frames) = sessions.get(&session) {
                         let _ = frames.send(frame).await;

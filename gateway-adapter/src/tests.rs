@@ -103,6 +103,10 @@ async fn two_messages_with_one_payment_share_its_fate() {
     let mut one = core.receive(message("M1", &[1]), Channel::Http).unwrap();
     let spaced = pacs008("M1", &[1]).replace("<GrpHdr>", "<GrpHdr>\n");
     let mut other = core.receive(spaced.into(), Channel::Folder).unwrap();
+    // A payment belongs to the first message that claims it, which need not be the first that came.
+    while !matches!(core.standing_of_key(&one.key).unwrap(), Standing::Open(_)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let mut clash = core.receive(message("M2", &[1, 2]), Channel::Http).unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     node.be(Mood::Settle);

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use translate::{AnswerContext, Fate, Finding};
 use wire::ledger::LedgerTime;
 
-use super::now_ns;
 use crate::{
     book::Finished,
     store::{Answer, AnswerKind, MessageKey},
@@ -18,37 +17,38 @@ fn message_id(key: &MessageKey) -> String {
     id
 }
 
-fn now() -> LedgerTime {
-    LedgerTime(now_ns())
-}
-
 /// The final report on a message.
-pub(super) fn report(key: &MessageKey, context: &AnswerContext, fates: &[Fate]) -> Answer {
+pub(super) fn report(
+    key: &MessageKey,
+    context: &AnswerContext,
+    fates: &[Fate],
+    now: LedgerTime,
+) -> Answer {
     let settled = fates.iter().any(|fate| matches!(fate, Fate::Settled { .. }));
     let kind = if settled { AnswerKind::Report } else { AnswerKind::Refusal };
-    let xml = translate::status_report(context, fates, &message_id(key), now())
+    let xml = translate::status_report(context, fates, &message_id(key), now)
         .expect("one fate a transaction and an id of 32 digits always make a report");
     Answer { kind, xml: xml.into() }
 }
 
 /// The report on a message that is still open. Its id differs from that of the final one.
-pub(super) fn interim(key: &MessageKey, message: &Finished) -> Bytes {
+pub(super) fn interim(key: &MessageKey, message: &Finished, now: LedgerTime) -> Bytes {
     let id = format!("{}-P", message_id(key));
-    translate::status_report(&message.context, &message.fates, &id, now())
+    translate::status_report(&message.context, &message.fates, &id, now)
         .expect("one fate a transaction and an id of 34 characters always make a report")
         .into()
 }
 
 /// The rejection of something unreadable.
-pub(super) fn unreadable(findings: &[Finding], reference: Option<&str>) -> Answer {
-    let xml = translate::message_rejection(findings, reference, now())
+pub(super) fn unreadable(findings: &[Finding], reference: Option<&str>, now: LedgerTime) -> Answer {
+    let xml = translate::message_rejection(findings, reference, now)
         .expect("a rejection is built of texts that were cut to size");
     Answer { kind: AnswerKind::Unreadable, xml: xml.into() }
 }
 
 /// The rejection of a message that the network does not process.
-pub(super) fn not_supported(name: &str, reference: Option<&str>) -> Answer {
-    let xml = translate::not_supported(name, reference, now())
+pub(super) fn not_supported(name: &str, reference: Option<&str>, now: LedgerTime) -> Answer {
+    let xml = translate::not_supported(name, reference, now)
         .expect("a rejection is built of texts that were cut to size");
     Answer { kind: AnswerKind::Unreadable, xml: xml.into() }
 }

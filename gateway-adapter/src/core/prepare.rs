@@ -9,11 +9,11 @@ use std::{
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use translate::{Fate, Instruction, Limits, Payments, Reason, Received};
-use wire::ledger::{Command, Digest, LedgerTime, Legs, Transfer};
+use wire::ledger::{Command, Digest, Legs, Transfer};
 
 use super::{
     Answer, AnswerKind, Core, Entry, METRICS, MessageRow, NewMessage, NewTransfer, Place, Prepared,
-    ReceiveError, TransactionRow, answer, now_ns,
+    ReceiveError, TransactionRow, answer,
 };
 use crate::{book::Claim, seal::Reader, store::TransferRow};
 
@@ -53,7 +53,7 @@ impl Core {
         let single = Limits::message();
         let elements_max = single.elements_max.max(raw.len() / BYTES_PER_ELEMENT);
         let limits = Limits { bytes_max: self.limits.bulk_bytes, elements_max, ..single };
-        let now = LedgerTime(now_ns());
+        let now = self.environment.now();
         translate::receive(raw, &limits, &self.directory.current(), &self.bic, now)
     }
 
@@ -82,20 +82,21 @@ impl Core {
         received: Received,
     ) -> Result<Outcome, ReceiveError> {
         let sequence = self.next_message.fetch_add(1, Ordering::Relaxed);
+        let now = self.environment.now();
         let answer = match received {
             Received::Payments(payments) => {
                 return self.prepare_payments(entry, sequence, raw, payments);
             }
             Received::Unreadable { findings, answer_reference } => {
-                answer::unreadable(&findings, answer_reference.as_deref())
+                answer::unreadable(&findings, answer_reference.as_deref(), now)
             }
             Received::Other { name, answer_reference } => {
-                answer::not_supported(&name, answer_reference.as_deref())
+                answer::not_supported(&name, answer_reference.as_deref(), now)
             }
         };
         let row = MessageRow {
             key: entry.key,
-            received_ns: now_ns(),
+            received_ns: now.0,
             context: None,
             transactions: Vec::new(),
             raw,
@@ -178,13 +179,14 @@ impl Core {
             .filter_map(|payment| payment.id)
             .collect();
         // Nothing to wait for: the answer goes into the same commit.
+        let now = self.environment.now();
         let answer = self
             .book
             .settled_at_once(sequence)
-            .map(|finished| answer::report(&key, &finished.context, &finished.fates));
+            .map(|finished| answer::report(&key, &finished.context, &finished.fates, now));
         let row = MessageRow {
             key,
-            received_ns: now_ns(),
+            received_ns: now.0,
             context: Some(Arc::unwrap_or_clone(context)),
             transactions,
             raw,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Core, Entered, Place, Prepared, ReceiveError, StoreError, TransactionRow};
-use crate::book::Finished;
+use crate::{book::Finished, limits::REPORT_BYTES};
 
 /// What has to be done for the messages that were open when the gateway ended.
 pub(crate) struct Restored {
@@ -64,7 +64,7 @@ impl Core {
         for place in restored.submissions {
             let core = self.clone();
             let payment = self
-                .on_worker(move || {
+                .on_worker(REPORT_BYTES, move || {
                     core.store.payment(place)?.ok_or(StoreError::Corrupt("open payment").into())
                 })
                 .await?;

@@ -99,3 +99,19 @@ async fn a_stored_payment_without_an_outcome_is_submitted_again() {
     assert_eq!(core.book.counts(), (0, 0));
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answered_message_that_is_read_again_is_told_as_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&settings);
+    let gateway = start(settings, &node).await;
+    let core = gateway.core();
+    let text = pacs008("M1", &[1]);
+    let mut ticket = core.receive(text.into(), Channel::Http).unwrap();
+    let answer = ticket.answer().await.unwrap();
+    // Its repetition has begun and is not recognised yet.
+    let Entered::New(_repeated) = core.book.enter(ticket.key) else { panic!("not open") };
+    assert_eq!(core.standing_of_key(&ticket.key).unwrap(), Standing::Answered(answer));
+    gateway.stop().await;
+}

@@ -5,8 +5,9 @@ use wire::ledger::{AccountNumber, Amount, LedgerTime, Leg, Legs, ParticipantNumb
 
 use super::document::check;
 use crate::{
-    core::{Channel, now_ns},
+    core::Channel,
     directory::DirectoryView,
+    environment::Environment,
     gateway::Gateway,
     seal::{Reader, Sealer},
     testing::{FakeNode, PAYEE, PAYER, config, pacs008, start, uetr},
@@ -26,7 +27,13 @@ fn checked(document: &str, leg: Leg) -> Result<String, String> {
     let directory: std::sync::Arc<Directory> =
         DirectoryView::of_genesis(&settings.genesis).current();
     let own = ParticipantNumber(1);
-    check(document.as_bytes(), &transfer(1, leg), LedgerTime(now_ns()), &directory, own)
+    check(
+        document.as_bytes(),
+        &transfer(1, leg),
+        LedgerTime(Environment::default().now_ns()),
+        &directory,
+        own,
+    )
 }
 
 #[test]
@@ -61,10 +68,10 @@ fn a_payment_that_waited_for_the_network_passes_and_one_for_later_does_not() {
         check(document.as_bytes(), &transfer(1, LEG), LedgerTime(time), &directory, own)
     };
     for days in [0, 1, 2, 3, 7, 20] {
-        assert!(at(now_ns() + days * day_ns).is_ok(), "{days}");
+        assert!(at(Environment::default().now_ns() + days * day_ns).is_ok(), "{days}");
     }
-    assert!(at(now_ns() + 60 * day_ns).is_err());
-    assert!(at(now_ns() - 4 * day_ns).is_err());
+    assert!(at(Environment::default().now_ns() + 60 * day_ns).is_err());
+    assert!(at(Environment::default().now_ns() - 4 * day_ns).is_err());
 }
 
 /// The payer's gateway is a program of the payer: it can seal any document with any movement.

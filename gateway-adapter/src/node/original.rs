@@ -67,8 +67,9 @@ async fn original_fate(core: &Core, item: &Prepared, outcome: Fate) -> Option<Fa
                 return Some(if same { Fate::of(found.answer, found.time) } else { outcome });
             }
             Some(_) => {
-                // Perhaps a node that is behind the one that gave the outcome.
-                blank += 1;
+                // Perhaps a node that is behind the one that gave the outcome. That of a repetition
+                // is not taken in place of the first one: its time is another.
+                blank += u32::from(!matches!(outcome, Fate::Settled { .. }));
                 if blank == BLANK_ANSWERS_MAX {
                     tracing::warn!(uetr = %item.uetr, "no node tells of the payment's first answer");
                     return Some(outcome);

@@ -9,18 +9,18 @@
 //! alone, which then waits.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::Arc,
-    time::Instant,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use wire::batch::{Attachment, BatchBuilder, encode_submission};
 use wire::ledger::{Digest, LedgerTime, TransferId};
 
 use super::{BatchSigner, Prepared};
 use crate::{
-    core::now_ns,
+    environment::Environment,
     limits::{
         BATCH_ANSWER_TIME_MAX, BATCH_COMMANDS_MAX, BATCH_CONTENT_BYTES_MAX, BATCHES_IN_FLIGHT_MAX,
         PARKED_TIME,
@@ -53,10 +53,12 @@ struct Suspect {
 
 pub(super) struct Outstanding {
     signer: BatchSigner,
+    clock: Environment,
     connected: bool,
     pause_until: Option<Instant>,
     ready: VecDeque<Item>,
-    batches: HashMap<Digest, Batch>,
+    /// Sorted, so that the order in which they are sent again follows from their content.
+    batches: BTreeMap<Digest, Batch>,
     /// Batches to be sent again with the same bytes.
     again: VecDeque<(Digest, Batch)>,
     /// Batches that others have replaced, oldest first.
@@ -65,13 +67,14 @@ pub(super) struct Outstanding {
 }
 
 impl Outstanding {
-    pub(super) fn new(signer: BatchSigner) -> Self {
+    pub(super) fn new(signer: BatchSigner, clock: Environment) -> Self {
         Self {
             signer,
+            clock,
             connected: false,
             pause_until: None,
             ready: VecDeque::new(),
-            batches: HashMap::new(),
+            batches: BTreeMap::new(),
             again: VecDeque::new(),
             replaced: VecDeque::new(),
             suspects: VecDeque::new(),
@@ -86,7 +89,7 @@ impl Outstanding {
     /// Nothing that was sent on the lost connection is answered on it any more.
     pub(super) fn disconnected(&mut self) {
         self.connected = false;
-        self.again.extend(self.batches.drain());
+        self.again.extend(std::mem::take(&mut self.batches));
     }
 
     /// Whether payments wait for a node, sent or not.
@@ -158,7 +161,7 @@ impl Outstanding {
 
     fn sign(&mut self, items: Vec<Item>, now: Instant) -> Bytes {
         let valid = u64::try_from(self.signer.valid.as_nanos()).unwrap_or(u64::MAX);
-        let valid_until = LedgerTime(now_ns().saturating_add(valid));
+        let valid_until = LedgerTime(self.clock.now_ns().saturating_add(valid));
         let signer = &self.signer;
         let mut builder = BatchBuilder::new(&signer.domain, signer.participant, valid_until);
         let mut attachments = Vec::with_capacity(items.len());
@@ -277,12 +280,13 @@ mod tests {
     const DOMAIN: Domain = Domain { network: [1; 32], epoch: 1 };
 
     fn outstanding() -> Outstanding {
-        let mut outstanding = Outstanding::new(BatchSigner {
+        let signer = BatchSigner {
             domain: DOMAIN,
             participant: ParticipantNumber(1),
             key: SigningKey::from_bytes(&[2; 32]),
             valid: Duration::from_secs(60),
-        });
+        };
+        let mut outstanding = Outstanding::new(signer, Environment::default());
         outstanding.connected();
         outstanding
     }

@@ -4,7 +4,9 @@
 //! A node whose height rises is given more time, because others may then be ahead in a queue. Every
 //! move without success doubles the time until the next one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::limits::{NODE_PATIENCE, NODE_PATIENCE_MAX};
 

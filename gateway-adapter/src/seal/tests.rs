@@ -84,7 +84,7 @@ fn limits_are_errors() {
     let huge = vec![b' '; DOCUMENT_BYTES_MAX + 1];
     assert!(matches!(sealer.seal(UETR, &huge, &[bank]), Err(SealError::TooLarge(_))));
     let mut noise = vec![0; ATTACHMENT_BYTES_MAX];
-    random(&mut noise).unwrap();
+    getrandom::fill(&mut noise).unwrap();
     assert!(matches!(sealer.seal(UETR, &noise, &[bank]), Err(SealError::TooLarge(_))));
     let low_order = Reader { participant: ParticipantNumber(1), key: [0; 32] };
     assert!(matches!(sealer.seal(UETR, b"x", &[low_order]), Err(SealError::ReaderKey(_))));

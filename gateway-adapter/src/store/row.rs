@@ -1,10 +1,13 @@
 //! What a row holds, and its bytes: a version, then little-endian fields. Large texts are
 //! compressed.
 
+use std::{cell::RefCell, io};
+
 use bytes::Bytes;
 use translate::{AnswerContext, Fate};
 use wire::codec::{CodecError, Reader, put_bytes};
 use wire::ledger::{Digest, LedgerTime, TransferId};
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::StoreError;
 use crate::limits::BULK_BYTES_MAX;
@@ -152,9 +155,29 @@ pub struct OutboxEntry {
     pub content: Bytes,
 }
 
+thread_local! {
+    // To make one costs more than to use it for a message.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|slot| match slot {
+        Some(compressor) => compressor.compress(bytes),
+        None => slot.insert(Compressor::new(COMPRESSION_LEVEL)?).compress(bytes),
+    })
+}
+
+fn decompress(bytes: &[u8], size: usize) -> io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|slot| match slot {
+        Some(decompressor) => decompressor.decompress(bytes, size),
+        None => slot.insert(Decompressor::new()?).decompress(bytes, size),
+    })
+}
+
 fn put_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
-    let compressed = zstd::bulk::compress(bytes, COMPRESSION_LEVEL)
-        .expect("compression into a buffer of the bound's size does not fail");
+    let compressed =
+        compress(bytes).expect("compression into a buffer of the bound's size does not fail");
     out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     put_bytes(out, &compressed);
 }
@@ -162,7 +185,7 @@ fn put_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
 fn read_compressed(reader: &mut Reader, field: &'static str) -> Result<Bytes, CodecError> {
     let size = reader.count(FIELD_BYTES_MAX.max(BULK_BYTES_MAX), field)?;
     let compressed = reader.bytes(FIELD_BYTES_MAX, field)?;
-    let plain = zstd::bulk::decompress(&compressed, size)
+    let plain = decompress(&compressed, size)
         .map_err(|_| CodecError::Unknown { field, value: size as u64 })?;
     Ok(plain.into())
 }

@@ -270,3 +270,39 @@ proptest! {
         prop_assert!(TransferRow::decode(&whole[..cut]).is_err());
     }
 }
+
+/// What the making of a store writes, up to the sync with this number, and nothing after it.
+fn cut_off_after(syncs: u64) -> Disk {
+    let disk = Disk::default();
+    disk.0.syncs_max.store(syncs, Ordering::SeqCst);
+    assert!(syncs == 0 || Store::open_backend(disk.clone()).is_err(), "it needs more syncs");
+    disk
+}
+
+#[test]
+fn a_store_that_was_cut_off_while_it_was_made_is_made_anew() {
+    for syncs in 1..3 {
+        let disk = cut_off_after(syncs);
+        // With the power lost, and with the process killed.
+        assert!(Store::open_backend(disk.after_crash()).is_ok(), "{syncs}");
+        disk.0.syncs_max.store(0, Ordering::SeqCst);
+        assert!(Store::open_backend(disk).is_ok(), "{syncs}");
+    }
+    let zeros = Disk::default();
+    zeros.set_len(1 << 20).unwrap();
+    assert!(Store::open_backend(zeros).is_ok());
+}
+
+#[test]
+fn a_store_without_its_mark_that_holds_something_is_refused() {
+    let disk = Disk::default();
+    drop(Store::open_backend(disk.clone()).unwrap());
+    // The thread of the store may close it a moment later.
+    while Arc::strong_count(&disk.0) > 1 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    disk.write(0, &[0; 9]).unwrap();
+    let before = disk.0.live.lock().unwrap().clone();
+    assert!(matches!(Store::open_backend(disk.clone()), Err(StoreError::Open(_))));
+    assert!(before == *disk.0.live.lock().unwrap(), "nothing of it was changed");
+}

@@ -14,7 +14,7 @@ use super::{
         OUTBOX, OUTCOMES, TRANSFERS, UETRS,
     },
 };
-use crate::{limits::COMMIT_WRITES_MAX, metrics};
+use crate::{environment::Simulation, limits::COMMIT_WRITES_MAX, metrics};
 
 /// A payment that this message brings.
 #[derive(Clone, Debug)]
@@ -126,6 +126,10 @@ impl<'t> Tables<'t> {
             Write::Deliver(entries, cursor) => {
                 for entry in entries {
                     *outbox_last += 1;
+                    #[cfg(feature = "planted")]
+                    if crate::planted::is(crate::planted::LOST_OUTBOX_ROW) && entry.leaf % 16 == 5 {
+                        continue;
+                    }
                     self.outbox.insert(*outbox_last, entry.encode().as_slice())?;
                 }
                 self.meta.insert(META_CURSOR, cursor.encode().as_ref())?;
@@ -202,29 +206,59 @@ impl Writer {
     pub(super) fn run(self, mut queue: mpsc::Receiver<Request>) {
         let mut requests: Vec<Request> = Vec::new();
         while queue.blocking_recv_many(&mut requests, COMMIT_WRITES_MAX) > 0 {
-            let started = std::time::Instant::now();
-            match self.commit(&requests) {
-                Ok(outbox_last) => {
-                    metrics::observe_commit(started.elapsed(), requests.len());
-                    self.outbox_last.send_if_modified(|last| {
-                        std::mem::replace(last, outbox_last) != outbox_last
-                    });
-                    for request in requests.drain(..) {
-                        // A caller that went away does not change what is durable.
-                        let _ = request.done.send(Ok(()));
-                    }
+            let committed = self.commit_timed(&requests);
+            if !self.tell(committed, &mut requests) {
+                return;
+            }
+        }
+    }
+
+    /// The same as a task, with a disk that takes its time.
+    pub(super) async fn run_as_task(
+        self,
+        mut queue: mpsc::Receiver<Request>,
+        simulation: Arc<dyn Simulation>,
+    ) {
+        let mut requests: Vec<Request> = Vec::new();
+        while queue.recv_many(&mut requests, COMMIT_WRITES_MAX).await > 0 {
+            tokio::time::sleep(simulation.disk_time()).await;
+            let committed = self.commit_timed(&requests);
+            tokio::time::sleep(simulation.disk_time()).await;
+            if !self.tell(committed, &mut requests) {
+                return;
+            }
+        }
+    }
+
+    fn commit_timed(&self, requests: &[Request]) -> Result<u64, redb::Error> {
+        let started = std::time::Instant::now();
+        let outbox_last = self.commit(requests)?;
+        metrics::observe_commit(started.elapsed(), requests.len());
+        Ok(outbox_last)
+    }
+
+    /// Completes the requests of a commit. False when no further write may be performed.
+    fn tell(&self, committed: Result<u64, redb::Error>, requests: &mut Vec<Request>) -> bool {
+        match committed {
+            Ok(outbox_last) => {
+                self.outbox_last
+                    .send_if_modified(|last| std::mem::replace(last, outbox_last) != outbox_last);
+                for request in requests.drain(..) {
+                    // A caller that went away does not change what is durable.
+                    let _ = request.done.send(Ok(()));
                 }
-                Err(error) => {
-                    let text: Arc<str> = error.to_string().into();
-                    tracing::error!(error = %text, "write to store; no further writes are taken");
-                    // Set before anybody is told, so that everybody finds the reason.
-                    let _ = self.failure.set(text.clone());
-                    self.failed.send_replace(true);
-                    for request in requests.drain(..) {
-                        let _ = request.done.send(Err(StoreError::Failed(text.clone())));
-                    }
-                    return;
+                true
+            }
+            Err(error) => {
+                let text: Arc<str> = error.to_string().into();
+                tracing::error!(error = %text, "write to store; no further writes are taken");
+                // Set before anybody is told, so that everybody finds the reason.
+                let _ = self.failure.set(text.clone());
+                self.failed.send_replace(true);
+                for request in requests.drain(..) {
+                    let _ = request.done.send(Err(StoreError::Failed(text.clone())));
                 }
+                false
             }
         }
     }
