@@ -123,6 +123,16 @@ impl Cluster {
         self.add_ended(&format!("node {id}"), |_| Ok(process.kill()))
     }
 
+    /// Stops a node in its tracks (SIGSTOP).
+    pub fn pause_node(&self, id: u64) -> Result<()> {
+        self.nodes.get(&id).with_context(|| format!("node {id} does not run"))?.pause()
+    }
+
+    /// Lets a node go on after [`Cluster::pause_node`].
+    pub fn resume_node(&self, id: u64) -> Result<()> {
+        self.nodes.get(&id).with_context(|| format!("node {id} does not run"))?.resume()
+    }
+
     /// Asks a node to end (SIGTERM) and waits until it has.
     pub fn stop_node(&mut self, id: u64) -> Result<()> {
         let process = self.nodes.remove(&id).with_context(|| format!("node {id} does not run"))?;
@@ -288,6 +298,17 @@ impl Cluster {
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+
+    /// Name and process id of every running node and gateway.
+    pub fn processes(&self) -> Vec<(String, u32)> {
+        let running = self.nodes.values().chain(self.gateways.values());
+        running.map(|process| (process.name().to_owned(), process.id())).collect()
+    }
+
+    /// Largest memory that each running node has had, in bytes, by id.
+    pub fn node_rss(&self) -> Vec<(u64, u64)> {
+        self.nodes.iter().map(|(id, process)| (*id, process.usage().rss_bytes)).collect()
     }
 
     /// Processor time of all processes so far, ended ones included, in seconds.

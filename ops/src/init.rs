@@ -152,6 +152,7 @@ fn create_node(layout: &Layout, id: u64, bank: &Bank) -> Result<RawNode> {
     make_dir(&dir)?;
     let key = new_secret(&dir.join("link.key"))?;
     let config = settlement_node::config::RawConfig {
+        snapshot_bytes: settlement_node::limits::SNAPSHOT_BYTES,
         id,
         genesis: "../genesis.toml".into(),
         link_key: "link.key".into(),

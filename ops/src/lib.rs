@@ -6,6 +6,7 @@
 pub mod init;
 pub mod serve;
 
+pub mod log;
 pub mod send;
 pub mod show;
 pub mod status;
@@ -26,3 +27,4 @@ pub mod money;
 pub mod node_api;
 pub mod ports;
 pub mod process;
+pub mod udp_proxy;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use corridor::{bench, demo, init, send, serve, show, status};
+use corridor::{bench, demo, init, log, send, serve, show, status};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,6 +38,9 @@ enum Command {
     Status(status::StatusArguments),
     /// Show what became of a payment
     Show(show::ShowArguments),
+    /// Look into a node's log, without changing anything
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// Measure: the ledger alone, payments from XML to XML, or each stage by itself
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -78,6 +81,7 @@ fn run(command: Command) -> Result<()> {
         Command::Send(arguments) => serve::runtime(1)?.block_on(send::run(arguments)),
         Command::Status(arguments) => serve::runtime(1)?.block_on(status::run(arguments)),
         Command::Show(arguments) => serve::runtime(1)?.block_on(show::run(arguments)),
+        Command::Log(command) => log::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Version => {
             println!("corridor {}", env!("CARGO_PKG_VERSION"));

@@ -54,6 +54,12 @@ pub struct NodeStatus {
     /// Rate over the last seconds.
     #[serde(default)]
     pub settled_per_second: f64,
+    /// Whether its log lacks entries that it had: it does not vote then.
+    #[serde(default)]
+    pub recovering: bool,
+    /// Log index of its newest snapshot of the state; 0 before the first.
+    #[serde(default)]
+    pub snapshot_index: u64,
     /// Whether the sums of all accounts are what was issued.
     #[serde(default)]
     pub conserved: bool,

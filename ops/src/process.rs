@@ -98,6 +98,22 @@ impl Process {
         bail!("{} did not end within {} s of being asked to", self.name, patience.as_secs())
     }
 
+    /// Stops it in its tracks (SIGSTOP): it holds all it has and does nothing.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on after [`Process::pause`] (SIGCONT).
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).context("no process id")?;
+        rustix::process::kill_process(id, signal)
+            .with_context(|| format!("send a signal to {}", self.name))
+    }
+
     fn end(&mut self) {
         // Both fail only when it has ended already.
         let _ = self.child.kill();
@@ -128,7 +144,8 @@ pub fn own_usage() -> Usage {
     usage_of("self").unwrap_or_default()
 }
 
-fn usage_of(process: &str) -> io::Result<Usage> {
+/// The same of any process by its id, or of this one by `self`.
+pub(crate) fn usage_of(process: &str) -> io::Result<Usage> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let ticks = ticks_of(&stat).ok_or(io::ErrorKind::InvalidData)?;

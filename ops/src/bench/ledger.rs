@@ -4,8 +4,9 @@
 //! thread a client writes and signs batches ahead of time; the client keeps some in flight and waits
 //! for their outcomes. The generator keeps its own balances and compares them with every node's.
 
-mod client;
+pub(super) mod client;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -18,7 +19,9 @@ use crate::cluster::{Cluster, READY_TIME_MAX, find_program};
 use crate::description::{Account, Asset, BANKS_MAX, Description, PortPlan};
 
 use super::measure::{Costs, Usage, rounded};
+use super::pace::{self, DiskWatch, Pace, Steadiness};
 use super::place::{Place, PlaceArguments};
+use super::threads::{self, StageCost, ThreadTimes};
 use client::{ClientPlan, ClientResult};
 
 /// What each account holds at the start, in the unit of its asset: never used up by a run.
@@ -32,8 +35,14 @@ pub struct LedgerArguments {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     nodes: u8,
     /// Transfers in all
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 1_000_000, conflicts_with = "seconds")]
     transfers: u64,
+    /// Seconds of load instead of a number of transfers
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: Option<u32>,
+    /// Transfers made first, in full batches and not measured: how many ids the ledger knows already
+    #[arg(long, default_value_t = 0)]
+    prefill: u64,
     /// Transfers under one signature, 1 to 8192
     #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(1..=8_192))]
     batch: u32,
@@ -74,21 +83,36 @@ struct LedgerResult {
     /// Whether each node's counters and balances are what the clients were told.
     counts_agree: bool,
     conserved: bool,
+    /// Transfers that were in the ledger before, and how fast they came in.
+    prefill: u64,
+    prefill_per_second: f64,
+    #[serde(flatten)]
+    steady: Steadiness,
     #[serde(flatten)]
     costs: Costs,
+    /// Largest memory of each node in bytes, by its id.
+    rss_bytes: Vec<(u64, u64)>,
+    stages: Vec<StageCost>,
     held: bool,
 }
+
+/// Batch and batches in flight of each client while the ledger is filled.
+const PREFILL: (u32, u16) = (8_000, 4);
 
 /// Runs `corridor bench ledger`.
 pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
     let place = Place::new(&arguments.place)?;
     let program = find_program()?;
-    let description = description(&arguments)?;
+    let description =
+        network(usize::from(arguments.clients), usize::from(arguments.nodes), arguments.accounts)?;
+    let amount = match arguments.seconds {
+        Some(seconds) => format!("{seconds} s of transfers"),
+        None => format!("{} transfers", arguments.transfers),
+    };
     println!(
-        "{} nodes, {} clients, {} transfers in batches of {}, {} in flight each, {} accounts",
+        "{} nodes, {} clients, {amount} in batches of {}, {} in flight each, {} accounts",
         arguments.nodes,
         arguments.clients,
-        arguments.transfers,
         arguments.batch,
         arguments.in_flight,
         arguments.accounts
@@ -101,21 +125,43 @@ pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
         "ready, node {leader} leads; batches are written and signed on a thread a client, ahead of need"
     );
 
-    let plans = plans(&arguments, &cluster, leader)?;
-    let before = Usage::now(&cluster).await?;
-    let start = Instant::now();
-    let mut tasks = JoinSet::new();
-    for plan in plans {
-        tasks.spawn(client::run(plan));
-    }
     let mut total = ClientResult::new(arguments.accounts as usize)?;
-    while let Some(ended) = tasks.join_next().await {
-        let own = ended.context("a client broke")??;
-        total.add(&own)?;
+    let mut prefill_per_second = 0.0;
+    if arguments.prefill > 0 {
+        let (batch, in_flight) = PREFILL;
+        let load = Load { transfers: arguments.prefill, seconds: None, batch, in_flight };
+        let start = Instant::now();
+        total.add(&phase(plans(&arguments, &load, &cluster, leader)?, &Pace::start()).await?)?;
+        cluster.wait_equal(EQUAL_TIME_MAX).await?;
+        prefill_per_second = (arguments.prefill as f64 / start.elapsed().as_secs_f64()).round();
+        println!("{} transfers in the ledger, {prefill_per_second:.0}/s", arguments.prefill);
     }
+    let load = Load {
+        transfers: arguments.seconds.map_or(arguments.transfers, |_| u64::MAX),
+        seconds: arguments.seconds.map(|seconds| Duration::from_secs(u64::from(seconds))),
+        batch: arguments.batch,
+        in_flight: arguments.in_flight,
+    };
+    let plans = plans(&arguments, &load, &cluster, leader)?;
+    let addresses = cluster.node_ids().into_iter().map(|id| cluster.node_http(id));
+    let addresses = addresses.collect::<Result<Vec<_>>>()?;
+    let before = Usage::now(&cluster).await?;
+    let threads_before = ThreadTimes::now(&cluster.processes());
+    let pace = Pace::start();
+    let watch = DiskWatch::start(addresses, pace.clone());
+    let start = Instant::now();
+    let measured = phase(plans, &pace).await?;
     let seconds = start.elapsed().as_secs_f64();
+    let steady = watch.end(&pace).await?;
+    let transfers = measured.settled + measured.refused;
+    let threads_after = ThreadTimes::now(&cluster.processes());
+    let leader_name = format!("node {leader}");
+    let stages = threads_after.since(&threads_before, transfers, |process| {
+        if process == leader_name { "leader" } else { "follower" }.to_owned()
+    });
+    let costs = before.costs_since(&cluster, transfers).await?;
+    total.add(&measured)?;
     let (counts_agree, conserved) = compare(&mut cluster, &total).await?;
-    let transfers = total.settled + total.refused;
     let result = LedgerResult {
         transfers,
         nodes: arguments.nodes,
@@ -125,16 +171,24 @@ pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
         accounts: arguments.accounts,
         seconds: rounded(seconds),
         transfers_per_second: (transfers as f64 / seconds).round(),
-        ms_p50: total.latencies.ms_at(50.0),
-        ms_p99: total.latencies.ms_at(99.0),
-        ms_max: total.latencies.ms_max(),
-        settled: total.settled,
-        refused: total.refused,
-        sent_again: total.sent_again,
+        ms_p50: measured.latencies.ms_at(50.0),
+        ms_p99: measured.latencies.ms_at(99.0),
+        ms_max: measured.latencies.ms_max(),
+        settled: measured.settled,
+        refused: measured.refused,
+        sent_again: measured.sent_again,
         counts_agree,
         conserved,
-        costs: before.costs_since(&cluster, transfers).await?,
-        held: counts_agree && conserved && total.refused == 0 && transfers == arguments.transfers,
+        prefill: arguments.prefill,
+        prefill_per_second,
+        steady,
+        costs,
+        rss_bytes: cluster.node_rss(),
+        stages,
+        held: counts_agree
+            && conserved
+            && total.refused == 0
+            && (arguments.seconds.is_some() || transfers == arguments.transfers),
     };
     print(&result);
     if arguments.json {
@@ -159,13 +213,18 @@ fn print(result: &LedgerResult) {
         result.ms_p99,
         result.ms_max
     );
+    pace::print(&result.steady);
+    let memory: Vec<String> =
+        result.rss_bytes.iter().map(|(_, bytes)| (bytes >> 20).to_string()).collect();
     println!(
-        "{:.1} s of processor time on {} cores, {} MiB a node, {:.0} bytes written by each node for a transfer",
+        "{:.1} s of processor time on {} cores, {:.2} us a transfer; nodes had up to {} MiB and wrote {:.0} bytes each for a transfer",
         result.costs.cpu_seconds,
         result.costs.cores,
-        result.costs.rss_bytes_per_node >> 20,
+        result.costs.cpu_us,
+        memory.join(", "),
         result.costs.log_bytes_per_transfer
     );
+    threads::print(&result.stages, "transfer");
     println!(
         "settled {}, refused {}, balances as counted: {}, money adds up: {}",
         result.settled, result.refused, result.counts_agree, result.conserved
@@ -173,15 +232,13 @@ fn print(result: &LedgerResult) {
 }
 
 /// A network whose banks are the clients, with the accounts spread evenly over them.
-fn description(arguments: &LedgerArguments) -> Result<Description> {
-    let clients = usize::from(arguments.clients);
-    let nodes = usize::from(arguments.nodes);
+pub(super) fn network(clients: usize, nodes: usize, accounts: u32) -> Result<Description> {
     let banks = clients.max(nodes).clamp(2, BANKS_MAX);
     let mut description = Description::example("bench", banks, nodes, PortPlan::Free)?;
-    ensure!(arguments.accounts as usize >= clients, "each client needs an account");
+    ensure!(accounts as usize >= clients, "each client needs an account");
     let issuer = description.assets[0].issuer.clone();
     description.assets = vec![Asset { code: "EUR".into(), exponent: 2, issuer }];
-    description.accounts = (0..arguments.accounts)
+    description.accounts = (0..accounts)
         .map(|number| Account {
             account: format!("{}/EUR/A{number}", description.banks[number as usize % clients].bic),
             funding: FUNDING.to_owned(),
@@ -191,9 +248,34 @@ fn description(arguments: &LedgerArguments) -> Result<Description> {
     Ok(description)
 }
 
-fn plans(arguments: &LedgerArguments, cluster: &Cluster, leader: u64) -> Result<Vec<ClientPlan>> {
-    let layout = cluster.layout();
-    let file = std::fs::read(layout.genesis()).context("read the genesis file")?;
+/// What all clients of a phase do together.
+struct Load {
+    transfers: u64,
+    seconds: Option<Duration>,
+    batch: u32,
+    in_flight: u16,
+}
+
+/// Runs one client for each plan to its end.
+async fn phase(plans: Vec<ClientPlan>, pace: &Arc<Pace>) -> Result<ClientResult> {
+    let accounts = plans.first().map_or(0, |plan| plan.accounts);
+    let mut result = ClientResult::new(accounts as usize)?;
+    let mut tasks = JoinSet::new();
+    for plan in plans {
+        tasks.spawn(client::run(plan, pace.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        result.add(&ended.context("a client broke")??)?;
+    }
+    Ok(result)
+}
+
+/// The network's genesis and its nodes' addresses, the leader's first.
+pub(super) fn servers(
+    cluster: &Cluster,
+    leader: u64,
+) -> Result<(Genesis, Vec<link::ServerAddress>)> {
+    let file = std::fs::read(cluster.layout().genesis()).context("read the genesis file")?;
     let genesis = Genesis::parse(&file)?;
     let mut servers: Vec<_> = genesis
         .nodes
@@ -205,19 +287,30 @@ fn plans(arguments: &LedgerArguments, cluster: &Cluster, leader: u64) -> Result<
         })
         .collect();
     servers.sort_by_key(|server| (server.id != leader, server.id));
+    Ok((genesis, servers))
+}
+
+fn plans(
+    arguments: &LedgerArguments,
+    load: &Load,
+    cluster: &Cluster,
+    leader: u64,
+) -> Result<Vec<ClientPlan>> {
+    let (genesis, servers) = servers(cluster, leader)?;
+    let layout = cluster.layout();
     let clients = u64::from(arguments.clients);
     (0..clients)
         .map(|number| {
             let bank = &layout.description().banks[number as usize];
-            let transfers =
-                arguments.transfers / clients + u64::from(number < arguments.transfers % clients);
+            let transfers = load.transfers / clients + u64::from(number < load.transfers % clients);
             Ok(ClientPlan {
                 number: number as u32,
                 clients: clients as u32,
                 accounts: arguments.accounts,
                 transfers,
-                batch: arguments.batch,
-                in_flight: usize::from(arguments.in_flight),
+                seconds: load.seconds,
+                batch: load.batch,
+                in_flight: usize::from(load.in_flight),
                 domain: genesis.domain,
                 servers: servers.clone(),
                 keys: layout.participant_dir(bank),

@@ -57,6 +57,8 @@ pub(crate) struct Usage {
 pub(crate) struct Costs {
     /// Largest memory of any node, in bytes.
     pub(crate) rss_bytes_per_node: u64,
+    /// Processor time for each transfer or payment, of all processes, in microseconds.
+    pub(crate) cpu_us: f64,
     /// Processor time of all processes and of the load generator, in seconds.
     pub(crate) cpu_seconds: f64,
     /// Bytes that one node wrote to its log and history for each transfer, on average.
@@ -81,6 +83,7 @@ impl Usage {
         let bytes = now.disk_bytes.saturating_sub(self.disk_bytes) as f64;
         Ok(Costs {
             rss_bytes_per_node: cluster.node_rss_bytes(),
+            cpu_us: rounded((now.cpu_seconds - self.cpu_seconds) * 1e6 / transfers.max(1) as f64),
             cpu_seconds: rounded(now.cpu_seconds - self.cpu_seconds),
             log_bytes_per_transfer: rounded(bytes / nodes / (transfers.max(1)) as f64),
             cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
@@ -114,6 +117,15 @@ fn metric_sum(text: &str, names: &[&str]) -> u64 {
     values.sum::<f64>() as u64
 }
 
+/// The metric with exactly this name and these labels in a text of the Prometheus format, or 0.
+pub(crate) fn metric_of(text: &str, name: &str) -> f64 {
+    let values = text.lines().filter_map(|line| line.rsplit_once(' '));
+    values
+        .filter(|(found, _)| *found == name)
+        .find_map(|(_, value)| value.parse().ok())
+        .unwrap_or(0.0)
+}
+
 /// A figure with three decimals, so that a report stays readable.
 pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
@@ -141,5 +153,7 @@ mod tests {
     fn metrics_are_added_up() {
         let text = "# HELP a x\n# TYPE a counter\na 5\na{x=\"1\"} 1e3\nab 7\nb 1\n";
         assert_eq!(metric_sum(text, &["a", "b"]), 1006);
+        assert!((metric_of(text, "a{x=\"1\"}") - 1000.0).abs() < 1e-9);
+        assert!(metric_of(text, "c").abs() < 1e-9);
     }
 }

@@ -3,12 +3,18 @@
 //! Every run checks at the end that nothing was lost or doubled and that money adds up: a run that
 //! does not has no speed and ends with exit code 1. Figures mean something only on a quiet machine.
 
+mod failover;
 mod ledger;
 mod measure;
+mod net;
+mod overload;
+mod pace;
 mod payments;
 mod place;
 mod raft;
 mod stages;
+mod stream;
+mod threads;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -23,8 +29,14 @@ const WORKERS: u8 = 2;
 pub enum BenchCommand {
     /// Transfers as signed batches over QUIC into a cluster: what the ledger alone can do
     Ledger(ledger::LedgerArguments),
+    /// Ten times more than the cluster can do, from one bank, beside a steady small load of another
+    Overload(overload::OverloadArguments),
     /// Payments from XML in at one bank's gateway to XML out at another's
     Payments(payments::PaymentsArguments),
+    /// The leader is killed again and again, then all nodes: how long nobody can pay
+    Failover(failover::FailoverArguments),
+    /// Loss and distance between the nodes: what they cost in rate and latency
+    Net(net::NetArguments),
     /// Each stage of a payment by itself, in this process: which one costs most
     Stages(stages::StagesArguments),
 }
@@ -35,9 +47,16 @@ pub fn run(command: BenchCommand) -> Result<()> {
         BenchCommand::Ledger(arguments) => {
             serve::runtime(WORKERS)?.block_on(ledger::run(arguments))
         }
+        BenchCommand::Overload(arguments) => {
+            serve::runtime(WORKERS)?.block_on(overload::run(arguments))
+        }
         BenchCommand::Payments(arguments) => {
             serve::runtime(WORKERS)?.block_on(payments::run(arguments))
         }
+        BenchCommand::Failover(arguments) => {
+            serve::runtime(WORKERS)?.block_on(failover::run(arguments))
+        }
+        BenchCommand::Net(arguments) => serve::runtime(WORKERS)?.block_on(net::run(arguments)),
         BenchCommand::Stages(arguments) => stages::run(arguments),
     }
 }

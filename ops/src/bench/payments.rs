@@ -25,6 +25,7 @@ use crate::messages::{Payment, Reply, pacs008};
 
 use super::measure::{Costs, Latencies, Usage, rounded};
 use super::place::{Place, PlaceArguments};
+use super::threads::{self, StageCost, ThreadTimes};
 
 /// Connections with which an offered rate is sent.
 const RATE_CLIENTS: u16 = 256;
@@ -83,6 +84,7 @@ struct PaymentsResult {
     conserved: bool,
     #[serde(flatten)]
     costs: Costs,
+    stages: Vec<StageCost>,
     held: bool,
 }
 
@@ -135,11 +137,12 @@ pub(crate) async fn run(arguments: PaymentsArguments) -> Result<()> {
     );
     println!("{nodes} nodes, 2 gateways, {load}, {} s", arguments.seconds);
     let mut cluster = Cluster::start(place.path(), description, &program).await?;
-    cluster.wait_leader(READY_TIME_MAX).await?;
+    let leader = cluster.wait_leader(READY_TIME_MAX).await?;
     warm_up(&cluster, &from, &to).await?;
     println!("ready");
 
     let before = Usage::now(&cluster).await?;
+    let threads_before = ThreadTimes::now(&cluster.processes());
     let shared = Arc::new(Shared {
         payments: Mutex::default(),
         next: AtomicU64::new(0),
@@ -170,6 +173,14 @@ pub(crate) async fn run(arguments: PaymentsArguments) -> Result<()> {
     let deliveries = reader.await.context("the reader of the outbox broke")??;
     let conserved = conserved(&mut cluster, &shared).await?;
     let counts = count(&shared);
+    let threads_after = ThreadTimes::now(&cluster.processes());
+    let (leader, sender) = (format!("node {leader}"), crate::layout::long_bic(&from));
+    let stages = threads_after.since(&threads_before, counts.sent, |process| match process {
+        node if node == leader => "leader".to_owned(),
+        node if node.starts_with("node") => "follower".to_owned(),
+        gateway if gateway.ends_with(&sender) => "gateway of the sender".to_owned(),
+        _ => "gateway of the receiver".to_owned(),
+    });
     let result = PaymentsResult {
         payments: counts.sent,
         nodes: arguments.nodes,
@@ -192,6 +203,7 @@ pub(crate) async fn run(arguments: PaymentsArguments) -> Result<()> {
         duplicated: counts.duplicated,
         conserved,
         costs: before.costs_since(&cluster, counts.sent).await?,
+        stages,
         held: conserved
             && counts.lost == 0
             && counts.duplicated == 0
@@ -232,10 +244,11 @@ fn print(result: &PaymentsResult) {
         "{:.1} s of processor time on {} cores ({:.0} us a payment), {} MiB a node, money adds up: {}",
         result.costs.cpu_seconds,
         result.costs.cores,
-        result.costs.cpu_seconds * 1e6 / result.payments.max(1) as f64,
+        result.costs.cpu_us,
         result.costs.rss_bytes_per_node >> 20,
         result.conserved
     );
+    threads::print(&result.stages, "payment");
 }
 
 fn payment(shared_from: &str, shared_to: &str, minor: u64, number: u64) -> Result<Payment> {

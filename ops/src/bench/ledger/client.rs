@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -21,6 +22,7 @@ use wire::client::{
 };
 
 use crate::bench::measure::Latencies;
+use crate::bench::pace::Pace;
 use crate::chance::Chance;
 use crate::clock::now_ns;
 use crate::init::random;
@@ -45,6 +47,8 @@ pub(crate) struct ClientPlan {
     pub(crate) accounts: u32,
     /// Transfers to be made.
     pub(crate) transfers: u64,
+    /// No new batch after this time.
+    pub(crate) seconds: Option<Duration>,
     /// Transfers in a batch.
     pub(crate) batch: u32,
     /// Batches in flight at one time.
@@ -126,9 +130,11 @@ struct SmallLeg {
 
 /// A batch ready to be sent.
 #[derive(Debug)]
-struct Signed {
-    digest: Digest,
-    submission: Bytes,
+pub(crate) struct Signed {
+    /// Its name in answers.
+    pub(crate) digest: Digest,
+    /// What is sent.
+    pub(crate) submission: Bytes,
     legs: Vec<SmallLeg>,
 }
 
@@ -141,7 +147,7 @@ struct InFlight {
 }
 
 /// Runs a client until every transfer of its plan has an outcome.
-pub(crate) async fn run(plan: ClientPlan) -> Result<ClientResult> {
+pub(crate) async fn run(plan: ClientPlan, pace: Arc<Pace>) -> Result<ClientResult> {
     let link_key = LinkKey::from_seed(*keyfile::read(&plan.keys.join("link.key"))?);
     let (client, mut events) = Client::connect(ClientConfig {
         key: link_key,
@@ -169,7 +175,9 @@ pub(crate) async fn run(plan: ClientPlan) -> Result<ClientResult> {
                 }
             },
             event = events.recv() => match event.context("the connection is gone for good")? {
-                ClientSideEvent::Frame(frame) => on_frame(&frame, &mut flying, &mut result)?,
+                ClientSideEvent::Frame(frame) => {
+                    pace.answered(on_frame(&frame, &mut flying, &mut result)?);
+                }
                 ClientSideEvent::Disconnected { .. } => {}
                 ClientSideEvent::Connected { .. } => {
                     // What was in flight may be lost; a batch that is sent twice is answered alike.
@@ -195,7 +203,7 @@ pub(crate) async fn run(plan: ClientPlan) -> Result<ClientResult> {
     Ok(result)
 }
 
-async fn wait_connected(events: &mut mpsc::Receiver<ClientSideEvent>) -> Result<()> {
+pub(crate) async fn wait_connected(events: &mut mpsc::Receiver<ClientSideEvent>) -> Result<()> {
     let connected = async {
         while let Some(event) = events.recv().await {
             if matches!(event, ClientSideEvent::Connected { .. }) {
@@ -215,11 +223,12 @@ async fn send(client: &Client, batch: &Signed) {
     let _ = client.send(frame).await;
 }
 
+/// Takes in a frame; returns how many transfers it answers.
 fn on_frame(
     frame: &wire::frame::Frame,
     flying: &mut BTreeMap<Digest, InFlight>,
     result: &mut ClientResult,
-) -> Result<()> {
+) -> Result<u64> {
     match frame.kind {
         KIND_OUTCOMES => {
             let outcomes = Outcomes::decode(frame.payload.clone())?;
@@ -227,6 +236,7 @@ fn on_frame(
             if let Some(done) = flying.remove(&outcomes.batch) {
                 result.latencies.record(done.sent.elapsed());
                 result.count(&done.batch, &outcomes)?;
+                return Ok(done.batch.legs.len() as u64);
             }
         }
         KIND_NOT_TAKEN => {
@@ -243,11 +253,11 @@ fn on_frame(
         }
         _ => {}
     }
-    Ok(())
+    Ok(0)
 }
 
 /// Writes and signs batches on a thread of its own, some ahead of need.
-fn sign_ahead(plan: &ClientPlan) -> Result<mpsc::Receiver<Signed>> {
+pub(crate) fn sign_ahead(plan: &ClientPlan) -> Result<mpsc::Receiver<Signed>> {
     let key = SigningKey::from_bytes(&*keyfile::read(&plan.keys.join("signing.key"))?);
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let mut writer = Writer {
@@ -257,11 +267,12 @@ fn sign_ahead(plan: &ClientPlan) -> Result<mpsc::Receiver<Signed>> {
         accounts: plan.accounts,
         chance: Chance::new(u64::from_le_bytes(random()?)),
     };
-    let (mut left, batch) = (plan.transfers, u64::from(plan.batch));
+    let (mut left, batch, seconds) = (plan.transfers, u64::from(plan.batch), plan.seconds);
     std::thread::Builder::new()
         .name(format!("sign-{}", plan.number))
         .spawn(move || {
-            while left > 0 {
+            let end = seconds.map(|seconds| Instant::now() + seconds);
+            while left > 0 && end.is_none_or(|end| Instant::now() < end) {
                 let count = left.min(batch);
                 left -= count;
                 if sender.blocking_send(writer.batch(count, &key)).is_err() {
