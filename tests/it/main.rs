@@ -1,9 +1,14 @@
 //! Whole-system tests: the list of modules is the table of contents.
 
 mod graph;
+mod process_chaos;
+mod process_disk;
 mod process_folder;
 mod process_kill;
+mod process_mend;
 mod process_stage;
 mod process_status;
+mod process_traffic;
 mod sim;
+mod sim_gateway;
 mod tidy;

@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use ledger::{Answer, Command, ContentDigest, Digest, LedgerTime, Outcome, Refusal, TransferId};
+use ledger::{
+    Answer, Command, ContentDigest, Digest, LedgerTime, Outcome, Refusal, TransferId,
+    TransferOptions, limits::BALANCE_MAX,
+};
 use settlement_node::{chain::AppliedBlock, node::Node};
 use wire::client::{Cursor, Deliveries, Delivery, Outcomes, TransferFound};
 
@@ -16,6 +19,7 @@ struct Block {
     bytes: Bytes,
     seal: Vec<u8>,
     time: LedgerTime,
+    log_index: u64,
     submissions: Vec<(Digest, u64, Vec<Outcome>)>,
 }
 
@@ -87,7 +91,8 @@ impl Truth {
             assert!(!self.forged.contains(digest), "a batch with a bad signature was applied");
         }
         let (bytes, time) = (applied.bytes.clone(), applied.time);
-        self.blocks.push(Block { bytes, seal, time, submissions });
+        let log_index = applied.log_index;
+        self.blocks.push(Block { bytes, seal, time, log_index, submissions });
     }
 
     /// Says what the outcome of a command should be, and does what it does.
@@ -116,8 +121,15 @@ impl Truth {
             let short = |(account, change): (&usize, &i128)| {
                 *change < 0 && self.balances[*account] + change < i128::from(floor_of(*account))
             };
+            let too_large = |(account, change): (&usize, &i128)| {
+                *change > 0 && self.balances[*account] + change > BALANCE_MAX
+            };
             let answer = if time > batch.valid_until {
                 Answer::Refused(Refusal::ValidityPassed)
+            } else if let Some(refusal) = refused_by_options(&checked.command, time) {
+                Answer::Refused(refusal)
+            } else if effects.iter().any(too_large) {
+                Answer::Refused(Refusal::AmountTooLarge)
             } else if effects.iter().any(short) {
                 Answer::Refused(Refusal::InsufficientCover)
             } else {
@@ -166,14 +178,16 @@ impl Truth {
         }
     }
 
-    /// A gateway was told outcomes: they must be in the block that is named.
-    pub(super) fn told(&self, outcomes: &Outcomes) {
+    /// A gateway is told outcomes: they must be in the block that is named. Returns where that is
+    /// in the log.
+    pub(super) fn told(&self, outcomes: &Outcomes) -> u64 {
         let height = outcomes.height.0;
         let block = self.blocks.get(height as usize - 1).expect("the block of an answer exists");
         assert_eq!(block.time, outcomes.time);
         let known = block.submissions.iter().find(|one| one.1 == outcomes.first_leaf);
         let known = known.expect("the submission of an answer is in its block");
         assert_eq!((known.0, &known.2), (outcomes.batch, &outcomes.outcomes));
+        block.log_index
     }
 
     /// A node at a height answered a question about an id.
@@ -225,6 +239,32 @@ impl Truth {
 
     pub(super) fn credits(&self, bank: usize) -> usize {
         self.credits[bank].len()
+    }
+
+    /// A bank's credit by its number, from 0.
+    pub(super) fn credit(&self, bank: usize, number: usize) -> Option<&Delivery> {
+        self.credits[bank].get(number)
+    }
+
+    /// When a payment has settled, if it has at some node.
+    pub(super) fn settled_at(&self, id: &TransferId) -> Option<LedgerTime> {
+        let first = self.ids.get(id).filter(|first| first.answer.is_settled())?;
+        self.blocks.get(first.height as usize - 1).map(|block| block.time)
+    }
+}
+
+/// What a transfer's own options say to it at this time.
+fn refused_by_options(command: &Command, time: LedgerTime) -> Option<Refusal> {
+    let Command::Transfer(transfer) = command else { return None };
+    let options = transfer.options.as_deref()?;
+    let only_deadline =
+        TransferOptions { deadline: options.deadline, ..TransferOptions::default() };
+    if *options != only_deadline {
+        Some(Refusal::RuleNotActive)
+    } else if options.deadline.is_some_and(|deadline| time > deadline) {
+        Some(Refusal::DeadlinePassed)
+    } else {
+        None
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) const FUNDS: u64 = 20_000;
 /// The credit line of every third account, as a floor.
 pub(super) const FLOOR: i64 = -3_000;
 
-const BICS: [&str; 3] = ["ALPHDEFF", "BETAGB2L", "GAMMFRPP"];
+pub(super) const BICS: [&str; 3] = ["ALPHDEFF", "BETAGB2L", "GAMMFRPP"];
 const CODES: [&str; 2] = ["EUR", "USD"];
 
 pub(super) struct Bank {
@@ -27,6 +27,11 @@ pub(super) struct Bank {
 
 pub(super) fn account(bank: usize, asset: usize) -> AccountNumber {
     AccountNumber((bank * CODES.len() + asset) as u32)
+}
+
+/// The secret that opens a bank's documents.
+pub(super) fn sealing_secret(bank: usize) -> [u8; 32] {
+    [bank as u8 + 1; 32]
 }
 
 pub(super) fn floor_of(account: usize) -> i64 {
@@ -65,7 +70,8 @@ pub(super) fn make(plan: &Plan, rng: &mut Rng) -> (Genesis, Vec<Bank>) {
                 bic: BICS[number].to_owned(),
                 name: format!("Bank {number}"),
                 signing_keys: vec![public(&bank.key)],
-                sealing_key: hex(&[number as u8 + 1; 32]),
+                sealing_key: hex(&gateway_adapter::seal::public_key(&sealing_secret(number))
+                    .expect("these bytes are a usable secret")),
                 gateway_keys: vec![public(&secret())],
             })
             .collect(),

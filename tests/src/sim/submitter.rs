@@ -4,21 +4,22 @@
 //! On purpose it also does what gateways should not: sends answered commands again in other batches,
 //! uses an id for another content, pays what it has not, pays from another's account, signs wrongly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use ledger::{
-    AccountNumber, Amount, Answer, Command, Digest, Issue, LedgerTime, Leg, Legs, Transfer,
-    TransferId,
+    AccountNumber, Amount, Answer, Command, Digest, Issue, LedgerTime, Leg, Legs, Priority,
+    Transfer, TransferId, TransferOptions,
 };
 use link::SessionId;
 use wire::{
     batch::{BatchBuilder, Domain, encode_submission},
-    client::{NotTaken, NotTakenReason, Outcomes},
+    client::{NotTaken, NotTakenReason, Outcomes, TransferFound},
 };
 
 use super::{
     network::{Bank, account},
+    plan::Plan,
     rng::Rng,
 };
 
@@ -48,12 +49,17 @@ pub(super) struct Submitter {
     open: Vec<Digest>,
     pub(super) left: u64,
     forged: u64,
+    huge: bool,
+    /// Ids that the session has said are settled.
+    told: BTreeSet<TransferId>,
+    /// Open questions, with whether the session had said that the id is settled.
+    asked: BTreeMap<u64, (TransferId, bool)>,
     pub(super) answered: u64,
     pub(super) sent: u64,
 }
 
 impl Submitter {
-    pub(super) fn new(bank: Bank, left: u64) -> Self {
+    pub(super) fn new(bank: Bank, plan: &Plan, left: u64) -> Self {
         Self {
             bank,
             session: None,
@@ -62,6 +68,9 @@ impl Submitter {
             open: Vec::new(),
             left,
             forged: 0,
+            huge: plan.huge_amounts,
+            told: BTreeSet::new(),
+            asked: BTreeMap::new(),
             answered: 0,
             sent: 0,
         }
@@ -79,6 +88,18 @@ impl Submitter {
     /// Some id of this bank, to ask for or to misuse.
     pub(super) fn some_id(&self, rng: &mut Rng) -> Option<TransferId> {
         (!self.wishes.is_empty()).then(|| self.wishes[rng.index(self.wishes.len())].id)
+    }
+
+    /// A question with this number goes out.
+    pub(super) fn asks(&mut self, number: u64, id: TransferId) {
+        self.asked.insert(number, (id, self.told.contains(&id)));
+    }
+
+    /// Its answer: what a session has told stays so in that session.
+    pub(super) fn found(&mut self, number: u64, found: Option<&TransferFound>) {
+        let Some((id, was_told)) = self.asked.remove(&number) else { return };
+        let settled = found.is_some_and(|found| found.answer.is_settled());
+        assert!(settled || !was_told, "{id} was settled, and is now {found:?}");
     }
 
     /// Makes a batch of new and old commands. `foreign` is an id that another bank uses.
@@ -107,7 +128,7 @@ impl Submitter {
                 8..12 => foreign,
                 _ => None,
             };
-            let command = self.command(rng, id, banks);
+            let command = self.command(rng, id, banks, clock);
             let mut bytes = Vec::new();
             command.encode(&mut bytes);
             // The same id and content is one wish.
@@ -121,19 +142,21 @@ impl Submitter {
         self.group(rng, domain, chosen, clock, now);
     }
 
-    fn command(&self, rng: &mut Rng, id: Option<TransferId>, banks: usize) -> Command {
+    fn command(&self, rng: &mut Rng, id: Option<TransferId>, banks: usize, clock: u64) -> Command {
         let id = id.unwrap_or_else(|| {
             let mut bytes = [0; 16];
             bytes.chunks_mut(8).for_each(|part| part.copy_from_slice(&rng.next().to_le_bytes()));
             TransferId(bytes)
         });
         let (own, asset) = (self.bank.number.0 as usize, rng.index(2));
+        let huge = self.huge;
         let amount = |rng: &mut Rng| match rng.range(0, 10) {
+            0..3 if huge => Amount::new(u64::MAX - (rng.next() >> rng.range(1, 64))),
             0 => Amount::new(rng.range(50_000, 1_000_000)),
             1 | 2 => Amount::new(rng.range(5_000, 20_000)),
             _ => Amount::new(rng.range(1, 1_000)),
         };
-        if rng.percent(5) {
+        if rng.percent(if huge { 20 } else { 5 }) {
             let account = account(rng.index(banks), asset);
             return Command::Issue(Issue { id, account, amount: amount(rng) });
         }
@@ -149,7 +172,12 @@ impl Submitter {
             legs.push(leg(rng, 1 - asset));
         }
         let legs = Legs::new(legs).expect("one or two legs");
-        Command::Transfer(Transfer { id, legs, document: None, options: None })
+        let options = rng.percent(15).then(|| {
+            let deadline = Some(LedgerTime(clock - 500_000_000 + rng.range(0, 3_000_000_000)));
+            let priority = if rng.percent(10) { Priority::Urgent } else { Priority::Normal };
+            Box::new(TransferOptions { deadline, priority, ..TransferOptions::default() })
+        });
+        Command::Transfer(Transfer { id, legs, document: None, options })
     }
 
     fn group(&mut self, rng: &mut Rng, domain: &Domain, wishes: Vec<usize>, clock: u64, now: u64) {
@@ -169,9 +197,10 @@ impl Submitter {
         rng: &mut Rng,
         domain: &Domain,
         banks: usize,
+        clock: u64,
     ) -> (Bytes, Digest) {
         let mut builder = BatchBuilder::new(domain, self.bank.number, LedgerTime(u64::MAX));
-        builder.push(&self.command(rng, None, banks));
+        builder.push(&self.command(rng, None, banks, clock));
         let (bytes, digest) = builder.sign(&[(self.bank.number, &self.bank.key)]);
         let mut bytes = bytes.to_vec();
         let last = bytes.len() - 1 - rng.index(64);
@@ -212,6 +241,8 @@ impl Submitter {
     /// The session is gone: what is open goes to the next one.
     pub(super) fn disconnected(&mut self, now: u64) {
         self.session = None;
+        self.told.clear();
+        self.asked.clear();
         for digest in &self.open {
             self.batches.get_mut(digest).expect("an open batch is known").send_at = Some(now);
         }
@@ -229,6 +260,9 @@ impl Submitter {
                 None => self.answered += 1,
             }
             wish.answer = Some(outcome.answer);
+            if outcome.answer.is_settled() {
+                self.told.insert(wish.id);
+            }
         }
     }
 

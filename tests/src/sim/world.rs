@@ -1,10 +1,16 @@
 //! The event queue, the net between nodes, the sessions of gateways, and the course of a run.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use ledger::ParticipantNumber;
-use settlement_node::event::{Event, Scan};
+use settlement_node::{
+    checkpoint::ChainCheckpoint,
+    event::{Event, Scan},
+};
 use wire::{
     client::{self, Deliveries, NotTaken, Outcomes, Query, QueryAnswer},
     genesis::Genesis,
@@ -12,13 +18,30 @@ use wire::{
 
 use super::{
     checks::Truth,
+    class::Class,
+    gateway::GatewayMachine,
     machine::Machine,
     network::{self, START_NS},
     plan::Plan,
+    raft_checks::RaftTruth,
+    report::Report,
     rng::{Rng, mix},
     submitter::Submitter,
     watcher::Watcher,
 };
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+static PRINTS: AtomicBool = AtomicBool::new(false);
+
+/// Lets failing runs say nothing but their panic.
+pub fn keep_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Lets runs print what happens in them.
+pub fn print_notes() {
+    PRINTS.store(true, Ordering::Relaxed);
+}
 
 /// Notes that are printed when a run fails.
 const NOTES_MAX: usize = 80;
@@ -31,20 +54,27 @@ pub(super) enum What {
     Flush { node: usize, life: u64 },
     Fetch { node: usize, life: u64, fetch: order::Fetch },
     Scan { node: usize, life: u64, scan: Scan },
+    Snapshot { node: usize, life: u64, checkpoint: Box<ChainCheckpoint> },
+    Mend { node: usize, life: u64 },
+    Scrub { node: usize, life: u64 },
     PeerFrame { node: usize, from: u64, kind: u8, payload: Bytes },
     ToNode { session: u64, kind: u8, payload: Bytes },
     ToClient { session: u64, kind: u8, payload: Bytes },
     Submitter { which: usize },
     Watcher { which: usize },
     Restart { node: usize },
+    Gateway { which: usize, life: u64, at_ms: u64 },
+    GatewayStart { which: usize },
     Fault,
     EndCut,
+    DiskHeals { node: usize },
 }
 
 #[derive(Clone, Copy)]
-enum Owner {
+pub(super) enum Owner {
     Submitter(usize),
     Watcher(usize),
+    Gateway(usize),
 }
 
 struct Session {
@@ -55,41 +85,6 @@ struct Session {
     to_client_at: u64,
 }
 
-/// What a run met.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Hash over everything that happened; equal for equal seeds.
-    pub trace: u64,
-    /// Events handled.
-    pub events: u64,
-    /// Simulated milliseconds.
-    pub simulated_ms: u64,
-    /// Simulated milliseconds from healing to the end.
-    pub healed_after_ms: u64,
-    /// Faults of all kinds.
-    pub faults: u64,
-    /// Nodes that lost power or were killed.
-    pub crashes: u64,
-    /// Cuts of the net.
-    pub cuts: u64,
-    /// Blocks applied.
-    pub blocks: u64,
-    /// Frames with submissions that gateways sent.
-    pub submissions: u64,
-    /// Commands that were answered to their gateway.
-    pub answered: u64,
-    /// Commands that settled.
-    pub settled: u64,
-    /// Commands that were refused.
-    pub refused: u64,
-    /// Commands whose id was answered before.
-    pub repeated: u64,
-    /// Deliveries to banks.
-    pub delivered: u64,
-    /// Times that a listening gateway connected.
-    pub reconnects: u64,
-}
-
 pub(super) struct World {
     pub(super) plan: Plan,
     pub(super) rng: Rng,
@@ -98,7 +93,11 @@ pub(super) struct World {
     pub(super) machines: Vec<Machine>,
     pub(super) submitters: Vec<Submitter>,
     pub(super) watchers: Vec<Watcher>,
+    pub(super) gateways: Vec<GatewayMachine>,
     pub(super) truth: Truth,
+    pub(super) raft: RaftTruth,
+    /// Nodes that stay broken while the others are healthy.
+    pub(super) broken: BTreeSet<usize>,
     /// Ways that are cut, from and to.
     pub(super) cut: BTreeSet<(usize, usize)>,
     pub(super) healed: bool,
@@ -115,15 +114,28 @@ impl World {
         let mut rng = Rng::new(mix(plan.seed));
         let (genesis, banks) = network::make(&plan, &mut rng);
         let skew = plan.skew_ms * 1_000_000;
+        let mut either_side = |most: u64| rng.range(0, 2 * most + 1) as i64 - most as i64;
         let machines = (0..plan.nodes)
             .map(|_| {
-                let skew_ns = rng.range(0, 2 * skew + 1) as i64 - skew as i64;
-                Machine::new(skew_ns, rng.range(0, 2_001) as i64 - 1_000)
+                let (skew_ns, drift_ppm) = (either_side(skew), either_side(plan.drift_ppm));
+                Machine::new(skew_ns, drift_ppm, either_side(1_000))
             })
+            .collect();
+        let gateways = banks[..plan.gateways]
+            .iter()
+            .enumerate()
+            .map(|(bank, one)| GatewayMachine::new(bank, &plan, &genesis, one.key.clone()))
             .collect();
         let watchers =
             (0..banks.len()).map(|bank| Watcher { bank, ..Watcher::default() }).collect();
-        let submitters = banks.into_iter().map(|bank| Submitter::new(bank, plan.batches)).collect();
+        let submitters = banks
+            .into_iter()
+            .enumerate()
+            .map(|(number, bank)| {
+                let batches = if number < plan.gateways { 0 } else { plan.batches };
+                Submitter::new(bank, &plan, batches)
+            })
+            .collect();
         Self {
             truth: Truth::new(plan.banks),
             plan,
@@ -133,6 +145,9 @@ impl World {
             machines,
             submitters,
             watchers,
+            raft: RaftTruth::default(),
+            broken: BTreeSet::new(),
+            gateways,
             cut: BTreeSet::new(),
             healed: false,
             counts: Report::default(),
@@ -146,7 +161,10 @@ impl World {
 
     pub(super) fn run(&mut self) {
         (0..self.machines.len()).for_each(|node| self.start(node));
-        for which in 0..self.submitters.len() {
+        for which in 0..self.gateways.len() {
+            self.after(2_000, What::GatewayStart { which });
+        }
+        for which in self.gateways.len()..self.submitters.len() {
             self.after(1_000, What::Submitter { which });
             self.after(1_500, What::Watcher { which });
         }
@@ -155,11 +173,25 @@ impl World {
         self.run_until(heal_at, false);
         self.now = heal_at;
         self.heal();
-        self.run_until(heal_at + self.plan.heal_ms * 1_000, true);
+        self.run_until(heal_at + self.plan.heal_ms_min * 1_000, false);
+        self.must_be_done();
+        let healed_after = self.now - heal_at;
+        if !self.broken.is_empty() {
+            self.heal_minority();
+            self.must_be_done();
+        }
+        self.counts.healed_after_ms = healed_after / 1_000;
+        self.check_gateways();
+        let last = self.gateways.iter().map(GatewayMachine::last_answer_ms).max().unwrap_or(0);
+        self.counts.messages_healed_after_ms = last.saturating_sub(heal_at / 1_000);
+    }
+
+    /// Everything is answered in bounded time, counted from now.
+    fn must_be_done(&mut self) {
+        self.run_until(self.now + self.plan.heal_ms * 1_000, true);
         if !self.is_done() {
             self.explain();
         }
-        self.counts.healed_after_ms = (self.now - heal_at) / 1_000;
     }
 
     fn run_until(&mut self, end: u64, stop_when_done: bool) {
@@ -186,6 +218,11 @@ impl World {
             What::Flush { node, life } => self.on_flush(node, life),
             What::Fetch { node, life, fetch } => self.on_fetch(node, life, fetch),
             What::Scan { node, life, scan } => self.on_scan(node, life, scan),
+            What::Snapshot { node, life, checkpoint } => {
+                self.on_snapshot(node, life, &checkpoint);
+            }
+            What::Mend { node, life } => self.on_mend_tick(node, life),
+            What::Scrub { node, life } => self.on_scrub(node, life),
             What::PeerFrame { node, from, kind, payload } => {
                 self.trace_bytes(&payload);
                 self.on_peer_frame(node, from, kind, payload);
@@ -198,19 +235,31 @@ impl World {
             What::Submitter { which } => self.on_submitter(which),
             What::Watcher { which } => self.on_watcher(which),
             What::Restart { node } => self.start(node),
+            What::Gateway { which, life, at_ms } => self.on_gateway(which, life, at_ms),
+            What::GatewayStart { which } => self.start_gateway(which),
             What::Fault => self.on_fault(),
+            What::EndCut if self.healed => {}
             What::EndCut => self.cut.clear(),
+            What::DiskHeals { node } => self.on_disk_heals(node),
         }
     }
 
-    /// Whether everything is answered and delivered, and all nodes are at the same height.
+    /// Whether everything is answered and delivered, and all healthy nodes are at the same height.
     fn is_done(&self) -> bool {
         let height = self.truth.height();
         self.submitters.iter().all(Submitter::is_done)
-            && self.watchers.iter().all(|one| one.count == self.truth.credits(one.bank))
-            && self.machines.iter().all(|machine| {
+            && self.watchers[self.gateways.len()..]
+                .iter()
+                .all(|one| one.count == self.truth.credits(one.bank))
+            && self.gateways.iter().all(|one| one.is_done(self.truth.credits(one.bank)))
+            && self.machines.iter().enumerate().all(|(node, machine)| {
+                if self.broken.contains(&node) {
+                    return true;
+                }
                 let own = machine.running.as_ref();
-                own.is_some_and(|(node, _)| node.chain().height().0 == height)
+                own.is_some_and(|(node, _)| {
+                    node.chain().height().0 == height && !node.order_status().recovering
+                })
             })
     }
 
@@ -223,7 +272,13 @@ impl World {
             let of = self.truth.credits(one.bank);
             eprintln!("bank {}: {} of {of} delivered, at {:?}", one.bank, one.count, one.cursor);
         }
-        for machine in &self.machines {
+        for one in &self.gateways {
+            eprintln!("{} of {} credits", one.missing(), self.truth.credits(one.bank));
+        }
+        for (at, machine) in self.machines.iter().enumerate() {
+            if let Some(mender) = &machine.mending {
+                eprintln!("node {}: {}", at + 1, mender.progress());
+            }
             if let Some((node, _)) = &machine.running {
                 let (status, load) = (node.order_status(), node.load());
                 let height = node.chain().height().0;
@@ -236,6 +291,7 @@ impl World {
     pub(super) fn into_report(mut self) -> Report {
         let mut report = std::mem::take(&mut self.counts);
         report.simulated_ms = self.now / 1_000;
+        report.elections = self.raft.elections;
         report.blocks = self.truth.height();
         report.submissions = self.submitters.iter().map(|one| one.sent).sum();
         report.answered = self.submitters.iter().map(|one| one.answered).sum();
@@ -244,6 +300,16 @@ impl World {
         report.repeated = self.truth.repeated;
         report.delivered = self.watchers.iter().map(|one| one.count as u64).sum();
         report.reconnects = self.watchers.iter().map(|one| one.reconnects).sum();
+        let counts = self.gateways.iter().map(GatewayMachine::counts);
+        [
+            report.messages,
+            report.message_answers,
+            report.message_repeats,
+            report.outbox_entries,
+            report.gateway_ends,
+            report.gateway_failed_starts,
+            report.store_steps,
+        ] = counts.fold([0; 7], |sum, one| std::array::from_fn(|at| sum[at] + one[at]));
         report
     }
 
@@ -254,6 +320,9 @@ impl World {
 
     pub(super) fn note(&mut self, text: String) {
         self.trace_bytes(text.as_bytes());
+        if PRINTS.load(Ordering::Relaxed) {
+            println!("{:>10} {text}", self.now);
+        }
         if self.notes.len() == NOTES_MAX {
             self.notes.pop_front();
         }
@@ -271,15 +340,23 @@ impl World {
         self.trace(hash);
     }
 
+    /// Whether a fault that hits a share of all frames hits this one.
+    fn strikes(&mut self, class: Class, percent: u64) -> bool {
+        let strikes = !self.healed && self.rng.percent(percent);
+        if strikes {
+            self.counts.met(class);
+        }
+        strikes
+    }
+
     /// Sends a frame from one node to another.
     pub(super) fn send(&mut self, from: usize, to: usize, kind: u8, payload: Bytes) {
-        let faulty = !self.healed;
-        if self.cut.contains(&(from, to)) || faulty && self.rng.percent(self.plan.loss) {
+        if self.cut.contains(&(from, to)) || self.strikes(Class::Loss, self.plan.loss) {
             return;
         }
-        let copies = if faulty && self.rng.percent(self.plan.repeat) { 2 } else { 1 };
+        let copies = if self.strikes(Class::Repeat, self.plan.repeat) { 2 } else { 1 };
         for _ in 0..copies {
-            let late = faulty && self.rng.percent(self.plan.late);
+            let late = self.strikes(Class::Late, self.plan.late);
             let delay =
                 if late { self.rng.range(5_000, 400_000) } else { self.rng.range(200, 4_000) };
             let (from, payload) = (from as u64 + 1, payload.clone());
@@ -289,9 +366,12 @@ impl World {
 
     // Sessions.
 
-    fn open_session(&mut self, owner: Owner, bank: usize) -> Option<u64> {
+    pub(super) fn open_session(&mut self, owner: Owner, bank: usize) -> Option<u64> {
         let node = self.rng.index(self.machines.len());
         self.machines[node].running.as_ref()?;
+        if self.broken.contains(&node) {
+            return None;
+        }
         self.next_session += 1;
         let session = self.next_session;
         let at = self.now;
@@ -308,6 +388,7 @@ impl World {
         match known.owner {
             Owner::Submitter(which) => self.submitters[which].disconnected(now),
             Owner::Watcher(which) => self.watchers[which].session = None,
+            Owner::Gateway(which) => self.gateways[which].disconnected(now),
         }
         if tell_node {
             self.wake(known.node, Event::SessionClosed { session });
@@ -326,7 +407,7 @@ impl World {
         self.sessions.get(&session).map(|known| known.node)
     }
 
-    fn send_to_node(&mut self, session: u64, kind: u8, payload: Bytes) {
+    pub(super) fn send_to_node(&mut self, session: u64, kind: u8, payload: Bytes) {
         let delay = self.rng.range(200, 10_000);
         let Some(known) = self.sessions.get_mut(&session) else { return };
         known.to_node_at = (known.to_node_at + 1).max(self.now + delay);
@@ -355,11 +436,20 @@ impl World {
                 let not_taken = NotTaken::decode(payload).expect("an answer survives its codec");
                 self.submitters[which].not_taken(&not_taken, self.now);
             }
-            (Owner::Submitter(_), client::KIND_ANSWER) => {
-                let (_, answer) = QueryAnswer::decode(payload).expect("it survives its codec");
-                // The history may be a moment behind the ledger; nothing else may go wrong.
-                if let QueryAnswer::Failed(text) = answer {
-                    assert!(text.contains("being written"), "a question failed: {text}");
+            (Owner::Submitter(which), client::KIND_ANSWER) => {
+                let (number, answer) = QueryAnswer::decode(payload).expect("it survives its codec");
+                match answer {
+                    // The history may be a moment behind the ledger, or its disk may fail.
+                    QueryAnswer::Failed(text) => assert!(
+                        text.contains("being written")
+                            || self.plan.classes.has(Class::ReadError)
+                            || self.plan.harms_disks(),
+                        "a question failed: {text}"
+                    ),
+                    QueryAnswer::Transfer(found) => {
+                        self.submitters[which].found(number, found.as_ref());
+                    }
+                    other => panic!("nobody asked for {other:?}"),
                 }
             }
             (Owner::Watcher(which), client::KIND_DELIVERIES) => {
@@ -368,6 +458,13 @@ impl World {
                 (one.cursor, one.count) =
                     self.truth.delivered(one.bank, one.cursor, one.count, &deliveries);
             }
+            (Owner::Gateway(which), kind) => {
+                if kind == client::KIND_OUTCOMES {
+                    let outcomes = Outcomes::decode(payload.clone());
+                    self.truth.told(&outcomes.expect("outcomes survive their codec"));
+                }
+                self.reach_gateway(which, kind, payload);
+            }
             (_, kind) => panic!("a gateway got a frame of kind {kind} that it did not ask for"),
         }
     }
@@ -375,7 +472,8 @@ impl World {
     fn on_submitter(&mut self, which: usize) {
         let delay = self.rng.range(20_000, 400_000);
         self.after(delay, What::Submitter { which });
-        let broken = !self.healed && self.plan.broken_sessions && self.rng.percent(2);
+        let broken =
+            !self.healed && self.plan.classes.has(Class::BrokenSession) && self.rng.percent(2);
         if let Some(session) = self.submitters[which].session
             && broken
         {
@@ -401,13 +499,14 @@ impl World {
         }
         if self.rng.percent(2) {
             let own = &mut self.submitters[which];
-            let (frame, digest) = own.forge(&mut self.rng, &domain, banks);
+            let (frame, digest) = own.forge(&mut self.rng, &domain, banks, clock);
             self.truth.forged.insert(digest);
             self.send_to_node(session, client::KIND_SUBMIT, frame);
         }
         if self.rng.percent(30)
             && let Some(id) = self.submitters[which].some_id(&mut self.rng)
         {
+            self.submitters[which].asks(now, id);
             self.send_to_node(session, client::KIND_QUERY, Query::Transfer(id).encode(now));
         }
     }
@@ -415,7 +514,8 @@ impl World {
     fn on_watcher(&mut self, which: usize) {
         let delay = self.rng.range(20_000, 500_000);
         self.after(delay, What::Watcher { which });
-        let broken = !self.healed && self.plan.broken_sessions && self.rng.percent(10);
+        let broken =
+            !self.healed && self.plan.classes.has(Class::BrokenSession) && self.rng.percent(10);
         if let Some(session) = self.watchers[which].session
             && broken
         {
@@ -435,7 +535,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !QUIET.load(Ordering::Relaxed) {
             eprintln!("--- the run of seed {} failed at {} us", self.plan.seed, self.now);
             eprintln!("{:#?}", self.plan);
             for (at, note) in &self.notes {
