@@ -17,7 +17,7 @@ pub const IN_FLIGHT_BYTES_MAX: usize = 2 << 20;
 /// Bytes after which a block is closed, unless its first submission alone is larger.
 pub const BLOCK_BYTES_AIM: usize = 256 << 10;
 /// Submissions that are worth a block of their own.
-pub const BLOCK_WORTH_SUBMISSIONS: usize = 64;
+pub const BLOCK_WORTH_SUBMISSIONS: usize = 96;
 /// Bytes of submissions that are worth a block of their own.
 pub const BLOCK_WORTH_BYTES: usize = 128 << 10;
 /// Bytes of submissions that wait for a place in a block; more is answered "busy". One bank alone gets

@@ -38,6 +38,18 @@ use crate::{
 /// How often the thread that writes snapshots looks whether the history is durable.
 const HISTORY_POLL: Duration = Duration::from_millis(10);
 
+/// How much the thread that writes generations of ids stands back: a little, because they wait in memory.
+const RUNS_NICENESS: i32 = 5;
+/// How much those stand back that nobody waits for.
+pub(super) const BACKGROUND_NICENESS: i32 = 15;
+
+/// Lets this thread have the processor when the others leave it some. What it does is long, and the loop
+/// that everybody waits for does its work in moments.
+pub(super) fn yield_to_others(niceness: i32) {
+    // On Linux this is about the calling thread alone. A system that refuses it only makes pauses longer.
+    let _ = rustix::process::setpriority_process(None, niceness);
+}
+
 /// Where to read from.
 pub(super) struct Sources {
     pub(super) past: Past,
@@ -95,6 +107,7 @@ impl Reader {
         // Merging the largest runs takes minutes, for which generations cannot wait to be written.
         let (merge, merges) = bounded(1);
         let run_writer = thread::Builder::new().name("disk-runs".to_owned()).spawn(move || {
+            yield_to_others(RUNS_NICENESS);
             loop {
                 // When the queue is full, the merger looks for work anyway.
                 let _ = merge.try_send(());
@@ -103,6 +116,7 @@ impl Reader {
             }
         })?;
         let run_merger = thread::Builder::new().name("disk-merge".to_owned()).spawn(move || {
+            yield_to_others(BACKGROUND_NICENESS);
             while merges.recv().is_ok() {
                 merger.merge(&merges);
             }
@@ -114,9 +128,11 @@ impl Reader {
             .name("disk-find".to_owned())
             .spawn(move || finder.finds(&find_queue))?;
         let (snapshots, snapshot_queue) = bounded(1);
-        let snapshot_writer = thread::Builder::new()
-            .name("disk-snapshots".to_owned())
-            .spawn(move || snapshotter.snapshots(&snapshot_queue))?;
+        let snapshot_writer =
+            thread::Builder::new().name("disk-snapshots".to_owned()).spawn(move || {
+                yield_to_others(BACKGROUND_NICENESS);
+                snapshotter.snapshots(&snapshot_queue);
+            })?;
         let (server, giver) = Server::start(shelf, peers)?;
         let threads =
             vec![run_writer, run_merger, bulk_reader, find_reader, snapshot_writer, giver];

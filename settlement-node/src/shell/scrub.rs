@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Cause, Loop};
+use super::{
+    Cause, Loop,
+    disk::{BACKGROUND_NICENESS, yield_to_others},
+};
 use crate::{
     limits::SCRUB_PAUSE,
     serve::Shelf,
@@ -44,6 +47,7 @@ pub(super) fn start(
     scrubber.add(Box::new(SnapshotSource::new(shelf.snapshots.clone())));
     let mut said: Option<Instant> = None;
     let thread = thread::Builder::new().name("disk-scrub".to_owned()).spawn(move || {
+        yield_to_others(BACKGROUND_NICENESS);
         while !handle.is_stopping() {
             thread::sleep(SCRUB_PAUSE);
             match scrubber.step() {

@@ -7,13 +7,16 @@
 //!
 //! When the sum of many does not come out, each is checked strictly, to name the culprit.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use ed25519_dalek::{Signature, VerifyingKey, verify_batch};
 use ledger::Digest;
 
 /// From this number on the common equation costs less than as many single ones.
 const TOGETHER_MIN: usize = 4;
+
+/// Keys that a thread remembers.
+const KEYS_MAX: usize = 1_024;
 
 /// One signature to be checked.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +31,28 @@ pub(crate) struct Signed {
 
 /// Whether a signature is good, by the one strict rule.
 pub(crate) fn strict(signed: &Signed) -> bool {
-    VerifyingKey::from_bytes(&signed.key).is_ok_and(|key| {
+    key_of(&signed.key).is_some_and(|key| {
         key.verify_strict(&signed.digest.0, &Signature::from_bytes(&signed.signature)).is_ok()
+    })
+}
+
+thread_local! {
+    /// Keys that were read before: to decompress one is an eighth of a check, and few banks sign much.
+    static KEYS: RefCell<BTreeMap<[u8; 32], VerifyingKey>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// The key with these bytes, if they are one. The same bytes give the same answer, known or not.
+fn key_of(bytes: &[u8; 32]) -> Option<VerifyingKey> {
+    KEYS.with_borrow_mut(|known| {
+        if let Some(key) = known.get(bytes) {
+            return Some(*key);
+        }
+        let key = VerifyingKey::from_bytes(bytes).ok()?;
+        if known.len() >= KEYS_MAX {
+            known.clear();
+        }
+        known.insert(*bytes, key);
+        Some(key)
     })
 }
 
@@ -44,18 +67,12 @@ pub(crate) fn together(all: &[Signed]) -> Result<(), usize> {
 /// The common equation. Its coefficients come from all that is checked, not from chance, so every
 /// node that checks the same signatures together comes to the same answer.
 fn sum_comes_out(all: &[Signed]) -> bool {
-    // Few banks sign many batches: each key is decompressed once.
-    let mut known: BTreeMap<[u8; 32], VerifyingKey> = BTreeMap::new();
     let mut keys = Vec::with_capacity(all.len());
     for signed in all {
-        let key = match known.get(&signed.key) {
-            Some(key) => *key,
-            None => match VerifyingKey::from_bytes(&signed.key) {
-                Ok(key) if !key.is_weak() => *known.entry(signed.key).or_insert(key),
-                _ => return false,
-            },
-        };
-        keys.push(key);
+        match key_of(&signed.key).filter(|key| !key.is_weak()) {
+            Some(key) => keys.push(key),
+            None => return false,
+        }
     }
     let messages: Vec<&[u8]> = all.iter().map(|signed| &signed.digest.0[..]).collect();
     let signatures: Vec<Signature> =
