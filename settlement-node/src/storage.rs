@@ -11,7 +11,7 @@ use std::{
 
 use crate::store::{
     history::{History, HistoryError, HistoryOptions, set_aside_from},
-    runs::{RunError, RunRange, RunSets},
+    runs::{RunError, RunRange, RunSet, RunSets},
     snapshots::{SnapshotError, Snapshots},
     vfs::Vfs,
     wal::{Recovered, Wal, WalError, WalOptions},
@@ -204,16 +204,13 @@ impl Storage {
             set_aside_from(&*vfs, &folders.history, first)?;
             history = History::open(Arc::clone(&vfs), &folders.history, history_options)?;
         }
-        let runs = loop {
-            match RunSets::open(Arc::clone(&vfs), &folders.runs) {
-                Err(RunError::Corrupt { range, offset }) => {
-                    set_run_aside(&*vfs, &folders.runs, range)?;
-                    findings
-                        .push(format!("set aside run {range} of ids, damaged at byte {offset}"));
-                }
-                opened => break opened?,
-            }
-        };
+        let (runs, damaged) = RunSet::open_sound(&*vfs, &folders.runs)?;
+        for error in damaged {
+            let RunError::Corrupt { range, offset } = error else { return Err(error.into()) };
+            set_run_aside(&*vfs, &folders.runs, range)?;
+            findings.push(format!("set aside run {range} of ids, damaged at byte {offset}"));
+        }
+        let runs = RunSets::new(runs);
         let snapshots = Snapshots::open(Arc::clone(&vfs), &folders.snapshots)?;
         Ok(Self { vfs, folders, wal, recovered, history, runs, snapshots, findings })
     }

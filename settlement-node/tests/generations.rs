@@ -3,6 +3,8 @@
 //! a generation or merged with later ones.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
@@ -23,29 +25,12 @@ use settlement_node::{
 use wire::{
     batch::{BatchBuilder, encode_submission},
     block,
-    genesis::{Genesis, hex},
+    genesis::Genesis,
 };
 
 const BATCH: u64 = 8_000;
 /// Enough for two full generations of 2^20 ids, so that the first one is released from memory.
 const BATCHES: u64 = 2 * (1 << 20) / BATCH + 5;
-
-fn genesis(key: &SigningKey) -> Genesis {
-    let text = format!(
-        r#"version = 1
-network = "generations"
-time_ns = 1
-nodes = [{{ id = 1, bic = "ALPHDEFF", link_key = "{zero}", address = "127.0.0.1:1", client_address = "127.0.0.1:2" }}]
-participants = [{{ bic = "ALPHDEFF", name = "Alpha", signing_keys = ["{key}"], sealing_key = "{zero}", gateway_keys = [] }}]
-assets = [{{ code = "EUR", exponent = 2, issuer = "ALPHDEFF" }}]
-accounts = [{{ account = "ALPHDEFF/EUR" }}, {{ account = "ALPHDEFF/EUR/other" }}]
-funding = [{{ id = "00000000-0000-4000-8000-000000000001", account = "ALPHDEFF/EUR", amount = 1000000000 }}]
-"#,
-        zero = "00".repeat(32),
-        key = hex(key.verifying_key().as_bytes()),
-    );
-    Genesis::parse(text.as_bytes()).unwrap()
-}
 
 fn transfer(number: u64, amount: u64) -> Command {
     let mut id = [0x40; 16];
@@ -109,7 +94,7 @@ impl Life {
 #[test]
 fn an_id_is_answered_once_across_generations_and_replays() {
     let key = SigningKey::from_bytes(&[5; 32]);
-    let genesis = genesis(&key);
+    let genesis = common::genesis("generations", &key);
     let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
     let mut blocks = Vec::new();
     for batch in 0..BATCHES {

@@ -1,6 +1,8 @@
 //! Snapshots, the release of the log before them, and a node that gets back from another what it lacks.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
@@ -27,28 +29,11 @@ use settlement_node::{
 use wire::{
     batch::{BatchBuilder, encode_submission},
     client::Cursor,
-    genesis::{Genesis, hex},
+    genesis::Genesis,
     repair::{Answer, Got},
 };
 
 const BANK: ParticipantNumber = ParticipantNumber(0);
-
-fn genesis(key: &SigningKey) -> Genesis {
-    let text = format!(
-        r#"version = 1
-network = "mending"
-time_ns = 1
-nodes = [{{ id = 1, bic = "ALPHDEFF", link_key = "{zero}", address = "127.0.0.1:1", client_address = "127.0.0.1:2" }}]
-participants = [{{ bic = "ALPHDEFF", name = "Alpha", signing_keys = ["{key}"], sealing_key = "{zero}", gateway_keys = [] }}]
-assets = [{{ code = "EUR", exponent = 2, issuer = "ALPHDEFF" }}]
-accounts = [{{ account = "ALPHDEFF/EUR" }}, {{ account = "ALPHDEFF/EUR/other" }}]
-funding = [{{ id = "00000000-0000-4000-8000-000000000001", account = "ALPHDEFF/EUR", amount = 1000000000 }}]
-"#,
-        zero = "00".repeat(32),
-        key = hex(key.verifying_key().as_bytes()),
-    );
-    Genesis::parse(text.as_bytes()).unwrap()
-}
 
 /// A network of one node, driven by hand.
 struct Lone {
@@ -206,7 +191,7 @@ fn mend(
 
 fn network() -> (Genesis, SigningKey) {
     let key = SigningKey::from_bytes(&[5; 32]);
-    (genesis(&key), key)
+    (common::genesis("mending", &key), key)
 }
 
 #[test]

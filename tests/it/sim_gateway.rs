@@ -70,21 +70,3 @@ fn the_same_seed_gives_the_same_run_of_gateways() {
         assert_eq!(run(), run(), "seed {seed} ran differently the second time");
     }
 }
-
-/// Alone in its process: the bug would be in every other test as well.
-#[cfg(feature = "planted")]
-#[test]
-#[ignore = "puts bugs into the whole process"]
-fn bugs_put_into_gateways_are_found() {
-    for one in sim::planted::ALL {
-        if !["lost-outbox-row", "gateway-answers-before-commit"].contains(&one.name) {
-            continue;
-        }
-        sim::planted::plant(Some(one));
-        let fails = |seed: &u64| std::panic::catch_unwind(|| sim::run(*seed)).is_err();
-        let found = (0..500).find(fails);
-        println!("{}: found by seed {found:?}", one.name);
-        assert!(found.is_some(), "{} is not found by 500 seeds", one.name);
-    }
-    sim::planted::plant(None);
-}

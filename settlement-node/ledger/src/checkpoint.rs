@@ -92,19 +92,6 @@ impl Checkpoint {
         self.generation
     }
 
-    /// How many bytes `encode` writes.
-    #[must_use]
-    pub fn encoded_len(&self) -> u64 {
-        let participant = |one: &Participant| {
-            11 + 1 + one.name.len() + 32 + 1 + one.signing_keys.len() * size_of::<[u8; 32]>()
-        };
-        let asset = |one: &Asset| 1 + one.code.as_str().len() + 1 + 4 + 16 + 16;
-        let registry = self.participants.iter().map(participant).sum::<usize>()
-            + self.assets.iter().map(asset).sum::<usize>();
-        let bulk = self.accounts.len() * ACCOUNT_BYTES + self.ids.len() * ROW_BYTES;
-        (HEAD_BYTES + registry + bulk) as u64
-    }
-
     /// Gives the bytes to `write`, piece by piece. Sorts the ids: up to 32 MiB of memory, part of a second.
     ///
     /// # Errors

@@ -9,7 +9,6 @@ mod cut;
 mod frame;
 mod open;
 mod reader;
-mod repair;
 #[cfg(test)]
 mod tests;
 

@@ -337,7 +337,7 @@ mod tests {
         let open = || Wal::open(Arc::new(DiskVfs), dir.path(), options.clone()).unwrap();
         let (wal, _) = open();
         let reader = wal.reader();
-        let (report, reported) = crossbeam_channel::unbounded();
+        let (report, reported) = crossbeam_channel::bounded(8_192);
         let done = move |number| report.send(number).unwrap();
         let writer =
             LogWriter::start(wal, LogWriterOptions::default(), done, |error| panic!("{error}"))
@@ -398,7 +398,7 @@ mod tests {
             let options =
                 WalOptions { segment_bytes: 64 << 10, background, ..WalOptions::default() };
             let (wal, _) = Wal::open(Arc::new(vfs.clone()), dir, options.clone()).unwrap();
-            let (report, reported) = crossbeam_channel::unbounded();
+            let (report, reported) = crossbeam_channel::bounded(8_192);
             let done = move |number| report.send(number).unwrap();
             let writer = LogWriter::start(
                 wal,

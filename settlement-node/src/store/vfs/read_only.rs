@@ -3,17 +3,16 @@
 //! Files are opened for reading; every call that would change something is refused with
 //! `PermissionDenied` and changes nothing.
 
-use super::{DiskVfs, Vfs, VfsFile};
+use super::{DiskFile, DiskVfs, Vfs, VfsFile};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// The real disk, without writing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadOnlyVfs;
 
-struct ReadFile(File);
+struct ReadFile(DiskFile);
 
 fn refused<T>() -> io::Result<T> {
     Err(io::ErrorKind::PermissionDenied.into())
@@ -21,7 +20,7 @@ fn refused<T>() -> io::Result<T> {
 
 impl Vfs for ReadOnlyVfs {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn VfsFile>> {
-        if create { refused() } else { Ok(Box::new(ReadFile(File::open(path)?))) }
+        if create { refused() } else { Ok(Box::new(ReadFile(DiskFile(File::open(path)?)))) }
     }
 
     fn create_dir_all(&self, _dir: &Path) -> io::Result<()> {
@@ -51,16 +50,7 @@ impl Vfs for ReadOnlyVfs {
 
 impl VfsFile for ReadFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut done = 0;
-        while done < buf.len() {
-            match self.0.read_at(&mut buf[done..], offset + done as u64) {
-                Ok(0) => break,
-                Ok(count) => done += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        self.0.read_at(buf, offset)
     }
 
     fn write_at(&self, _buf: &[u8], _offset: u64) -> io::Result<()> {
@@ -72,7 +62,7 @@ impl VfsFile for ReadFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        self.0.len()
     }
 
     fn set_len(&self, _len: u64) -> io::Result<()> {
