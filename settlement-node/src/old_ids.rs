@@ -3,14 +3,14 @@
 //! A generation holds exactly the ids of its number, so a run is the same on every node and in every
 //! replay, and writing one that is there already changes nothing.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, path::Path};
 
 use ledger::{Generation, IdEntry, TransferId};
 
 use crate::{
     prepare::OldIdSource,
     store::{
-        runs::{RunError, RunSets, write_run},
+        runs::{ID_BYTES, Pace, ROW_BYTES, RunError, RunSets, write_run},
         vfs::Vfs,
     },
 };
@@ -24,17 +24,23 @@ impl OldIdSource for OldIdsOnDisk {
         self.0.version()
     }
 
-    fn find(&self, id: &TransferId, runs_below: u64) -> Result<Option<IdEntry>, io::Error> {
+    fn find(
+        &self,
+        ids: &[TransferId],
+        runs_below: u64,
+    ) -> Result<Vec<(TransferId, IdEntry)>, io::Error> {
+        let mut entries = Vec::new();
         // A merged run may hold later generations too: what is found of them is true, and who asks
         // below a number knows by the leaf whether it is to count.
-        let found = self.0.lookup_below(runs_below, &id.0);
-        let found = found.map_err(io::Error::other)?;
-        Ok(found.map(|value| {
-            let mut row = [0; 32];
-            row[..16].copy_from_slice(&id.0);
-            row[16..].copy_from_slice(&value);
-            IdEntry::from_row(&row).1
-        }))
+        let found =
+            self.0.current().lookup_below(runs_below, ids.iter().map(|id| &id.0), |id, value| {
+                let mut row = [0; ROW_BYTES];
+                row[..ID_BYTES].copy_from_slice(id);
+                row[ID_BYTES..].copy_from_slice(&value);
+                entries.push(IdEntry::from_row(&row));
+            });
+        found.map_err(io::Error::other)?;
+        Ok(entries)
     }
 }
 
@@ -43,17 +49,16 @@ impl OldIdSource for OldIdsOnDisk {
 /// # Errors
 /// When the disk fails, or holds another run of that number.
 pub fn write_generation(
-    vfs: &Arc<dyn Vfs>,
+    vfs: &dyn Vfs,
     dir: &Path,
     runs: &RunSets,
     number: u64,
     generation: &Generation,
+    pace: Pace<'_>,
 ) -> Result<(), RunError> {
     if runs.current().contains(number) {
         return Ok(());
     }
-    let rows = generation.rows().collect();
-    let run = write_run(Arc::clone(vfs), dir, number, rows)?;
-    runs.publish(run);
+    runs.publish(write_run(vfs, dir, number, generation.rows(), pace)?);
     Ok(())
 }

@@ -219,7 +219,10 @@ impl Past {
     ) -> Result<Option<IdEntry>, PastError> {
         match in_memory {
             Some(entry) => Ok(Some(entry)),
-            None => Ok(self.old_ids.find(id, self.old_ids.version())?),
+            None => {
+                let found = self.old_ids.find(&[*id], self.old_ids.version())?;
+                Ok(found.first().map(|(_, entry)| *entry))
+            }
         }
     }
 

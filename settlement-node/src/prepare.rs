@@ -23,10 +23,14 @@ use crate::limits::{ADMITTED_BYTES_MAX, ADMITTED_SUBMISSIONS_MAX};
 pub trait OldIdSource: Send + Sync {
     /// Generations of ids with a number below this are on disk.
     fn version(&self) -> u64;
-    /// The first answer to this id, if it is of a generation on disk with a number below
-    /// `runs_below`. If it is of a later one that is on disk, it may be found too: an answer that is
+    /// The first answers to these ids, of those that are of a generation on disk with a number below
+    /// `runs_below`. One of a later generation that is on disk may be found too: an answer that is
     /// yet to come, while the log is replayed, is known by its leaf (`Chain::apply` leaves it out).
-    fn find(&self, id: &TransferId, runs_below: u64) -> Result<Option<IdEntry>, std::io::Error>;
+    fn find(
+        &self,
+        ids: &[TransferId],
+        runs_below: u64,
+    ) -> Result<Vec<(TransferId, IdEntry)>, std::io::Error>;
 }
 
 /// Why a frame did not become an event.
@@ -73,13 +77,10 @@ impl PreparedSubmission {
     ) -> Result<Self, PrepareError> {
         let mut old_ids = Vec::new();
         if runs_below > 0 {
-            for checked in &submission.batch.batch().commands {
-                if let Some(id) = checked.command.id()
-                    && let Some(entry) = old.find(&id, runs_below)?
-                {
-                    old_ids.push((id, entry));
-                }
-            }
+            let commands = &submission.batch.batch().commands;
+            let ids: Vec<TransferId> =
+                commands.iter().filter_map(|checked| checked.command.id()).collect();
+            old_ids = old.find(&ids, runs_below)?;
             old_ids.sort_by_key(|(id, _)| *id);
             old_ids.dedup_by_key(|(id, _)| *id);
         }
@@ -215,8 +216,12 @@ mod tests {
             0
         }
 
-        fn find(&self, _: &TransferId, _: u64) -> Result<Option<IdEntry>, std::io::Error> {
-            Ok(None)
+        fn find(
+            &self,
+            _: &[TransferId],
+            _: u64,
+        ) -> Result<Vec<(TransferId, IdEntry)>, std::io::Error> {
+            Ok(Vec::new())
         }
     }
 

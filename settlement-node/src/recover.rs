@@ -23,7 +23,7 @@ use crate::{
     storage::Storage,
     store::{
         history::HistoryError,
-        runs::RunError,
+        runs::{Pace, RunError},
         snapshots::{Place, SnapshotError},
         wal::{ReadError, WalEntry, WalError},
     },
@@ -265,7 +265,14 @@ impl Tail {
                 append(storage, &applied)?;
                 while let Some((number, generation)) = chain.take_full_generation() {
                     let dir = &storage.folders.runs;
-                    write_generation(&storage.vfs, dir, &storage.runs, number, &generation)?;
+                    write_generation(
+                        &*storage.vfs,
+                        dir,
+                        &storage.runs,
+                        number,
+                        &generation,
+                        Pace::without_rest(),
+                    )?;
                     chain.run_written(number);
                 }
                 if tail.recent.len() == 2 * crate::limits::RECENT_BLOCKS_MAX {

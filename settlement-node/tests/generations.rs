@@ -18,7 +18,7 @@ use settlement_node::{
     old_ids::{OldIdsOnDisk, write_generation},
     prepare::PreparedBlock,
     store::{
-        runs::{RunRange, RunSets, merge_due, write_run},
+        runs::{Pace, RunRange, RunSets, merge_due, write_run},
         vfs::{MemVfs, Vfs},
     },
 };
@@ -81,8 +81,8 @@ impl Life {
         let applied = self.chain.apply(self.next, Arc::new(prepared), &old).unwrap();
         self.next += 1;
         while let Some((number, generation)) = self.chain.take_full_generation() {
-            write_generation(&self.vfs, Path::new("/runs"), &self.runs, number, &generation)
-                .unwrap();
+            let (dir, pace) = (Path::new("/runs"), Pace::without_rest());
+            write_generation(&*self.vfs, dir, &self.runs, number, &generation, pace).unwrap();
             drop(generation);
             self.chain.run_written(number);
         }
@@ -138,9 +138,10 @@ fn an_id_is_answered_once_across_generations_and_replays() {
     let third: Vec<_> = third.collect();
     assert!(third.len() > 30_000);
     for (number, rows) in [(2, third), (3, Vec::new())] {
-        first.runs.publish(write_run(Arc::clone(&vfs), Path::new("/runs"), number, rows).unwrap());
+        let (dir, rows) = (Path::new("/runs"), rows.into_iter());
+        first.runs.publish(write_run(&*vfs, dir, number, rows, Pace::without_rest()).unwrap());
     }
-    assert!(merge_due(&*vfs, Path::new("/runs"), &first.runs).unwrap());
+    assert!(merge_due(&*vfs, Path::new("/runs"), &first.runs, Pace::without_rest()).unwrap());
     let merged = RunRange::new(0, 4).unwrap();
     assert_eq!(first.runs.current().runs().len(), 1);
     assert!(first.runs.current().run(&merged).is_some());

@@ -121,8 +121,12 @@ impl OldIdSource for NoOldIds {
         0
     }
 
-    fn find(&self, _id: &TransferId, _runs_below: u64) -> Result<Option<IdEntry>, std::io::Error> {
-        Ok(None)
+    fn find(
+        &self,
+        _ids: &[TransferId],
+        _runs_below: u64,
+    ) -> Result<Vec<(TransferId, IdEntry)>, std::io::Error> {
+        Ok(Vec::new())
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     serve::Shelf,
     storage::Damage,
     store::{
-        runs::{RunError, merge_due},
+        runs::{Pace, RunError, merge_due},
         snapshots::SnapshotError,
         vfs::Vfs,
         wal::{ReadError, WalReader},
@@ -38,7 +38,8 @@ use crate::{
 /// How often the thread that writes snapshots looks whether the history is durable.
 const HISTORY_POLL: Duration = Duration::from_millis(10);
 
-/// How much the thread that writes generations of ids stands back: a little, because they wait in memory.
+/// How much the threads that write and merge runs of ids stand back: a little, because full generations
+/// wait in memory, and many unmerged runs make every check slower. They rest between slices of work.
 const RUNS_NICENESS: i32 = 5;
 /// How much those stand back that nobody waits for.
 pub(super) const BACKGROUND_NICENESS: i32 = 15;
@@ -112,11 +113,11 @@ impl Reader {
                 // When the queue is full, the merger looks for work anyway.
                 let _ = merge.try_send(());
                 let Ok((number, generation)) = run_queue.recv() else { return };
-                writer.write(number, &generation);
+                writer.write(number, &generation, &|| !run_queue.is_empty());
             }
         })?;
         let run_merger = thread::Builder::new().name("disk-merge".to_owned()).spawn(move || {
-            yield_to_others(BACKGROUND_NICENESS);
+            yield_to_others(RUNS_NICENESS);
             while merges.recv().is_ok() {
                 merger.merge(&merges);
             }
@@ -207,14 +208,16 @@ impl Worker {
         }
     }
 
-    fn write(&self, number: u64, generation: &Generation) {
+    /// Writes a generation, at leisure unless the next one waits already.
+    fn write(&self, number: u64, generation: &Generation, in_a_hurry: &dyn Fn() -> bool) {
         let sources = &self.sources;
         match write_generation(
-            &sources.vfs,
+            &*sources.vfs,
             &sources.runs_dir,
             &sources.shelf.runs,
             number,
             generation,
+            Pace::new(in_a_hurry),
         ) {
             Ok(()) => self.handle.send(Event::RunWritten { generation: number }),
             Err(error) => self.handle.fail(format!("write generation {number} of ids: {error}")),
@@ -245,7 +248,8 @@ impl Worker {
     fn merge(&self, asked: &Receiver<()>) {
         let sources = &self.sources;
         while asked.try_recv() != Err(TryRecvError::Disconnected) {
-            match merge_due(&*sources.vfs, &sources.runs_dir, &sources.shelf.runs) {
+            let pace = Pace::new(&|| false);
+            match merge_due(&*sources.vfs, &sources.runs_dir, &sources.shelf.runs, pace) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error @ RunError::SyncFailed(_)) => {

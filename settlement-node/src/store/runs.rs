@@ -1,8 +1,8 @@
 //! Immutable sorted runs of transfer ids, for an exact duplicate check over all time.
 //!
 //! A run is one file of 32-byte rows (16-byte id, 16-byte value) sorted by id, with a filter of
-//! about 10 bits an id and the first id and checksum of each 4 KiB page. Filter and page table are
-//! in memory; the disk is read only for true duplicates and about one in a hundred fresh ids, and
+//! 16 bits an id and the first id and checksum of each 4 KiB page. Filter and page table are
+//! in memory; the disk is read only for true duplicates and about one in a thousand fresh ids, and
 //! each page is checked when it is read: a damaged page is an error, never a "not found". What a
 //! value means is up to the caller.
 //!
@@ -13,14 +13,17 @@
 mod filter;
 mod info;
 mod merge;
+mod pace;
 mod run;
 mod set;
+mod sort;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use info::{RunInfo, RunRange};
 pub use merge::{install_run, merge_due};
+pub use pace::Pace;
 pub use run::Run;
 pub use set::{RunSet, RunSets};
 pub use write::write_run;

@@ -133,11 +133,11 @@ impl Generation {
     }
 
     /// The row form of every id, see `IdEntry::to_row`, in no useful order.
-    pub fn rows(&self) -> impl Iterator<Item = [u8; ROW_BYTES]> + '_ {
+    pub fn rows(&self) -> impl Iterator<Item = [u8; ROW_BYTES]> + Clone + '_ {
         self.slots().map(|slot| slot.entry().to_row(&TransferId(slot.id)))
     }
 
-    fn slots(&self) -> impl Iterator<Item = &Slot> {
+    fn slots(&self) -> impl Iterator<Item = &Slot> + Clone {
         self.segments.iter().flat_map(|segment| &segment.slots).filter(|slot| !slot.is_free())
     }
 

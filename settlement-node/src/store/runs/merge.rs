@@ -5,9 +5,11 @@
 //! takes its parts' place in the set, and only then are their files removed. A crash at any moment
 //! leaves the parts, or the merged run, or both: then the wider one counts.
 
-use super::info::{MERGED_AT_ONCE, RunInfo, RunRange};
+use super::info::{RunInfo, RunRange};
+use super::pace::Pace;
 use super::run::{PAGE_BYTES, Run, id_of, table_row};
 use super::set::RunSets;
+use super::sort::in_order;
 use super::write::write_with;
 use super::{ID_BYTES, ROW_BYTES, RunError};
 use crate::store::vfs::Vfs;
@@ -15,13 +17,9 @@ use sha2::{Digest, Sha256};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
-use std::time::Instant;
 
 /// Bytes that are read of a part at once.
 const READ_BYTES: usize = 64 * PAGE_BYTES;
-/// Rows between two rests, about 8 MiB.
-const ROWS_AT_ONCE: usize = 1 << 18;
 
 /// A run that is read from its first row to its last.
 struct Cursor {
@@ -76,41 +74,26 @@ impl Cursor {
 }
 
 /// Merges four neighbouring runs of the current set if there are four to be merged, and says
-/// whether it did: ask again until it says no. Rests as long as it works, so that it takes at most
-/// half a core. May take minutes for the largest runs; needs memory for the filter and page table
-/// of the merged run (12 bits an id) and room on the disk for its rows.
+/// whether it did: ask again until it says no. May take minutes for the largest runs; needs memory
+/// for the filter and page table of the merged run (18 bits an id) and room on the disk for its rows.
 ///
 /// # Errors
 /// [`RunError::Corrupt`] if a part is damaged: the set stays as it is. [`RunError::Io`], also for
 /// want of room: the set stays as it is, or parts are left to be removed when the runs are opened.
 /// [`RunError::SyncFailed`]: the process should stop. [`RunError::DuplicateId`] if two parts
 /// have the same id, which is a defect of who wrote them.
-pub fn merge_due(vfs: &dyn Vfs, dir: &Path, sets: &RunSets) -> Result<bool, RunError> {
+pub fn merge_due(
+    vfs: &dyn Vfs,
+    dir: &Path,
+    sets: &RunSets,
+    mut pace: Pace<'_>,
+) -> Result<bool, RunError> {
     let set = sets.current();
     let Some((range, parts)) = set.due() else { return Ok(false) };
     let rows = parts.iter().map(|part| part.rows()).sum();
     let merged = write_with(vfs, dir, range, rows, |writer| {
-        let mut cursors: Vec<Cursor> = parts.iter().cloned().map(Cursor::new).collect();
-        let mut heads = Vec::with_capacity(MERGED_AT_ONCE as usize);
-        for cursor in &mut cursors {
-            heads.push(cursor.next()?);
-        }
-        let (mut started, mut written) = (Instant::now(), 0);
-        // The head with the smallest id; four are few enough to look at all.
-        let least = |heads: &[Option<[u8; ROW_BYTES]>]| {
-            let present = heads.iter().enumerate();
-            present.filter_map(|(at, head)| head.map(|row| (row, at))).min()
-        };
-        while let Some((row, at)) = least(&heads) {
-            writer.push(&row)?;
-            heads[at] = cursors[at].next()?;
-            written += 1;
-            if written % ROWS_AT_ONCE == 0 {
-                thread::sleep(started.elapsed());
-                started = Instant::now();
-            }
-        }
-        Ok(())
+        let mut cursors = parts.clone().map(Cursor::new);
+        in_order(cursors.len(), |at| cursors[at].next(), &mut pace, |row| writer.push(row))
     })?;
     sets.replace(merged);
     for part in &parts {

@@ -2,10 +2,10 @@
 //!
 //! File: a 4 KiB header; the rows in pages of 128; the page table (first id, checksum of the page);
 //! the filter. The header is checksummed, holds the checksums of table and filter, and the SHA-256
-//! of all that follows it. Opening reads header, table and filter, a sixteenth of the file; a page
+//! of all that follows it. Opening reads header, table and filter, a twelfth of the file; a page
 //! is checked when it is read, and `verify` checks all. A run that has its name is whole.
 
-use super::filter::Filter;
+use super::filter::{Filter, Probe};
 use super::info::{RunInfo, RunRange};
 use super::{ID_BYTES, ROW_BYTES, RunError};
 use crate::store::vfs::{Vfs, VfsFile, read_exact_at};
@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"corr-run");
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 pub(super) const PAGE_BYTES: usize = 4096;
 pub(super) const PAGE_ROWS: usize = PAGE_BYTES / ROW_BYTES;
 /// Bytes of the page table per page: first id, checksum.
@@ -230,14 +230,16 @@ impl Run {
         Ok(length)
     }
 
-    /// The value of an id, `None` if the run certainly does not hold it.
+    /// Whether the run may hold the id: false is certain, true is wrong about once in a thousand times.
+    pub(super) fn may_contain(&self, probe: &Probe) -> bool {
+        self.filter.may_contain(probe)
+    }
+
+    /// The value of an id that [`Run::may_contain`] does not exclude, `None` if it is not there.
     ///
     /// # Errors
     /// [`RunError::Corrupt`] if the page is damaged, [`RunError::Io`].
-    pub fn lookup(&self, id: &[u8; ID_BYTES]) -> Result<Option<[u8; 16]>, RunError> {
-        if !self.filter.may_contain(id) {
-            return Ok(None);
-        }
+    pub(super) fn value(&self, id: &[u8; ID_BYTES]) -> Result<Option<[u8; 16]>, RunError> {
         let after = self.pages.partition_point(|page| page.0 <= *id);
         let Some(page) = after.checked_sub(1) else { return Ok(None) };
         let mut buffer = [0; PAGE_BYTES];

@@ -1,5 +1,6 @@
 //! All runs of a node, and the handle through which workers see the current ones.
 
+use super::filter::Probe;
 use super::info::{MERGED_AT_ONCE, RunInfo, RunRange, TEMPORARY};
 use super::merge::remove;
 use super::run::Run;
@@ -67,25 +68,47 @@ impl RunSet {
     /// # Errors
     /// [`RunError::Corrupt`] if a page is damaged, [`RunError::Io`]. There is no answer then.
     pub fn lookup(&self, id: &[u8; ID_BYTES]) -> Result<Option<[u8; 16]>, RunError> {
-        self.lookup_below(u64::MAX, id)
+        let mut value = None;
+        self.lookup_below(u64::MAX, std::iter::once(id), |_, found| value = Some(found))?;
+        Ok(value)
     }
 
-    /// As [`RunSet::lookup`], but only in runs that hold a generation below `generations`. Such a
-    /// run may hold later ones too: an id of theirs may be found, or not.
+    /// Looks up many ids, but only in runs that hold a generation below `generations`, and hands each
+    /// that is known to `found` with its value from the newest of these runs. Such a run may hold
+    /// later generations too: an id of theirs may be found, or not.
     ///
     /// # Errors
-    /// As [`RunSet::lookup`].
-    pub fn lookup_below(
+    /// As [`RunSet::lookup`]; what was found until then has been handed over.
+    pub fn lookup_below<'a>(
         &self,
         generations: u64,
-        id: &[u8; ID_BYTES],
-    ) -> Result<Option<[u8; 16]>, RunError> {
-        for run in self.runs.iter().rev().filter(|run| run.range().first() < generations) {
-            if let Some(value) = run.lookup(id)? {
-                return Ok(Some(value));
+        ids: impl Iterator<Item = &'a [u8; ID_BYTES]>,
+        mut found: impl FnMut(&'a [u8; ID_BYTES], [u8; 16]),
+    ) -> Result<(), RunError> {
+        let end = self.runs.partition_point(|run| run.range().first() < generations);
+        let runs = &self.runs[..end];
+        for id in ids {
+            let probe = Probe::new(id);
+            // All filters are asked before anything depends on an answer: their cache lines, and those
+            // of the next ids, are on their way at the same time.
+            let mut maybe = 0_u64;
+            for (at, run) in runs.iter().enumerate() {
+                maybe |= u64::from(run.may_contain(&probe)) << (at & 63);
+            }
+            if maybe == 0 {
+                continue;
+            }
+            for (at, run) in runs.iter().enumerate().rev() {
+                if maybe & 1 << (at & 63) != 0
+                    && run.may_contain(&probe)
+                    && let Some(value) = run.value(id)?
+                {
+                    found(id, value);
+                    break;
+                }
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// The generations that are on disk: all with a number below this.
@@ -174,26 +197,6 @@ impl RunSets {
     /// As [`RunSet::open`].
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Self, RunError> {
         RunSet::open(&*vfs, dir).map(Self::new)
-    }
-
-    /// The value of an id in the current set, see [`RunSet::lookup`].
-    ///
-    /// # Errors
-    /// As [`RunSet::lookup`].
-    pub fn lookup(&self, id: &[u8; ID_BYTES]) -> Result<Option<[u8; 16]>, RunError> {
-        self.current.load().lookup(id)
-    }
-
-    /// As [`RunSets::lookup`], in some of the runs, see [`RunSet::lookup_below`].
-    ///
-    /// # Errors
-    /// As [`RunSet::lookup`].
-    pub fn lookup_below(
-        &self,
-        generations: u64,
-        id: &[u8; ID_BYTES],
-    ) -> Result<Option<[u8; 16]>, RunError> {
-        self.current.load().lookup_below(generations, id)
     }
 
     /// Shares a set.

@@ -2,7 +2,7 @@
 
 mod merging;
 
-use super::{Run, RunError, RunInfo, RunRange, RunSet, RunSets, install_run};
+use super::{Pace, Run, RunError, RunInfo, RunRange, RunSet, RunSets, install_run};
 use crate::store::vfs::{Fault, MemVfs, Vfs};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn rows(numbers: std::ops::Range<u64>) -> Vec<[u8; 32]> {
 }
 
 fn write_run(vfs: &MemVfs, generation: u64, rows: Vec<[u8; 32]>) -> Result<Run, RunError> {
-    super::write_run(Arc::new(vfs.clone()), dir(), generation, rows)
+    super::write_run(vfs, dir(), generation, rows.into_iter(), Pace::without_rest())
 }
 
 fn path(generation: u64) -> PathBuf {
@@ -65,14 +65,28 @@ fn lookup_is_exact_over_many_runs() {
             let expected = model.get(&id(n)[..]).map(|value| &value[..]);
             let found = set.lookup(&id(n)).unwrap();
             assert_eq!(found.as_ref().map(|value| &value[..]), expected, "{n}");
-            assert_eq!(sets.lookup(&id(n)).unwrap(), found);
+            assert_eq!(sets.current().lookup(&id(n)).unwrap(), found);
         }
         for edge in [[0; 16], [255; 16]] {
             assert_eq!(set.lookup(&edge).unwrap(), None);
         }
     }
-    assert_eq!(reopened.lookup_below(5, &id(600_000)).unwrap(), None);
-    assert!(reopened.lookup_below(6, &id(600_000)).unwrap().is_some());
+    let below = |generations: u64| {
+        let mut found = Vec::new();
+        let asked: Vec<_> = [600_000, 1, 200_000, 500_003].map(id).into();
+        reopened
+            .lookup_below(generations, asked.iter(), |id, value| found.push((*id, value)))
+            .unwrap();
+        found
+    };
+    let expected = [200_000, 500_003, 600_000].map(|n| (id(n), model[&id(n)[..]].clone()));
+    for (generations, known) in [(0, 0..0), (4, 0..1), (5, 0..2)] {
+        let found: Vec<_> =
+            below(generations).into_iter().map(|(id, value)| (id, value.to_vec())).collect();
+        assert_eq!(found, expected[known], "{generations}");
+    }
+    assert_eq!(below(6)[0].0, id(600_000), "in the order in which they were asked for");
+    assert_eq!(below(6).len(), 3);
 }
 
 #[test]

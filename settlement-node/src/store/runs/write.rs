@@ -5,15 +5,16 @@
 
 use super::filter::Filter;
 use super::info::{RunInfo, RunRange};
+use super::pace::Pace;
 use super::run::{
     PAGE_BYTES, PAGE_ROWS, PIECE_BYTES, Page, Run, TABLE_ROW, header, id_of, table_row,
 };
+use super::sort::Sorted;
 use super::{ID_BYTES, ROW_BYTES, RunError};
 use crate::store::vfs::{Vfs, VfsFile};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Synced after this many bytes, so that the log's own syncs never wait for a whole run.
@@ -96,7 +97,6 @@ impl RunWriter {
         if self.last.replace(id).is_some_and(|last| last >= id) {
             return Err(RunError::DuplicateId(id));
         }
-        self.filter.insert(&id);
         self.page.extend_from_slice(row);
         self.rows += 1;
         if self.page.len() == PAGE_BYTES { self.end_page() } else { Ok(()) }
@@ -104,6 +104,7 @@ impl RunWriter {
 
     fn end_page(&mut self) -> Result<(), RunError> {
         if !self.page.is_empty() {
+            self.filter.insert(self.page.chunks_exact(ROW_BYTES).map(id_of));
             self.pages.push((id_of(&self.page), crc32c::crc32c(&self.page)));
             self.out.put(&self.page)?;
             self.page.clear();
@@ -166,40 +167,44 @@ pub(super) fn write_with(
 /// [`RunError::DuplicateId`], [`RunError::Exists`], [`RunError::Io`], [`RunError::SyncFailed`];
 /// [`RunError::Corrupt`] if the run that exists is damaged.
 pub fn write_run(
-    vfs: Arc<dyn Vfs>,
+    vfs: &dyn Vfs,
     dir: &Path,
     generation: u64,
-    mut rows: Vec<[u8; ROW_BYTES]>,
+    rows: impl Iterator<Item = [u8; ROW_BYTES]> + Clone,
+    mut pace: Pace<'_>,
 ) -> Result<Run, RunError> {
-    rows.sort_unstable();
-    if let Some(pair) = rows.windows(2).find(|pair| pair[0][..ID_BYTES] == pair[1][..ID_BYTES]) {
-        return Err(RunError::DuplicateId(id_of(&pair[0])));
-    }
+    let rows = Sorted::new(rows, &mut pace);
     vfs.create_dir_all(dir)?;
     let range = RunRange::one(generation);
-    let known =
-        if vfs.exists(&range.path(dir))? { Some(Run::open(&*vfs, dir, range)?) } else { None };
-    if let Some(known) = known {
-        return if known.holds(&rows)? { Ok(known) } else { Err(RunError::Exists(range)) };
+    if vfs.exists(&range.path(dir))? {
+        let known = Run::open(vfs, dir, range)?;
+        return if known.holds(rows, &mut pace)? {
+            Ok(known)
+        } else {
+            Err(RunError::Exists(range))
+        };
     }
-    write_with(&*vfs, dir, range, rows.len() as u64, |writer| {
-        rows.iter().try_for_each(|row| writer.push(row))
-    })
+    let count = rows.len() as u64;
+    write_with(vfs, dir, range, count, |writer| rows.for_each(&mut pace, |row| writer.push(row)))
 }
 
 impl Run {
-    /// Whether the rows of the run are exactly these, which are sorted.
-    fn holds(&self, rows: &[[u8; ROW_BYTES]]) -> Result<bool, RunError> {
+    /// Whether the rows of the run are exactly these.
+    fn holds(&self, rows: Sorted, pace: &mut Pace<'_>) -> Result<bool, RunError> {
         if self.info.rows != rows.len() as u64 {
             return Ok(false);
         }
         let mut buffer = [0; PAGE_BYTES];
-        for (page, expected) in rows.chunks(PAGE_ROWS).enumerate() {
-            let length = self.read_pages(page, &mut buffer)?;
-            if buffer[..length] != *expected.as_flattened() {
-                return Ok(false);
+        let (mut page, mut length, mut at, mut same) = (0, 0, 0, true);
+        rows.for_each(pace, |row| {
+            if at == length {
+                (length, at) = (self.read_pages(page, &mut buffer)?, 0);
+                page += 1;
             }
-        }
-        Ok(true)
+            same &= buffer[at..at + ROW_BYTES] == *row;
+            at += ROW_BYTES;
+            Ok(())
+        })?;
+        Ok(same)
     }
 }

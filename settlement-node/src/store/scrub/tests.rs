@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::history::{History, HistoryBlock, HistoryOptions};
-use crate::store::runs::{RunSet, write_run};
+use crate::store::runs::{Pace, RunSet, write_run};
 use crate::store::vfs::{Fault, MemVfs, Vfs};
 use crate::store::wal::{Wal, WalEntry, WalOp, WalOptions};
 use bytes::Bytes;
@@ -61,7 +61,8 @@ fn rot_is_found_in_each_kind_of_file_and_the_pass_goes_on_behind_it() {
         })
         .collect();
     for generation in 0..3 {
-        write_run(shared.clone(), Path::new("/runs"), generation, rows.clone()).unwrap();
+        let (dir, rows) = (Path::new("/runs"), rows.iter().copied());
+        write_run(&*shared, dir, generation, rows, Pace::without_rest()).unwrap();
     }
     let runs = RunSets::new(RunSet::open(&*shared, Path::new("/runs")).unwrap());
     let mut scrubber = Scrubber::new(wal.reader(), history.reader(), runs.clone());

@@ -36,7 +36,7 @@ fn check_exact(sets: &RunSets, generations: u64, what: &str) {
 }
 
 fn merge_all(vfs: &MemVfs, sets: &RunSets) -> Result<(), RunError> {
-    while merge_due(vfs, dir(), sets)? {}
+    while merge_due(vfs, dir(), sets, Pace::without_rest())? {}
     Ok(())
 }
 
@@ -96,7 +96,10 @@ fn a_search_below_a_generation_finds_all_that_is_below() {
     merge_all(&vfs, &sets).unwrap();
     let found = |below: u64, generation: u64| {
         let first = numbers(generation).start;
-        sets.lookup_below(below, &id(first)).unwrap().is_some()
+        let mut found = false;
+        let asked = [id(first)];
+        sets.current().lookup_below(below, asked.iter(), |_, _| found = true).unwrap();
+        found
     };
     assert!(found(1, 0) && found(3, 2) && found(6, 5));
     // What is above may be found when it is in a run with what is below, and only then.
@@ -153,7 +156,7 @@ fn the_wider_run_counts_and_its_parts_go_unless_it_is_damaged() {
     write_all(&vfs, 5);
     let both = vfs.fork();
     let sets = RunSets::open(Arc::new(vfs.clone()), dir()).unwrap();
-    assert!(merge_due(&vfs, dir(), &sets).unwrap());
+    assert!(merge_due(&vfs, dir(), &sets, Pace::without_rest()).unwrap());
     let merged = sets.current().runs()[0].clone();
     let wide = merged.range();
     both.rename(&fetch(&merged, &both), &wide.path(dir())).unwrap();
@@ -186,7 +189,7 @@ fn damage_never_gets_into_a_merged_run() {
         let sets = RunSets::open(Arc::new(vfs.clone()), dir()).unwrap();
         let before = (names(&vfs), sets.current().infos());
         flip(&vfs, &broken.path(dir()), at);
-        let merged = merge_due(&vfs, dir(), &sets);
+        let merged = merge_due(&vfs, dir(), &sets, Pace::without_rest());
         assert!(matches!(merged, Err(RunError::Corrupt { range, .. }) if range == broken), "{at}");
         assert_eq!((names(&vfs), sets.current().infos()), before);
         // Repaired, it goes on.
@@ -201,7 +204,10 @@ fn an_id_in_two_parts_is_refused() {
     let vfs = MemVfs::new();
     let sets = write_all(&vfs, 3);
     sets.publish(write_run(&vfs, 3, rows(numbers(0))).unwrap());
-    assert!(matches!(merge_due(&vfs, dir(), &sets), Err(RunError::DuplicateId(_))));
+    assert!(matches!(
+        merge_due(&vfs, dir(), &sets, Pace::without_rest()),
+        Err(RunError::DuplicateId(_))
+    ));
     assert_eq!(sets.current().runs().len(), 4);
 }
 
@@ -226,12 +232,13 @@ fn large_runs_are_merged_on_a_real_disk() {
     let count = 70_000;
     for generation in 0..4 {
         // The ids of the parts are mixed with each other.
-        let rows = (0..count).map(|n| row(n * 4 + generation, n)).collect();
-        sets.publish(super::super::write_run(vfs.clone(), dir, generation, rows).unwrap());
+        let rows = (0..count).map(|n| row(n * 4 + generation, n));
+        let pace = Pace::new(&|| false);
+        sets.publish(super::super::write_run(&*vfs, dir, generation, rows, pace).unwrap());
     }
     let parts = sets.current();
-    assert!(merge_due(&*vfs, dir, &sets).unwrap());
-    assert!(!merge_due(&*vfs, dir, &sets).unwrap());
+    assert!(merge_due(&*vfs, dir, &sets, Pace::new(&|| false)).unwrap());
+    assert!(!merge_due(&*vfs, dir, &sets, Pace::new(&|| false)).unwrap());
     let set = RunSet::open(&*vfs, dir).unwrap();
     assert_eq!((set.runs().len(), set.rows(), set.version()), (1, 4 * count, 4));
     set.runs()[0].verify().unwrap();
