@@ -7,6 +7,7 @@
 //! does not take, because the node reads no faster, is counted as held back.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,7 +15,7 @@ use clap::Args;
 use ledger::Digest;
 use link::{Client, ClientConfig, ClientSideEvent, LinkKey, OutFrame, SendResult, keyfile};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use wire::client::{
     CLIENT_PROTOCOL, FRAME_VERSION, KIND_NOT_TAKEN, KIND_OUTCOMES, KIND_SUBMIT, NotTaken,
@@ -100,6 +101,9 @@ struct OverloadResult {
     conserved: bool,
     held: bool,
 }
+
+/// The second bank at work.
+type Steady = oneshot::Receiver<Result<Offered>>;
 
 /// What one connection offers.
 struct Offer {
@@ -255,19 +259,22 @@ fn plan(cluster: &Cluster, leader: u64, bank: u32, batch: u32) -> Result<ClientP
     })
 }
 
-/// The second bank's steady load.
-fn steady(
-    arguments: &OverloadArguments,
-    cluster: &Cluster,
-    leader: u64,
-) -> Result<tokio::task::JoinHandle<Result<Offered>>> {
+/// The second bank's steady load, from a thread of its own: it is another process in life, and must not
+/// wait until this one has signed and sent what the first bank floods the nodes with.
+fn steady(arguments: &OverloadArguments, cluster: &Cluster, leader: u64) -> Result<Steady> {
     let offered = Offer {
         plan: plan(cluster, leader, 1, 1)?,
         per_second: f64::from(arguments.second_rate),
         seconds: Duration::from_secs(u64::from(arguments.seconds)),
         held_max: 64 << 10,
     };
-    Ok(tokio::spawn(offer(offered)))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (sender, receiver) = oneshot::channel();
+    thread::Builder::new().name("second-bank".to_owned()).spawn(move || {
+        // Who waits for it may be gone with an error of its own.
+        let _ = sender.send(runtime.block_on(offer(offered)));
+    })?;
+    Ok(receiver)
 }
 
 /// A batch that was sent.

@@ -125,7 +125,11 @@ mod tests {
         let sorted = Sorted::new(rows.iter().copied(), &mut pace);
         assert_eq!(sorted.len(), rows.len());
         let mut found = Vec::new();
-        sorted.for_each(&mut pace, |row| Ok(found.push(*row))).unwrap();
+        let mut keep = |row: &Row| {
+            found.push(*row);
+            Ok(())
+        };
+        sorted.for_each(&mut pace, &mut keep).unwrap();
         let mut expected = rows.to_vec();
         expected.sort_unstable();
         assert!(found == expected, "{} rows", rows.len());
@@ -156,8 +160,12 @@ mod tests {
         let mut left: Vec<_> = sources.iter().map(|rows| rows.iter().copied()).collect();
         let mut found = Vec::new();
         let mut pace = Pace::without_rest();
-        in_order(4, |at| Ok(left[at].next()), &mut pace, |row| Ok(found.push(*row))).unwrap();
-        assert!(found.is_sorted_by_key(|row| number_of(row)));
+        let mut keep = |row: &Row| {
+            found.push(*row);
+            Ok(())
+        };
+        in_order(4, |at| Ok(left[at].next()), &mut pace, &mut keep).unwrap();
+        assert!(found.is_sorted_by_key(number_of));
         found.sort_unstable();
         let mut expected = sources.concat();
         expected.sort_unstable();
