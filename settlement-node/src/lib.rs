@@ -25,6 +25,7 @@ pub mod mend;
 pub mod old_ids;
 pub mod past;
 pub mod peer_message;
+pub mod pipeline;
 #[cfg(feature = "planted")]
 pub mod planted;
 pub mod recover;

@@ -9,11 +9,16 @@ pub const ELECTION_TICKS: usize = 10;
 /// Ticks between heartbeats.
 pub const HEARTBEAT_TICKS: usize = 2;
 /// Blocks proposed by a leader and not yet applied.
-pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
+pub const BLOCKS_IN_FLIGHT_MAX: usize = 32;
 /// Blocks in flight from which on another one waits until it is worth its cost.
 pub const SMALL_BLOCKS_IN_FLIGHT_MAX: usize = 2;
-/// Bytes of blocks in flight from which on another one waits: more would only make them wait longer.
-pub const IN_FLIGHT_BYTES_MAX: usize = 2 << 20;
+/// Bytes of blocks in flight from which on another one waits, before anything is measured; see
+/// [`Pipeline`](crate::pipeline::Pipeline).
+pub const IN_FLIGHT_BYTES_FIRST: usize = 1 << 20;
+/// The least that this becomes: two blocks.
+pub const IN_FLIGHT_BYTES_MIN: usize = 512 << 10;
+/// The most that this becomes: a fifth of a second of a fast network.
+pub const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
 /// Bytes after which a block is closed, unless its first submission alone is larger.
 pub const BLOCK_BYTES_AIM: usize = 256 << 10;
 /// Submissions that are worth a block of their own.
@@ -22,14 +27,14 @@ pub const BLOCK_WORTH_SUBMISSIONS: usize = 96;
 pub const BLOCK_WORTH_BYTES: usize = 128 << 10;
 /// Bytes of submissions that wait for a place in a block; more is answered "busy". One bank alone gets
 /// half of it, see [`Waiting`](crate::waiting::Waiting).
-pub const WAITING_BYTES_MAX: usize = 64 << 20;
+pub const WAITING_BYTES_MAX: usize = 32 << 20;
 /// Submissions that wait for a place in a block.
 pub const WAITING_SUBMISSIONS_MAX: usize = 65_536;
 /// Submissions of own sessions that are followed until they are applied. One bank alone gets half of
 /// it, see [`Shares`](crate::shares::Shares).
 pub const TRACKED_SUBMISSIONS_MAX: usize = 65_536;
-/// Bytes of those submissions.
-pub const TRACKED_BYTES_MAX: usize = 64 << 20;
+/// Bytes of those submissions. Decoded they take about three times as much memory.
+pub const TRACKED_BYTES_MAX: usize = 32 << 20;
 /// Signatures in one block: bounds the time in which a follower checks it.
 pub const SIGNATURES_PER_BLOCK_MAX: usize = 512;
 /// Ticks after which a submission without an answer is given back as "busy" (its fate is then unknown).

@@ -31,10 +31,8 @@ use crate::{
     deliver::Owners,
     event::{Effects, Event, Reply, Room},
     intake::Intake,
-    limits::{
-        BLOCKS_IN_FLIGHT_MAX, BUSY_RETRY_MS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS,
-        IN_FLIGHT_BYTES_MAX, SMALL_BLOCKS_IN_FLIGHT_MAX,
-    },
+    limits::{BUSY_RETRY_MS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS},
+    pipeline::Pipeline,
     prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
     subscribers::{self, Subscribers},
 };
@@ -81,8 +79,8 @@ pub struct Node {
     subscribers: Subscribers,
     /// Checked blocks of entries not yet applied, by index, with the entry's term.
     prepared: BTreeMap<u64, (u64, Arc<PreparedBlock>)>,
-    /// Index and bytes of each block proposed in this term and not yet applied.
-    in_flight: std::collections::VecDeque<(u64, usize)>,
+    /// Blocks proposed in this term and not yet applied.
+    in_flight: Pipeline,
     last_block_time: LedgerTime,
     clocks: Clocks,
     room: Room,
@@ -126,7 +124,7 @@ impl Node {
             intake: Intake::default(),
             subscribers: Subscribers::default(),
             prepared: BTreeMap::new(),
-            in_flight: std::collections::VecDeque::new(),
+            in_flight: Pipeline::default(),
             last_block_time,
             clocks: Clocks::new(last_block_time),
             room: Room::Enough,
@@ -401,22 +399,14 @@ impl Node {
         self.pass_on(effects);
     }
 
-    /// A quiet network orders at once. A busy one lets submissions gather while blocks are under way:
-    /// fewer, fuller blocks cost less, and a submission waits no longer than for the next answer.
-    fn blocks_in_flight_max(&self) -> usize {
-        let bytes: usize = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
-        match self.intake.has_block_worth() && bytes < IN_FLIGHT_BYTES_MAX {
-            true => BLOCKS_IN_FLIGHT_MAX,
-            false => SMALL_BLOCKS_IN_FLIGHT_MAX,
-        }
-    }
-
     /// As leader, puts what waits into the next blocks.
     fn propose(&mut self, effects: &mut Effects) {
         if self.leader != Some(self.id) || self.room == Room::Nothing {
             return;
         }
-        while self.intake.has_waiting() && self.in_flight.len() < self.blocks_in_flight_max() {
+        while self.intake.has_waiting()
+            && self.in_flight.has_room(self.intake.has_block_worth(), self.now.0)
+        {
             let submissions = self.intake.take_block();
             let time = LedgerTime(self.now.0.max(self.last_block_time.0 + 1));
             let bytes =
@@ -426,7 +416,7 @@ impl Node {
                     self.counters.blocks_proposed += 1;
                     self.last_block_time = time;
                     self.clocks.took(time);
-                    self.in_flight.push_back((place.index, bytes.len()));
+                    self.in_flight.proposed(place.index, bytes.len(), self.now.0);
                     let block = PreparedBlock { time, submissions, bytes };
                     self.prepared.insert(place.index, (place.term, Arc::new(block)));
                 }
@@ -447,9 +437,7 @@ impl Node {
 
     fn apply(&mut self, entry: order::Entry, effects: &mut Effects) -> Result<(), Fatal> {
         let index = entry.index;
-        while self.in_flight.front().is_some_and(|(first, _)| *first <= index) {
-            self.in_flight.pop_front();
-        }
+        self.in_flight.applied(index, self.now.0);
         let prepared = self.prepared.remove(&index);
         self.applied_term = entry.term;
         self.snapshots.since += entry.data.len() as u64;
