@@ -27,14 +27,14 @@ pub const BLOCK_WORTH_SUBMISSIONS: usize = 96;
 pub const BLOCK_WORTH_BYTES: usize = 128 << 10;
 /// Bytes of submissions that wait for a place in a block; more is answered "busy". One bank alone gets
 /// half of it, see [`Waiting`](crate::waiting::Waiting).
-pub const WAITING_BYTES_MAX: usize = 32 << 20;
+pub const WAITING_BYTES_MAX: usize = 24 << 20;
 /// Submissions that wait for a place in a block.
 pub const WAITING_SUBMISSIONS_MAX: usize = 65_536;
 /// Submissions of own sessions that are followed until they are applied. One bank alone gets half of
 /// it, see [`Shares`](crate::shares::Shares).
 pub const TRACKED_SUBMISSIONS_MAX: usize = 65_536;
 /// Bytes of those submissions. Decoded they take about three times as much memory.
-pub const TRACKED_BYTES_MAX: usize = 32 << 20;
+pub const TRACKED_BYTES_MAX: usize = 24 << 20;
 /// Signatures in one block: bounds the time in which a follower checks it.
 pub const SIGNATURES_PER_BLOCK_MAX: usize = 512;
 /// Ticks after which a submission without an answer is given back as "busy" (its fate is then unknown).
@@ -54,7 +54,7 @@ pub const LEFT_OVER_TICKS: u64 = 60;
 /// Applied blocks kept in memory for subscribers that catch up.
 pub const RECENT_BLOCKS_MAX: usize = 1_024;
 /// Bytes of applied blocks kept in memory for subscribers that catch up.
-pub const RECENT_BYTES_MAX: usize = 32 << 20;
+pub const RECENT_BYTES_MAX: usize = 16 << 20;
 /// Bytes read from the history in one go for a subscriber that catches up.
 pub const SCAN_BYTES_MAX: usize = 4 << 20;
 /// Longest frame payload of deliveries.
@@ -72,7 +72,7 @@ pub const CHECKED_AHEAD_MAX: usize = 64;
 /// Bytes of those submissions.
 pub const CHECKED_AHEAD_BYTES_MAX: usize = 1 << 20;
 /// How long a submission waits for its bank's share before it is answered "busy" unchecked.
-pub const SHARE_WAIT: Duration = Duration::from_millis(250);
+pub const SHARE_WAIT: Duration = Duration::from_millis(500);
 /// Bytes of submissions passed on by other nodes that wait for a checking thread; more are dropped, and
 /// passed on again later.
 pub const PASSED_ON_BYTES_MAX: usize = 32 << 20;

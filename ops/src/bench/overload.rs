@@ -7,6 +7,7 @@
 //! does not take, because the node reads no faster, is counted as held back.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use clap::Args;
 use ledger::Digest;
 use link::{Client, ClientConfig, ClientSideEvent, LinkKey, OutFrame, SendResult, keyfile};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Barrier, mpsc, oneshot};
 use tokio::task::JoinSet;
 use wire::client::{
     CLIENT_PROTOCOL, FRAME_VERSION, KIND_NOT_TAKEN, KIND_OUTCOMES, KIND_SUBMIT, NotTaken,
@@ -111,8 +112,10 @@ struct Offer {
     /// Batches offered each second.
     per_second: f64,
     seconds: Duration,
-    /// Signed bytes held at most.
+    /// Signed bytes held at most, all of them before the phase begins.
     held_max: usize,
+    /// Where all connections of a phase wait for each other.
+    begin: Arc<Barrier>,
 }
 
 /// What became of it.
@@ -138,8 +141,10 @@ pub(crate) async fn run(arguments: OverloadArguments) -> Result<()> {
     );
     let seconds = Duration::from_secs(u64::from(arguments.seconds));
 
-    let alone = steady(&arguments, &cluster, leader)?.await.context("the second bank broke")??;
-    let beside = steady(&arguments, &cluster, leader)?;
+    let alone = steady(&arguments, &cluster, leader, Arc::new(Barrier::new(1)))?
+        .await
+        .context("the second bank broke")??;
+    let beside = steady(&arguments, &cluster, leader, Arc::new(Barrier::new(1)))?;
     let mut tasks = JoinSet::new();
     for _ in 0..arguments.connections {
         let mut plan = plan(&cluster, leader, 0, arguments.batch)?;
@@ -155,7 +160,9 @@ pub(crate) async fn run(arguments: OverloadArguments) -> Result<()> {
     let at_maximum = beside.await.context("the second bank broke")??;
     println!("maximum: {maximum_per_second:.0} transfers/s");
 
-    let beside = steady(&arguments, &cluster, leader)?;
+    // What the first bank signs ahead, it signs before: its processors are not the nodes'.
+    let begin = Arc::new(Barrier::new(usize::from(arguments.connections) + 1));
+    let beside = steady(&arguments, &cluster, leader, Arc::clone(&begin))?;
     let share = maximum_per_second * f64::from(arguments.times) / f64::from(arguments.connections);
     let mut tasks = JoinSet::new();
     for _ in 0..arguments.connections {
@@ -164,6 +171,7 @@ pub(crate) async fn run(arguments: OverloadArguments) -> Result<()> {
             per_second: share / f64::from(arguments.batch),
             seconds,
             held_max: HELD_BYTES_MAX,
+            begin: Arc::clone(&begin),
         }));
     }
     let (mut offered, mut settled, mut busy, mut held_back) = (0, 0, 0, 0);
@@ -261,12 +269,18 @@ fn plan(cluster: &Cluster, leader: u64, bank: u32, batch: u32) -> Result<ClientP
 
 /// The second bank's steady load, from a thread of its own: it is another process in life, and must not
 /// wait until this one has signed and sent what the first bank floods the nodes with.
-fn steady(arguments: &OverloadArguments, cluster: &Cluster, leader: u64) -> Result<Steady> {
+fn steady(
+    arguments: &OverloadArguments,
+    cluster: &Cluster,
+    leader: u64,
+    begin: Arc<Barrier>,
+) -> Result<Steady> {
     let offered = Offer {
         plan: plan(cluster, leader, 1, 1)?,
         per_second: f64::from(arguments.second_rate),
         seconds: Duration::from_secs(u64::from(arguments.seconds)),
         held_max: 64 << 10,
+        begin,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (sender, receiver) = oneshot::channel();
@@ -300,9 +314,13 @@ impl Open {
         while self.bytes < self.bytes_max
             && let Ok(batch) = self.signed.try_recv()
         {
-            self.bytes += batch.submission.len();
-            self.ready.push_back((batch, None));
+            self.hold(batch);
         }
+    }
+
+    fn hold(&mut self, batch: Signed) {
+        self.bytes += batch.submission.len();
+        self.ready.push_back((batch, None));
     }
 }
 
@@ -328,6 +346,11 @@ async fn offer(offer: Offer) -> Result<Offered> {
     };
     let mut result =
         Offered { latencies: Latencies::new()?, offered: 0, settled: 0, busy: 0, held_back: 0 };
+    while open.bytes < open.bytes_max {
+        let batch = open.signed.recv().await.context("the thread that signs has ended")?;
+        open.hold(batch);
+    }
+    offer.begin.wait().await;
     let start = Instant::now();
     let mut turns = tokio::time::interval(TURN);
     loop {
@@ -347,7 +370,8 @@ async fn offer(offer: Offer) -> Result<Offered> {
             },
             _ = turns.tick(), if !over => {
                 open.fill();
-                let due = (start.elapsed().as_secs_f64() * offer.per_second) as u64;
+                // The first is due at once.
+                let due = (start.elapsed().as_secs_f64() * offer.per_second) as u64 + 1;
                 while result.offered < due {
                     let at = Duration::from_secs_f64(result.offered as f64 / offer.per_second);
                     if !offer_next(&client, &mut open, start + at) {

@@ -68,7 +68,7 @@ pub(crate) const CLIENT_STREAM_WINDOW_BYTES: u32 = 4 << 20;
 /// Receive and send window of a client connection.
 pub(crate) const CLIENT_WINDOW_BYTES: u32 = 8 << 20;
 /// Bytes of a session's frames that its owner has not dealt with yet; then it is not read further.
-pub(crate) const SESSION_CREDIT_BYTES: usize = 8 << 20;
+pub(crate) const SESSION_CREDIT_BYTES: usize = 2 << 20;
 /// What each of those frames counts for beside its payload.
 pub(crate) const FRAME_CREDIT_BYTES: usize = 4 << 10;
 /// Kernel buffer wanted for each direction of a socket; the system may grant less.
