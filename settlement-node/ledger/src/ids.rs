@@ -35,6 +35,9 @@ pub struct IdEntry {
     pub content: ContentDigest,
 }
 
+/// Segments of the next generation's table that are made ready at once: half a millisecond of work.
+const PREPARED_AT_ONCE: usize = 4;
+
 /// Bytes of a row: 16 of the id, 6 of the leaf, 2 of the code, 8 of the content digest.
 pub const ROW_BYTES: usize = 32;
 
@@ -118,7 +121,7 @@ pub(crate) struct Ids {
     rows: Rows,
     current_number: u64,
     sealed: Vec<Sealed>,
-    /// A released generation, whose memory the next one takes over.
+    /// Memory for the next generation: that of a released one, or new.
     spare: Option<Generation>,
     count: u64,
     generation_ids: usize,
@@ -206,7 +209,7 @@ impl Ids {
         };
         let released = self.sealed.remove(at);
         // Somebody may still be reading it; then its memory is simply given back later.
-        self.spare = Arc::into_inner(released.rows).or(self.spare.take());
+        self.spare = self.spare.take().or_else(|| Arc::into_inner(released.rows));
     }
 
     /// The ids of the current generation in order of use.
@@ -234,10 +237,18 @@ impl Ids {
         true
     }
 
-    /// Does a small part of the work of making the spare memory ready, so that no insert has to do it all.
+    /// Does a small part of the work of making the memory of the next generation ready, so that no insert has
+    /// to do it all. Called once a batch.
     pub(crate) fn prepare(&mut self) {
-        if let Some(spare) = &mut self.spare {
-            spare.clear_one_segment();
+        let near_the_end = self.current.len() >= self.generation_ids / 8 * 7;
+        if self.spare.is_none() && near_the_end {
+            self.spare = Some(self.current.successor());
+        }
+        let Some(spare) = &mut self.spare else { return };
+        for _ in 0..PREPARED_AT_ONCE {
+            if !spare.clear_one_segment() && near_the_end {
+                spare.grow_one_segment(&self.current);
+            }
         }
     }
 
@@ -291,7 +302,7 @@ mod tests {
         // The next generation takes over the memory of a released one, made ready in part or not at all.
         drop(rows);
         ids.release(1);
-        ids.prepare();
+        (0..3).for_each(|_| ids.prepare());
         for number in 2_500..4_500 {
             ids.insert(&id(number), entry(number));
         }
@@ -300,6 +311,24 @@ mod tests {
             assert_eq!(ids.get(&id(number)), Some(entry(number)));
         }
         assert_eq!(ids.take_full().unwrap().1.len(), 1_000);
+    }
+
+    #[test]
+    fn the_next_generation_is_made_ready_before_it_is_needed() {
+        let mut ids = Ids::with_generation_size([3, 5], 1 << 16);
+        for number in 0..1 << 16 {
+            ids.insert(&id(number), entry(number));
+            if number % 256 == 0 {
+                ids.prepare();
+            }
+            assert!(ids.spare.is_none() || number >= (1 << 16) / 8 * 7);
+        }
+        let mut like = ids.spare.clone().unwrap();
+        assert!(!like.grow_one_segment(&ids.current), "all segments are large enough");
+        (1 << 16..3 << 15).for_each(|number| ids.insert(&id(number), entry(number)));
+        for number in 0..3 << 15 {
+            assert_eq!(ids.get(&id(number)), Some(entry(number)));
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! One generation of ids: open addressing with linear probing in 64 segments that grow on their own.
 //!
 //! A slot is 32 bytes, half a cache line, so a fresh id costs one memory access. Segments start small (a small
-//! ledger uses little memory) and double when they are five eighths full; because each grows alone, no single
-//! insert copies more than a sixty-fourth of the generation.
+//! ledger uses little memory) and double when they are between 34 and 46 sixty-fourths full. Each has a limit of
+//! its own in that range: ids spread evenly, and with one limit for all, all would double within one batch.
 
 use crate::id::{ContentDigest, TransferId};
 
@@ -10,6 +10,10 @@ use super::{IdEntry, ROW_BYTES};
 
 const SEGMENT_BITS: u32 = 6;
 const SLOTS_FIRST: usize = 32;
+/// How full the first segment may be, in sixty-fourths: above one half, which a full generation reaches.
+const FULL_FIRST: usize = 34;
+/// How much fuller the last one may be.
+const FULL_SPREAD: usize = 12;
 
 /// An id and its entry. `code` zero, which is no answer, marks a free slot.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +98,21 @@ impl Generation {
         moved
     }
 
+    /// An empty generation, to be made as large as this one by `grow_one_segment`.
+    pub(crate) fn successor(&self) -> Self {
+        Self::new(self.key)
+    }
+
+    /// Makes the next segment as large as that of another generation; false when all are.
+    pub(crate) fn grow_one_segment(&mut self, like: &Self) -> bool {
+        let pairs = self.segments.iter_mut().zip(&like.segments);
+        let mut small =
+            pairs.filter(|(own, other)| own.used == 0 && own.slots.len() < other.slots.len());
+        let Some((own, other)) = small.next() else { return false };
+        *own = Segment::with_slots(other.slots.len());
+        true
+    }
+
     /// Frees the slots of the next segment that has any taken; false when there is none.
     pub(crate) fn clear_one_segment(&mut self) -> bool {
         let Some(segment) = self.segments.iter_mut().rfind(|segment| segment.used > 0) else {
@@ -149,8 +168,10 @@ impl Generation {
 
     pub(crate) fn insert(&mut self, slot: Slot) {
         let hash = mix(&slot.id, self.key);
-        let segment = &mut self.segments[segment_of(hash)];
-        if segment.used * 8 >= segment.slots.len() * 5 {
+        let number = segment_of(hash);
+        let segment = &mut self.segments[number];
+        let full = FULL_FIRST + ((FULL_SPREAD * number) >> SEGMENT_BITS);
+        if segment.used * 64 >= segment.slots.len() * full {
             let mut larger = Segment::with_slots(segment.slots.len() * 2);
             for kept in segment.slots.iter().filter(|slot| !slot.is_free()) {
                 let at = larger.find(mix(&kept.id, self.key), &kept.id);
