@@ -318,7 +318,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::store::vfs::{DiskVfs, Fault, MemVfs};
+    use crate::store::vfs::{DiskVfs, Fault, MemVfs, Vfs};
     use crate::store::wal::{WalEntry, WalHardState, WalOptions};
     use bytes::Bytes;
     use std::path::Path;
@@ -411,6 +411,15 @@ mod tests {
             assert!(meters.room.load(Ordering::Relaxed) > 0);
             writer.submit(1, step(1)).unwrap();
             assert_eq!(reported.recv().unwrap(), 1);
+            // The spare is made in the background. It must be there before the room ends, or a release
+            // frees nothing: the only segment is then the active one.
+            let segments = || {
+                let names = vfs.list(dir).unwrap();
+                names.iter().filter(|name| name.ends_with(".wal")).count()
+            };
+            while segments() < 2 {
+                std::thread::yield_now();
+            }
             vfs.limit(Some(vfs.used()));
             std::thread::scope(|scope| {
                 scope.spawn(|| (2..=400).for_each(|n| writer.submit(n, step(n)).unwrap()));
