@@ -168,7 +168,11 @@ impl Chain {
         if head.network != genesis.domain.network {
             return Err(RestoreError::OtherNetwork);
         }
-        let mut ledger = Ledger::restore(&mut &stored.body[..], head.frontier.size())?;
+        let mut body = &stored.body[..];
+        let mut ledger = Ledger::restore(&mut body, head.frontier.size())?;
+        if !body.is_empty() {
+            return Err(bad("there is something behind the ledger"));
+        }
         if ledger.genesis_time() != genesis.time {
             return Err(RestoreError::OtherNetwork);
         }

@@ -97,6 +97,10 @@ pub const DISK_LOW_BYTES: u64 = 256 << 20;
 pub const DISK_RESERVE_BYTES: u64 = 128 << 20;
 /// So much more must be free before a limit counts as passed upwards.
 pub const DISK_RETURN_BYTES: u64 = 16 << 20;
+/// Pause between two attempts to write something for which the disk had no room.
+pub const DISK_FULL_PAUSE: Duration = Duration::from_secs(1);
+/// How long a start waits for room on the disk at most before it tries again all the same.
+pub const DISK_FULL_PATIENCE: Duration = Duration::from_secs(30);
 /// Interval in which the room on the disk is looked at.
 pub const DISK_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// Ticks between two attempts of a leader without room to hand the lead over.

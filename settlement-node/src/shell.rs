@@ -29,6 +29,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -49,7 +50,7 @@ use crate::{
     event::Event,
     limits::{
         CLIENT_FRAME_BYTES_MAX, EVENTS_MAX, HISTORY_BLOCKS_MAX, LISTEN_ATTEMPTS, LISTEN_PAUSE,
-        LOG_OPS_MAX, SESSIONS_MAX,
+        LOG_OPS_MAX, SESSIONS_MAX, TICK,
     },
     mend::MendError,
     node::Node,
@@ -63,6 +64,7 @@ use crate::{
         history::HistoryError,
         history_writer::{HistoryWriter, HistoryWriterOptions},
         log_writer::{LogWriter, LogWriterOptions},
+        vfs::{DiskVfs, Vfs},
         wal::WalReader,
     },
 };
@@ -152,6 +154,19 @@ impl Loop {
     /// Whether the loop has ended.
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Waits, but not longer than until the loop has ended; whether it has.
+    fn is_stopping_within(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        while !self.is_stopping() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            std::thread::sleep(left.min(TICK));
+        }
+        true
     }
 
     /// Ends this life of the node so that it is mended. The channel holds one cause; the others are found
@@ -310,6 +325,7 @@ async fn live(
         domain: genesis.domain,
         old_ids: Arc::clone(&old_ids),
     };
+    let space = space::Space::of(&config.data);
     let sources = Arc::new(disk::Sources {
         past: past.clone(),
         log: log_reader,
@@ -317,6 +333,7 @@ async fn live(
         history_synced: history.synced_handle(),
         vfs: storage.vfs,
         runs_dir: storage.folders.runs,
+        space: space.clone(),
     });
     let (scrubbed, scrubber) =
         scrub::start(sources.log.clone(), sources.shelf.clone(), handle.clone())
@@ -327,7 +344,6 @@ async fn live(
     threads.push(scrubber);
     threads.extend(readers);
     let server = reader.server();
-    let space = space::Space::of(&config.data);
     let writers = [log.meters(), history.meters()];
     let meters = metrics::Meters::new(
         log.meters(),
@@ -446,8 +462,10 @@ async fn serve_clients(
 /// Holds the data directory for this process alone, as long as the returned file is open.
 fn lock(data: &std::path::Path) -> Result<std::fs::File, RunError> {
     let io = |source| RunError::Data { path: data.to_owned(), source };
-    std::fs::create_dir_all(data).map_err(io)?;
+    DiskVfs.create_dir_all(data).map_err(io)?;
     let file = std::fs::File::create(data.join("lock")).map_err(io)?;
+    // Also folders that a process made and was killed before their names were durable.
+    DiskVfs.sync_dir(data).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(RunError::Locked(data.to_owned())),
@@ -466,7 +484,7 @@ struct Opened {
 
 /// What is left of the storage.
 struct Rest {
-    vfs: Arc<dyn crate::store::vfs::Vfs>,
+    vfs: Arc<dyn Vfs>,
     folders: crate::storage::Folders,
 }
 

@@ -5,6 +5,7 @@
 //! missing then is fetched from peers ([`crate::mend`]). Each such thing is a finding for the operator.
 
 use std::{
+    error::Error,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,7 +14,7 @@ use crate::store::{
     history::{History, HistoryError, HistoryOptions, set_aside_from},
     runs::{RunError, RunRange, RunSet, RunSets},
     snapshots::{SnapshotError, Snapshots},
-    vfs::Vfs,
+    vfs::{Vfs, is_full},
     wal::{Recovered, Wal, WalError, WalOptions},
 };
 
@@ -135,6 +136,29 @@ fn set_run_aside(vfs: &dyn Vfs, dir: &Path, range: RunRange) -> Result<(), RunEr
     Ok(())
 }
 
+/// Whether an operation on the storage failed only because the disk had no room: then it can be begun anew
+/// when there is some. A failed sync is never such a case, whatever the disk gave as the reason.
+#[must_use]
+pub fn is_for_want_of_room(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let sync_failed = matches!(error.downcast_ref(), Some(RunError::SyncFailed(_)))
+            || matches!(error.downcast_ref(), Some(SnapshotError::SyncFailed(_)))
+            || matches!(error.downcast_ref(), Some(HistoryError::SyncFailed(_)))
+            || matches!(error.downcast_ref(), Some(WalError::SyncFailed(_)));
+        if sync_failed {
+            return false;
+        }
+        if matches!(error.downcast_ref(), Some(WalError::Full))
+            || error.downcast_ref().is_some_and(is_full)
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// Everything, open.
 pub struct Storage {
     /// The disk below.
@@ -213,5 +237,33 @@ impl Storage {
         let runs = RunSets::new(runs);
         let snapshots = Snapshots::open(Arc::clone(&vfs), &folders.snapshots)?;
         Ok(Self { vfs, folders, wal, recovered, history, runs, snapshots, findings })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+    use crate::recover::RecoverError;
+
+    #[test]
+    fn want_of_room_is_seen_behind_other_errors_and_not_behind_a_failed_sync() {
+        let full = || Error::from(ErrorKind::StorageFull);
+        assert!(is_for_want_of_room(&full()) && is_for_want_of_room(&WalError::Full));
+        let errors: [(RecoverError, bool); 7] = [
+            (RunError::Io(full()).into(), true),
+            (RunError::Io(ErrorKind::QuotaExceeded.into()).into(), true),
+            (RunError::SyncFailed(full()).into(), false),
+            (RunError::Io(ErrorKind::NotFound.into()).into(), false),
+            (HistoryError::Io(full()).into(), true),
+            (HistoryError::SyncFailed(full()).into(), false),
+            (WalError::Full.into(), true),
+        ];
+        for (error, expected) in errors {
+            assert_eq!(is_for_want_of_room(&error), expected, "{error:?}");
+        }
+        let wrapped = RecoverError::OldIds(Error::other(RunError::Io(full())));
+        assert!(is_for_want_of_room(&wrapped));
     }
 }

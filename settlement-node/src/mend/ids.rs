@@ -102,6 +102,7 @@ impl Mender {
             Err(RunError::Corrupt { .. } | RunError::Unexpected(_)) => {
                 return Ok(Err("sent a run that is not the one announced".to_owned()));
             }
+            Err(error @ RunError::UnknownFormat { .. }) => return Ok(Err(error.to_string())),
             Err(error) => return Err(error.into()),
         }
         self.next_run(wanted)

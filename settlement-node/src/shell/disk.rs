@@ -16,7 +16,7 @@ use ledger::{Generation, IdEntry, TransferId};
 use link::{ClientServer, OutFrame, PeerLinks, SendResult};
 use wire::client::{self, QueryAnswer};
 
-use super::{Cause, Loop, serve::Server};
+use super::{Cause, Loop, serve::Server, space::Space};
 use crate::{
     checkpoint::ChainCheckpoint,
     event::{Event, Find, Scan, Scanned},
@@ -60,6 +60,8 @@ pub(super) struct Sources {
     pub(super) history_synced: Arc<AtomicU64>,
     pub(super) vfs: Arc<dyn Vfs>,
     pub(super) runs_dir: PathBuf,
+    /// How much room the disk has.
+    pub(super) space: Space,
 }
 
 enum Bulk {
@@ -208,20 +210,39 @@ impl Worker {
         }
     }
 
-    /// Writes a generation, at leisure unless the next one waits already.
+    /// Writes a generation, and waits for room on the disk if it must: until then its ids are in memory.
     fn write(&self, number: u64, generation: &Generation, in_a_hurry: &dyn Fn() -> bool) {
+        let written = self.sources.space.patiently(
+            &format!("write generation {number} of ids"),
+            |pause| self.handle.is_stopping_within(pause),
+            || self.try_to_write(number, generation, in_a_hurry),
+        );
+        match written {
+            Ok(()) => self.handle.send(Event::RunWritten { generation: number }),
+            // The node stops; the next life has it from the log.
+            Err(error) if self.handle.is_stopping() => {
+                tracing::info!(%error, number, "a generation of ids was not written");
+            }
+            Err(error) => self.handle.fail(format!("write generation {number} of ids: {error}")),
+        }
+    }
+
+    /// At leisure unless the next one waits already.
+    fn try_to_write(
+        &self,
+        number: u64,
+        generation: &Generation,
+        in_a_hurry: &dyn Fn() -> bool,
+    ) -> Result<(), RunError> {
         let sources = &self.sources;
-        match write_generation(
+        write_generation(
             &*sources.vfs,
             &sources.runs_dir,
             &sources.shelf.runs,
             number,
             generation,
-            Pace::new(in_a_hurry),
-        ) {
-            Ok(()) => self.handle.send(Event::RunWritten { generation: number }),
-            Err(error) => self.handle.fail(format!("write generation {number} of ids: {error}")),
-        }
+            Pace::new(in_a_hurry, &|| self.handle.is_stopping()),
+        )
     }
 
     fn snapshots(&self, queue: &Receiver<ChainCheckpoint>) {
@@ -235,6 +256,9 @@ impl Worker {
                     self.handle.send(Event::SnapshotWritten { place });
                 }
                 Ok(false) => return,
+                Err(error @ SnapshotError::SyncFailed(_)) => {
+                    return self.handle.fail(format!("write a snapshot of the state: {error}"));
+                }
                 Err(error) => {
                     // The log is kept until there is one, so nothing is lost meanwhile.
                     tracing::error!(%error, "could not write a snapshot of the state");
@@ -244,17 +268,24 @@ impl Worker {
         }
     }
 
-    /// Merges runs as long as there are some to be merged and the node runs.
+    /// Merges runs as long as there are some to be merged, there is room for it, and the node runs. A merge
+    /// under way is given up when the disk gets full or the node stops: its parts are as good.
     fn merge(&self, asked: &Receiver<()>) {
         let sources = &self.sources;
         while asked.try_recv() != Err(TryRecvError::Disconnected) {
-            let pace = Pace::new(&|| false);
+            let Some(bytes) = sources.shelf.runs.current().merge_bytes() else { return };
+            if !sources.space.has_room_for(bytes) {
+                return tracing::warn!(bytes, "no room on the disk to merge runs of ids");
+            }
+            let is_given_up = || self.handle.is_stopping() || !sources.space.has_room_for(0);
+            let pace = Pace::new(&|| false, &is_given_up);
             match merge_due(&*sources.vfs, &sources.runs_dir, &sources.shelf.runs, pace) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error @ RunError::SyncFailed(_)) => {
                     return self.handle.fail(format!("merge runs of ids: {error}"));
                 }
+                Err(RunError::GivenUp) if self.handle.is_stopping() => return,
                 // The runs are as good as before; it is tried again after the next one.
                 Err(error) => return tracing::error!(%error, "could not merge runs of ids"),
             }
@@ -271,11 +302,24 @@ impl Worker {
             thread::sleep(HISTORY_POLL);
         }
         let head = checkpoint.head();
-        let snapshots = &self.sources.shelf.snapshots;
+        let (snapshots, space) = (&self.sources.shelf.snapshots, &self.sources.space);
+        // The next one is about as large as the last one.
+        let bytes = match snapshots.list()?.last() {
+            Some(index) => snapshots.label(*index)?.2,
+            None => 0,
+        };
+        if !space.has_room_for(bytes) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+        }
         let written = snapshots.write(checkpoint.place, &head, |sink| {
-            checkpoint.body(&mut |bytes| match self.handle.is_stopping() {
-                true => Err(io::Error::other("the node is stopping")),
-                false => sink(bytes),
+            checkpoint.body(&mut |bytes| {
+                if self.handle.is_stopping() {
+                    Err(io::Error::other("the node is stopping"))
+                } else if !space.has_room_for(0) {
+                    Err(io::ErrorKind::StorageFull.into())
+                } else {
+                    sink(bytes)
+                }
             })
         });
         match written {

@@ -1,15 +1,20 @@
 //! From the data directory to a node that can live: opens the storage, and mends it as often as needed.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
-use tokio::task::spawn_blocking;
+use tokio::{sync::watch, task::spawn_blocking};
 
-use super::{Cause, Links, RunError, mending};
+use super::{Cause, Links, RunError, http, mending, space::free_bytes};
 use crate::{
     config::NodeConfig,
+    limits::{DISK_FULL_PATIENCE, DISK_FULL_PAUSE, DISK_RESERVE_BYTES},
     node::Node,
     recover::{self, Start, Started, Wounds},
-    storage::{Folders, Storage},
+    storage::{Folders, Storage, is_for_want_of_room},
     store::{
         history::HistoryOptions,
         vfs::{DiskVfs, Vfs},
@@ -17,19 +22,84 @@ use crate::{
     },
 };
 
-/// Opens the storage and computes the node from it. `cause`: why the life before this one ended. Nothing when the node was told to stop on the way.
+/// Opens the storage and computes the node from it. `cause`: why the life before this one ended. While the
+/// disk has no room for that it waits, and begins anew. Nothing when the node was told to stop on the way.
 pub(super) async fn open(
     config: &Arc<NodeConfig>,
     links: &Links,
-    cause: Option<Cause>,
+    mut cause: Option<Cause>,
     shutdown: &mut (impl Future<Output = ()> + Unpin),
 ) -> Result<Option<(Storage, Box<Node>)>, RunError> {
+    let mut said = false;
+    loop {
+        match attempt(config, links, &mut cause, shutdown).await {
+            Err(error) if is_for_want_of_room(&error) => {
+                if !said {
+                    tracing::error!(%error, "the disk is full; the node starts when there is room");
+                }
+                said = true;
+                if !wait_for_room(config, &error, shutdown).await {
+                    return Ok(None);
+                }
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Gives the disk a while to get room. False when the node was told to stop.
+async fn wait_for_room(
+    config: &NodeConfig,
+    error: &RunError,
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+) -> bool {
+    let said = Arc::new(Mutex::new(format!("waits for room on the disk: {error}")));
+    let (stop, stopped) = watch::channel(false);
+    let page = http::serve_mending(config.http, said, stopped).await;
+    let began = Instant::now();
+    let data = config.data.clone();
+    let room = async move {
+        loop {
+            tokio::time::sleep(DISK_FULL_PAUSE).await;
+            let folder = data.clone();
+            // A disk that hangs must not hold up a thread that serves links.
+            let looked = spawn_blocking(move || free_bytes(&folder)).await;
+            let free = looked.ok().flatten().unwrap_or(0);
+            // What is full may also be a quota, which the free bytes do not tell.
+            if free >= DISK_RESERVE_BYTES || began.elapsed() >= DISK_FULL_PATIENCE {
+                return;
+            }
+        }
+    };
+    let go_on = tokio::select! {
+        () = &mut *shutdown => false,
+        () = room => true,
+    };
+    let _ = stop.send(true);
+    page.abort();
+    // The address is free for the next life only after that; that it was aborted is no news.
+    let _ = page.await;
+    go_on
+}
+
+/// Clears `cause` as soon as it has been seen to.
+async fn attempt(
+    config: &Arc<NodeConfig>,
+    links: &Links,
+    cause: &mut Option<Cause>,
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Option<(Storage, Box<Node>)>, RunError> {
+    if let Some(Cause::Damaged(damage)) = *cause {
+        let config = Arc::clone(config);
+        blocking(move || Ok(damage.set_aside(&disk(), &Folders::under(&config.data))?)).await?;
+        *cause = None;
+    }
     let mut storage = {
         let config = Arc::clone(config);
-        blocking(move || open_storage(&config, cause)).await?
+        blocking(move || open_storage(&config)).await?
     };
     report(&mut storage);
-    let mut wounds = match cause {
+    let mut wounds = match *cause {
         Some(Cause::Behind(index)) => {
             Some(Wounds { snapshot_above: Some(index), only_behind: true, ..Wounds::default() })
         }
@@ -41,7 +111,7 @@ pub(super) async fn open(
                 return Err(RunError::Alone(wounds.to_string()));
             }
             match mending::mend(config, links, storage, wounds, shutdown).await? {
-                Some(mended) => storage = mended,
+                Some(mended) => (storage, *cause) = (mended, None),
                 None => return Ok(None),
             }
         }
@@ -76,18 +146,18 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| RunError::Fatal(format!("recovery ended early: {error}")))?
 }
 
-fn open_storage(config: &NodeConfig, cause: Option<Cause>) -> Result<Storage, RunError> {
+fn disk() -> Arc<dyn Vfs> {
+    Arc::new(DiskVfs)
+}
+
+fn open_storage(config: &NodeConfig) -> Result<Storage, RunError> {
     let wal_options = WalOptions {
         node_id: config.own.id,
         network_id: config.genesis.domain.network,
         ..WalOptions::default()
     };
     let folders = Folders::under(&config.data);
-    let vfs: Arc<dyn Vfs> = Arc::new(DiskVfs);
-    if let Some(Cause::Damaged(damage)) = cause {
-        damage.set_aside(&vfs, &folders)?;
-    }
-    Ok(Storage::open(vfs, folders, wal_options, HistoryOptions::default())?)
+    Ok(Storage::open(disk(), folders, wal_options, HistoryOptions::default())?)
 }
 
 fn start(config: &NodeConfig, storage: &mut Storage) -> Result<Started, RunError> {

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -19,23 +19,64 @@ use tokio::task::JoinHandle;
 use super::{Loop, deliver};
 use crate::{
     event::{Event, Room},
-    limits::{DISK_CHECK_INTERVAL, DISK_LOW_BYTES, DISK_RESERVE_BYTES, DISK_RETURN_BYTES},
-    store::meters::WriterMeters,
+    limits::{
+        DISK_CHECK_INTERVAL, DISK_FULL_PAUSE, DISK_LOW_BYTES, DISK_RESERVE_BYTES, DISK_RETURN_BYTES,
+    },
+    store::{meters::WriterMeters, runs::RunError, vfs::is_full},
 };
 
 /// What was seen last. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Space(Arc<AtomicU64>);
+pub(super) struct Space {
+    free: Arc<AtomicU64>,
+    /// Whether something that was promised, beside log and history, waits for room.
+    waits: Arc<AtomicBool>,
+}
 
 impl Space {
     /// Looks for the first time; a disk that cannot be asked counts as large.
     pub(super) fn of(data: &std::path::Path) -> Self {
-        Self(Arc::new(AtomicU64::new(free_bytes(data).unwrap_or(u64::MAX))))
+        let free = Arc::new(AtomicU64::new(free_bytes(data).unwrap_or(u64::MAX)));
+        Self { free, waits: Arc::default() }
     }
 
     /// Bytes that this process may still write.
     pub(super) fn free_bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.free.load(Ordering::Relaxed)
+    }
+
+    /// Whether so many bytes can be written of what can also be left, without bringing the node near
+    /// the end of the disk.
+    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
+        self.free_bytes() >= bytes.saturating_add(DISK_LOW_BYTES)
+    }
+
+    /// Does something that was promised, and tries it again while the disk has no room for it: meanwhile
+    /// the node takes nothing new. `is_over_within` waits, and says whether there is no more time.
+    ///
+    /// # Errors
+    /// That of the last attempt.
+    pub(super) fn patiently(
+        &self,
+        what: &str,
+        is_over_within: impl Fn(Duration) -> bool,
+        mut attempt: impl FnMut() -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        loop {
+            let done = attempt();
+            if !matches!(&done, Err(RunError::Io(error)) if is_full(error)) {
+                if self.waits.swap(false, Ordering::AcqRel) && done.is_ok() {
+                    tracing::info!(what, "the disk has room again");
+                }
+                return done;
+            }
+            if !self.waits.swap(true, Ordering::AcqRel) {
+                tracing::error!(what, "the disk is full; this waits for room");
+            }
+            if is_over_within(DISK_FULL_PAUSE) {
+                return done;
+            }
+        }
     }
 
     /// Goes on looking until the task is ended.
@@ -55,8 +96,9 @@ impl Space {
                 // A disk that hangs must not hold up a thread that serves links.
                 let looked = tokio::task::spawn_blocking(move || free_bytes(&folder)).await;
                 let Ok(Some(free)) = looked else { continue };
-                self.0.store(free, Ordering::Relaxed);
-                let full = writers.iter().any(|writer| writer.full.load(Ordering::Acquire));
+                self.free.store(free, Ordering::Relaxed);
+                let full = writers.iter().any(|writer| writer.full.load(Ordering::Acquire))
+                    || self.waits.load(Ordering::Acquire);
                 let now = if full { Room::Nothing } else { room_after(room, free) };
                 if now != room {
                     if now == Room::Enough {
@@ -72,7 +114,7 @@ impl Space {
     }
 }
 
-fn free_bytes(data: &std::path::Path) -> Option<u64> {
+pub(super) fn free_bytes(data: &std::path::Path) -> Option<u64> {
     match rustix::fs::statvfs(data) {
         Ok(disk) => Some(disk.f_bavail.saturating_mul(disk.f_frsize)),
         Err(error) => {
@@ -121,6 +163,38 @@ mod tests {
             [Room::Nothing, Room::Nothing, Room::Low, Room::Enough]
         );
         assert_eq!(kinds(&[0, u64::MAX]), [Room::Nothing, Room::Enough]);
+    }
+
+    #[test]
+    fn what_can_be_left_is_not_written_into_the_reserve() {
+        let space = Space::of(&std::env::temp_dir());
+        space.free.store(DISK_LOW_BYTES + 10, Ordering::Relaxed);
+        assert!(space.has_room_for(0) && space.has_room_for(10));
+        assert!(!space.has_room_for(11) && !space.has_room_for(u64::MAX));
+        space.free.store(DISK_LOW_BYTES - 1, Ordering::Relaxed);
+        assert!(!space.has_room_for(0));
+    }
+
+    #[test]
+    fn what_was_promised_waits_for_room_and_is_then_done() {
+        let full = || Err(RunError::Io(std::io::ErrorKind::StorageFull.into()));
+        let space = Space::of(&std::env::temp_dir());
+        let waits = || space.waits.load(Ordering::Acquire);
+        let mut attempts = 0;
+        let done = space.patiently(
+            "test",
+            |_| !waits(),
+            || {
+                attempts += 1;
+                if attempts < 4 { full() } else { Ok(()) }
+            },
+        );
+        assert!(done.is_ok() && !waits());
+        assert_eq!(attempts, 4);
+        // The end of the node ends the wait, and other errors are for the caller.
+        assert!(space.patiently("test", |_| true, full).is_err() && waits());
+        let failed = space.patiently("test", |_| false, || Err(RunError::DuplicateId([0; 16])));
+        assert!(failed.is_err() && !waits());
     }
 
     #[test]

@@ -104,6 +104,14 @@ pub enum HistoryError {
         /// Height given.
         height: u64,
     },
+    /// A file is sound and of another version of this program, which has to read it.
+    #[error("history from block {height} on has unknown format {format}")]
+    UnknownFormat {
+        /// Height of the first block in the file.
+        height: u64,
+        /// The format in its header.
+        format: u32,
+    },
     /// A block on the disk is damaged; it can be fetched from a peer.
     #[error("history is corrupt at block {height}")]
     Corrupt {

@@ -7,6 +7,7 @@
 
 use super::history::{History, HistoryBlock, HistoryError};
 use super::meters::WriterMeters;
+use super::vfs;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -154,8 +155,7 @@ fn end_of(history: &History) -> u64 {
 }
 
 fn is_full(done: &Result<(), HistoryError>) -> bool {
-    let Err(HistoryError::Io(error)) = done else { return false };
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+    matches!(done, Err(HistoryError::Io(error)) if vfs::is_full(error))
 }
 
 struct Worker {

@@ -10,6 +10,7 @@
 //! so that a fresh id asks few filters. Which runs there are follows from the number of generations
 //! alone, and the bytes of a run from its rows, so that nodes can compare and exchange runs.
 
+mod check;
 mod filter;
 mod info;
 mod merge;
@@ -21,6 +22,7 @@ mod sort;
 mod tests;
 mod write;
 
+pub use check::RunCheck;
 pub use info::{RunInfo, RunRange};
 pub use merge::{install_run, merge_due};
 pub use pace::Pace;
@@ -39,7 +41,7 @@ pub const ROW_BYTES: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The disk refused an operation.
-    #[error("run file operation")]
+    #[error("run file operation: {0}")]
     Io(#[from] io::Error),
     /// A sync failed; the run does not exist, and the process should stop.
     #[error("sync run")]
@@ -58,6 +60,17 @@ pub enum RunError {
         /// Byte in the file.
         offset: u64,
     },
+    /// The file is sound and of another version of this program, which has to read it.
+    #[error("run {range} has unknown format {format}")]
+    UnknownFormat {
+        /// Generations of the run.
+        range: RunRange,
+        /// The format in its header.
+        format: u32,
+    },
+    /// The work was given up, see [`Pace::new`]. Nothing of it is left.
+    #[error("the work was given up")]
+    GivenUp,
     /// A file that was fetched is not the run that was asked for.
     #[error("this is not run {0}")]
     Unexpected(RunRange),

@@ -16,7 +16,7 @@ use super::runs::RunSets;
 use super::wal::WalReader;
 use std::io;
 
-/// Bytes that a step reads, unless a single record, block or run is larger.
+/// Bytes that a step reads, unless a single record or block is larger.
 pub const STEP_BYTES: u64 = 1 << 20;
 
 /// Which kind of file.

@@ -4,10 +4,12 @@
 //! it. Head and body are opaque here. A file has its final name only once it is complete and synced,
 //! so what is damaged in it later is rot and never a crash; damaged files are set aside, not removed.
 
+mod check;
 mod incoming;
 #[cfg(test)]
 mod tests;
 
+pub use check::SnapshotCheck;
 pub use incoming::Incoming;
 
 use std::{
@@ -73,11 +75,19 @@ pub struct Stored {
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// The disk refused an operation.
-    #[error("snapshot file operation")]
+    #[error("snapshot file operation: {0}")]
     Io(#[from] io::Error),
     /// A sync failed: what the disk holds is unknown.
     #[error("sync snapshot")]
     SyncFailed(#[source] io::Error),
+    /// The file is sound and of another version of this program, which has to read it.
+    #[error("snapshot at log index {index} has unknown format {format}")]
+    UnknownFormat {
+        /// Log index in its name.
+        index: u64,
+        /// The format in its head.
+        format: u32,
+    },
     /// The file is damaged.
     #[error("snapshot at log index {index} is damaged: {what}")]
     Corrupt {
@@ -132,7 +142,8 @@ impl Snapshots {
     }
 
     /// Writes a snapshot durably; `body` is called once and hands its bytes to the sink. Older
-    /// snapshots than the newest two are removed afterwards.
+    /// snapshots than the newest two are removed afterwards. Of one that could not be written nothing is
+    /// left: what is in the way may be that the disk is full.
     ///
     /// # Errors
     /// [`SnapshotError::Io`], also from `body`; [`SnapshotError::SyncFailed`].
@@ -147,17 +158,45 @@ impl Snapshots {
         }
         let path = self.path(place.index);
         let temporary = path.with_extension(&TEMPORARY[1..]);
-        let file = self.vfs.open(&temporary, true)?;
-        file.set_len(0)?;
-        let mut writer = Writer::new(&*file);
-        writer.put(&fixed(place, head.len()))?;
-        writer.put(head)?;
-        body(&mut |bytes| writer.put(bytes))?;
-        writer.finish()?;
-        file.sync_data().map_err(SnapshotError::SyncFailed)?;
+        let written = self.write_file(&temporary, place, head, body);
+        if written.is_err() {
+            self.forget(&temporary);
+        }
+        written?;
         self.vfs.rename(&temporary, &path)?;
         self.vfs.sync_dir(&self.dir).map_err(SnapshotError::SyncFailed)?;
         self.retain_newest()
+    }
+
+    fn write_file(
+        &self,
+        path: &Path,
+        place: Place,
+        head: &[u8],
+        body: impl FnOnce(&mut Sink<'_>) -> io::Result<()>,
+    ) -> Result<(), SnapshotError> {
+        let file = self.vfs.open(path, true)?;
+        file.set_len(0)?;
+        let mut writer = Writer::new(&*file);
+        let filled = writer
+            .put(&fixed(place, head.len()))
+            .and_then(|()| writer.put(head))
+            .and_then(|()| body(&mut |bytes| writer.put(bytes)))
+            .and_then(|()| writer.finish());
+        match filled {
+            Err(error) if writer.sync_failed => Err(SnapshotError::SyncFailed(error)),
+            Err(error) => Err(error.into()),
+            Ok(()) => file.sync_data().map_err(SnapshotError::SyncFailed),
+        }
+    }
+
+    /// Removes an unfinished file. What cannot be removed now is removed when the folder is opened.
+    fn forget(&self, temporary: &Path) {
+        if let Err(error) = self.vfs.remove(temporary)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "could not remove an unfinished snapshot");
+        }
     }
 
     fn retain_newest(&self) -> Result<(), SnapshotError> {
@@ -171,7 +210,7 @@ impl Snapshots {
     /// Reads a snapshot wholly and checks its digest.
     ///
     /// # Errors
-    /// [`SnapshotError::Corrupt`], [`SnapshotError::Io`].
+    /// [`SnapshotError::Corrupt`], [`SnapshotError::UnknownFormat`], [`SnapshotError::Io`].
     pub fn read(&self, index: u64) -> Result<Stored, SnapshotError> {
         self.read_file(&self.path(index), index)
     }
@@ -198,8 +237,9 @@ impl Snapshots {
         if content < FIXED_BYTES || read_u64(&bytes, 0) != MAGIC {
             return Err(corrupt("it is no snapshot"));
         }
-        if read_u32(&bytes, 8) != FORMAT {
-            return Err(corrupt("it has an unknown format"));
+        let format = read_u32(&bytes, 8);
+        if format != FORMAT {
+            return Err(SnapshotError::UnknownFormat { index, format });
         }
         let head = FIXED_BYTES + read_u32(&bytes, 12) as usize;
         let place = Place {
@@ -294,12 +334,14 @@ struct Writer<'a> {
     buffer: Vec<u8>,
     at: u64,
     synced: u64,
+    /// Whether the error that ended it is that of a sync.
+    sync_failed: bool,
 }
 
 impl<'a> Writer<'a> {
     fn new(file: &'a dyn VfsFile) -> Self {
         let buffer = Vec::with_capacity(PIECE_BYTES);
-        Self { file, digest: Sha256::new(), buffer, at: 0, synced: 0 }
+        Self { file, digest: Sha256::new(), buffer, at: 0, synced: 0, sync_failed: false }
     }
 
     fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -325,14 +367,14 @@ impl<'a> Writer<'a> {
         self.at += self.buffer.len() as u64;
         self.buffer.clear();
         if self.at - self.synced >= SYNC_BYTES {
-            self.file.sync_data()?;
+            self.file.sync_data().inspect_err(|_| self.sync_failed = true)?;
             self.file.drop_cache(self.synced, self.at - self.synced);
             self.synced = self.at;
         }
         Ok(())
     }
 
-    fn finish(mut self) -> io::Result<()> {
+    fn finish(&mut self) -> io::Result<()> {
         self.digest.update(&self.buffer);
         let digest: [u8; DIGEST_BYTES] = self.digest.finalize_reset().into();
         self.buffer.extend_from_slice(&digest);

@@ -20,7 +20,8 @@ pub trait Vfs: Send + Sync {
     /// Opens a file for reading and writing; creates it (empty) if `create` is set and it is
     /// missing. Without `create` a missing file is `NotFound`.
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn VfsFile>>;
-    /// Creates a folder and its parents; an existing folder is fine.
+    /// Creates a folder and those of its parents that are missing, and makes their names durable: what is
+    /// synced in a folder would be lost with it. An existing folder is fine.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Renames a file, replacing an existing target. Durable only after [`Vfs::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -71,6 +72,26 @@ pub fn read_exact_at(file: &dyn VfsFile, buf: &mut [u8], offset: u64) -> io::Res
     }
 }
 
+/// Creates what is missing of a path from the top down, and syncs each folder that got a new name in it.
+fn create_dirs(
+    dir: &Path,
+    exists: &dyn Fn(&Path) -> bool,
+    create: &mut dyn FnMut(&Path) -> io::Result<()>,
+    sync: &mut dyn FnMut(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    // The empty path is the folder that the process is in.
+    if dir.as_os_str().is_empty() || exists(dir) {
+        return Ok(());
+    }
+    let parent = parent_of(dir);
+    create_dirs(&parent, exists, create, sync)?;
+    match create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && exists(dir) => {}
+        created => created?,
+    }
+    sync(if parent.as_os_str().is_empty() { Path::new(".") } else { &parent })
+}
+
 /// The real disk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DiskVfs;
@@ -85,7 +106,9 @@ impl Vfs for DiskVfs {
     }
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(dir)
+        create_dirs(dir, &|dir| dir.is_dir(), &mut |dir| std::fs::create_dir(dir), &mut |dir| {
+            self.sync_dir(dir)
+        })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -176,7 +199,53 @@ pub fn settle(file: &dyn VfsFile) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether an operation failed because the disk has no room: it can be done again when there is some.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// The folder of a file path; `.` if it names none.
 pub(crate) fn parent_of(path: &Path) -> PathBuf {
     path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn each_new_folder_is_synced_into_its_parent_before_the_next_one() {
+        let (mut steps, made) = (Vec::new(), std::cell::RefCell::new(vec![PathBuf::from("/a")]));
+        let steps_of = std::cell::RefCell::new(&mut steps);
+        let exists = |dir: &Path| made.borrow().iter().any(|known| known == dir);
+        let mut create = |dir: &Path| {
+            made.borrow_mut().push(dir.to_owned());
+            steps_of.borrow_mut().push(format!("create {}", dir.display()));
+            Ok(())
+        };
+        let mut sync = |dir: &Path| {
+            steps_of.borrow_mut().push(format!("sync {}", dir.display()));
+            Ok(())
+        };
+        for dir in ["/a/b/c", "/a/b/c", "x/y"] {
+            create_dirs(Path::new(dir), &exists, &mut create, &mut sync).unwrap();
+        }
+        let expected = ["create /a/b", "sync /a", "create /a/b/c", "sync /a/b"];
+        assert_eq!(steps[..4], expected);
+        assert_eq!(steps[4..], ["create x", "sync .", "create x/y", "sync x"]);
+    }
+
+    #[test]
+    fn folders_are_made_on_a_real_disk_and_a_file_in_the_way_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("one/two/three");
+        DiskVfs.create_dir_all(&deep).unwrap();
+        DiskVfs.create_dir_all(&deep).unwrap();
+        assert!(deep.is_dir());
+        std::fs::write(root.path().join("file"), b"x").unwrap();
+        assert!(DiskVfs.create_dir_all(&root.path().join("file")).is_err());
+        assert!(DiskVfs.create_dir_all(&root.path().join("file/under")).is_err());
+    }
 }

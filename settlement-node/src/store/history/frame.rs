@@ -147,6 +147,14 @@ pub(super) fn link_of_header(bytes: &[u8], height: u64) -> Option<u32> {
     (bytes[..FILE_HEADER] == file_header(height, link)[..]).then_some(link)
 }
 
+/// The format in a sound file header of another version. Magic, format and the checksum stay where they are.
+pub(super) fn other_format(bytes: &[u8]) -> Option<u32> {
+    let format = read_u32(bytes.get(..FILE_HEADER)?, 8);
+    let is_sound =
+        read_u64(bytes, 0) == FILE_MAGIC && read_u32(bytes, 24) == crc32c::crc32c(&bytes[..24]);
+    (is_sound && format != FORMAT).then_some(format)
+}
+
 /// Path of the file of blocks from `height` on.
 pub(super) fn data_path(dir: &Path, height: u64) -> PathBuf {
     dir.join(format!("{PREFIX}{height:020}{DATA_SUFFIX}"))

@@ -120,6 +120,9 @@ fn load(
     }
     let mut header = [0; FILE_HEADER];
     let count = data.read_at(&mut header, 0)?;
+    if let Some(format) = frame::other_format(&header[..count]) {
+        return Err(HistoryError::UnknownFormat { height, format });
+    }
     let Some(link) = frame::link_of_header(&header[..count], height) else { return Ok(None) };
     let data_len = data.len()?;
     let rows_file: Arc<dyn VfsFile> = vfs.open(&frame::rows_path(dir, height), true)?.into();

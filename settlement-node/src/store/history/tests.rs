@@ -307,3 +307,26 @@ fn what_a_failed_sync_has_not_written_is_not_read_at_the_next_start() {
     assert_eq!(last, Some(20));
     assert_eq!(open(&vfs.crash(5)).unwrap().reader().last_height(), last);
 }
+
+#[test]
+fn files_of_another_format_stop_the_start_and_stay_as_they_are() {
+    let vfs = MemVfs::new();
+    let mut history = open(&vfs).unwrap();
+    fill(&mut history, 1, 300);
+    history.sync().unwrap();
+    drop(history);
+    let data = files(&vfs, ".blocks");
+    for path in [&data[0], data.last().unwrap()] {
+        let change = |bytes: &mut Vec<u8>| {
+            bytes[8] ^= 9;
+            let crc = crc32c::crc32c(&bytes[..24]);
+            bytes[24..28].copy_from_slice(&crc.to_le_bytes());
+        };
+        vfs.corrupt(path, change).unwrap();
+        let opened = open(&vfs).map(|_| ());
+        assert!(matches!(opened, Err(HistoryError::UnknownFormat { format: 8, .. })));
+        assert_eq!(files(&vfs, ".blocks"), data);
+        vfs.corrupt(path, change).unwrap();
+    }
+    assert_eq!(open(&vfs).unwrap().last_height(), Some(300));
+}

@@ -80,6 +80,7 @@ impl Cursor {
 /// # Errors
 /// [`RunError::Corrupt`] if a part is damaged: the set stays as it is. [`RunError::Io`], also for
 /// want of room: the set stays as it is, or parts are left to be removed when the runs are opened.
+/// [`RunError::GivenUp`]: the set stays as it is, and nothing of the merged run.
 /// [`RunError::SyncFailed`]: the process should stop. [`RunError::DuplicateId`] if two parts
 /// have the same id, which is a defect of who wrote them.
 pub fn merge_due(

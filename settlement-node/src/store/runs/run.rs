@@ -10,7 +10,6 @@ use super::info::{RunInfo, RunRange};
 use super::{ID_BYTES, ROW_BYTES, RunError};
 use crate::store::vfs::{Vfs, VfsFile, read_exact_at};
 use crate::store::wal::{read_u32, read_u64};
-use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -75,6 +74,15 @@ pub(super) fn header(info: &RunInfo, table_crc: u32, filter_crc: u32) -> [u8; PA
     page
 }
 
+/// The format of a sound header of another version. Magic, format and the checksum of the page stay where
+/// they are in every format.
+fn other_format(head: &[u8; PAGE_BYTES]) -> Option<u32> {
+    let format = read_u32(head, 8);
+    let is_sound = read_u64(head, 0) == MAGIC
+        && read_u32(head, HEADER_CRC_AT) == crc32c::crc32c(&head[..HEADER_CRC_AT]);
+    (is_sound && format != FORMAT).then_some(format)
+}
+
 /// Reads a part of a file piece by piece and returns its checksum.
 fn read_part(
     file: &dyn VfsFile,
@@ -101,7 +109,7 @@ impl Run {
     /// checks them. The rows are not read.
     ///
     /// # Errors
-    /// [`RunError::Corrupt`], [`RunError::Io`].
+    /// [`RunError::Corrupt`], [`RunError::UnknownFormat`], [`RunError::Io`].
     pub fn open(vfs: &dyn Vfs, dir: &Path, range: RunRange) -> Result<Self, RunError> {
         Self::open_file(vfs, range.path(dir), range)
     }
@@ -109,13 +117,16 @@ impl Run {
     /// As [`Run::open`], for a file of any name.
     ///
     /// # Errors
-    /// [`RunError::Corrupt`], [`RunError::Io`].
+    /// [`RunError::Corrupt`], [`RunError::UnknownFormat`], [`RunError::Io`].
     pub fn open_file(vfs: &dyn Vfs, path: PathBuf, range: RunRange) -> Result<Self, RunError> {
         let corrupt = |offset: u64| RunError::Corrupt { range, offset };
         let file = vfs.open(&path, false)?;
         let mut head = [0; PAGE_BYTES];
         if file.read_at(&mut head, 0)? < PAGE_BYTES {
             return Err(corrupt(0));
+        }
+        if let Some(format) = other_format(&head) {
+            return Err(RunError::UnknownFormat { range, format });
         }
         let mut digest = [0; 32];
         digest.copy_from_slice(&head[48..80]);
@@ -184,34 +195,6 @@ impl Run {
     /// What the disk says.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.file.read_at(buf, offset)
-    }
-
-    /// Reads the whole file again and compares header and SHA-256; for scrubbing.
-    ///
-    /// # Errors
-    /// [`RunError::Corrupt`], [`RunError::Io`].
-    pub fn verify(&self) -> Result<(), RunError> {
-        let range = self.info.range;
-        let corrupt = |offset: u64| RunError::Corrupt { range, offset };
-        let mut head = [0; PAGE_BYTES];
-        let length = self.file.read_at(&mut head, 0)?;
-        let sums = (read_u32(&head, 80), read_u32(&head, 84));
-        if length < PAGE_BYTES || head != header(&self.info, sums.0, sums.1) {
-            return Err(corrupt(0));
-        }
-        let mut digest = Sha256::new();
-        let mut piece = vec![0; PIECE_BYTES];
-        let mut at = PAGE_BYTES as u64;
-        loop {
-            let count = self.file.read_at(&mut piece, at)?;
-            if count == 0 {
-                break;
-            }
-            digest.update(&piece[..count]);
-            at += count as u64;
-        }
-        let found: [u8; 32] = digest.finalize().into();
-        if found == self.info.digest { Ok(()) } else { Err(corrupt(PAGE_BYTES as u64)) }
     }
 
     /// Reads pages from `page` on into `buffer`, which holds whole pages, and checks each of them.

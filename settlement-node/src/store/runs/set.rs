@@ -156,11 +156,12 @@ impl RunSet {
         self.runs.iter().find(|run| run.range() == *range)
     }
 
-    /// Whether [`merge_due`](super::merge_due) has something to do. When not, the runs are the same
-    /// on every node with this number of generations.
+    /// Bytes of the run that [`merge_due`](super::merge_due) would write; `None` when it has nothing to
+    /// do. Then the runs are the same on every node with this number of generations.
     #[must_use]
-    pub fn merge_is_due(&self) -> bool {
-        self.due().is_some()
+    pub fn merge_bytes(&self) -> Option<u64> {
+        let (_, parts) = self.due()?;
+        parts.iter().map(|part| part.info().file_bytes()).sum()
     }
 
     /// The smallest runs to be merged next, the oldest first.

@@ -28,14 +28,20 @@ fn number_of(row: &Row) -> u128 {
 
 impl Sorted {
     /// Takes rows in any order; goes through them twice.
-    pub(super) fn new(rows: impl Iterator<Item = Row> + Clone, pace: &mut Pace<'_>) -> Self {
+    ///
+    /// # Errors
+    /// Those of the pace.
+    pub(super) fn new(
+        rows: impl Iterator<Item = Row> + Clone,
+        pace: &mut Pace<'_>,
+    ) -> Result<Self, RunError> {
         let (mut count, mut least, mut greatest) = (0_usize, u128::MAX, 0);
         for row in rows.clone() {
             let id = number_of(&row);
             (least, greatest) = (least.min(id), greatest.max(id));
             count += 1;
             if count.is_multiple_of(STEP_ROWS) {
-                pace.step();
+                pace.step()?;
             }
         }
         let wanted = count.div_ceil(BUCKET_ROWS).next_power_of_two();
@@ -47,10 +53,10 @@ impl Sorted {
             let bucket = number_of(&row).wrapping_sub(least).unbounded_shr(shift);
             buckets[bucket as usize].push(row);
             if at.is_multiple_of(STEP_ROWS) {
-                pace.step();
+                pace.step()?;
             }
         }
-        Self { buckets, rows: count }
+        Ok(Self { buckets, rows: count })
     }
 
     /// Number of rows.
@@ -61,7 +67,7 @@ impl Sorted {
     /// Hands over all rows in order of id, equal ids one after the other.
     ///
     /// # Errors
-    /// Those of `each`.
+    /// Those of `each` and of the pace.
     pub(super) fn for_each(
         self,
         pace: &mut Pace<'_>,
@@ -70,7 +76,7 @@ impl Sorted {
         for mut bucket in self.buckets {
             bucket.sort_unstable();
             bucket.iter().try_for_each(&mut each)?;
-            pace.step();
+            pace.step()?;
         }
         Ok(())
     }
@@ -80,7 +86,7 @@ impl Sorted {
 /// `None` at its end.
 ///
 /// # Errors
-/// Those of `next` and `each`.
+/// Those of `next`, `each` and the pace.
 pub(super) fn in_order(
     sources: usize,
     mut next: impl FnMut(usize) -> Result<Option<Row>, RunError>,
@@ -102,7 +108,7 @@ pub(super) fn in_order(
         }
         done += 1;
         if done.is_multiple_of(STEP_ROWS) {
-            pace.step();
+            pace.step()?;
         }
     }
     Ok(())
@@ -122,7 +128,7 @@ mod tests {
 
     fn check(rows: &[Row]) {
         let mut pace = Pace::without_rest();
-        let sorted = Sorted::new(rows.iter().copied(), &mut pace);
+        let sorted = Sorted::new(rows.iter().copied(), &mut pace).unwrap();
         assert_eq!(sorted.len(), rows.len());
         let mut found = Vec::new();
         let mut keep = |row: &Row| {
@@ -176,7 +182,8 @@ mod tests {
     fn an_error_ends_it() {
         let error = || RunError::DuplicateId([7; 16]);
         let mut pace = Pace::without_rest();
-        let sorted = Sorted::new([[1; ROW_BYTES], [2; ROW_BYTES]].into_iter(), &mut pace);
+        let rows = [[1; ROW_BYTES], [2; ROW_BYTES]];
+        let sorted = Sorted::new(rows.into_iter(), &mut pace).unwrap();
         assert!(sorted.for_each(&mut pace, |_| Err(error())).is_err());
         let failing = |at| if at == 1 { Err(error()) } else { Ok(None) };
         assert!(in_order(2, failing, &mut pace, |_| Ok(())).is_err());

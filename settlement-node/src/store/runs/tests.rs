@@ -244,3 +244,27 @@ fn a_damaged_run_is_replaced_by_a_peers() {
     assert_eq!(set.run(&lost).unwrap().file_path(), path(1));
     assert!((500..900).all(|n| set.lookup(&id(n)).unwrap().is_some()));
 }
+
+#[test]
+fn a_run_of_another_format_stops_the_start_and_stays_as_it_is() {
+    let vfs = MemVfs::new();
+    for generation in 0..2 {
+        write_run(&vfs, generation, rows(generation * 500..generation * 500 + 400)).unwrap();
+    }
+    let change = |bytes: &mut Vec<u8>| {
+        bytes[8] = 99;
+        let crc = crc32c::crc32c(&bytes[..4092]);
+        bytes[4092..4096].copy_from_slice(&crc.to_le_bytes());
+    };
+    vfs.corrupt(&path(1), change).unwrap();
+    let opened = RunSet::open_sound(&vfs, dir());
+    let lost = RunRange::new(1, 1).unwrap();
+    assert!(matches!(
+        opened.map(|_| ()),
+        Err(RunError::UnknownFormat { range, format: 99 }) if range == lost
+    ));
+    assert!(vfs.exists(&path(0)).unwrap() && vfs.exists(&path(1)).unwrap());
+    // Without its checksum it is damage.
+    flip(&vfs, &path(1), 4093);
+    assert_eq!(RunSet::open_sound(&vfs, dir()).unwrap().1.len(), 1);
+}

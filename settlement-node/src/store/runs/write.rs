@@ -164,8 +164,8 @@ pub(super) fn write_with(
 /// with the same rows (a generation that is written again after a crash) it is left as it is.
 ///
 /// # Errors
-/// [`RunError::DuplicateId`], [`RunError::Exists`], [`RunError::Io`], [`RunError::SyncFailed`];
-/// [`RunError::Corrupt`] if the run that exists is damaged.
+/// [`RunError::DuplicateId`], [`RunError::Exists`], [`RunError::Io`], [`RunError::SyncFailed`],
+/// [`RunError::GivenUp`]; [`RunError::Corrupt`] if the run that exists is damaged.
 pub fn write_run(
     vfs: &dyn Vfs,
     dir: &Path,
@@ -173,7 +173,7 @@ pub fn write_run(
     rows: impl Iterator<Item = [u8; ROW_BYTES]> + Clone,
     mut pace: Pace<'_>,
 ) -> Result<Run, RunError> {
-    let rows = Sorted::new(rows, &mut pace);
+    let rows = Sorted::new(rows, &mut pace)?;
     vfs.create_dir_all(dir)?;
     let range = RunRange::one(generation);
     if vfs.exists(&range.path(dir))? {

@@ -1,11 +1,12 @@
-//! How each kind of file is read: the log by index, the history by height, runs one by one.
+//! How each kind of file is read: the log by index, the history by height, runs and snapshots by piece.
 
 use super::{Damage, Part, Progress, Source};
 use crate::store::history::{HistoryError, HistoryReader};
-use crate::store::runs::{RunError, RunSets};
-use crate::store::snapshots::{SnapshotError, Snapshots};
+use crate::store::runs::{Run, RunCheck, RunError, RunSets};
+use crate::store::snapshots::{SnapshotCheck, SnapshotError, Snapshots};
 use crate::store::wal::{ReadError, WalReader};
 use std::io;
+use std::sync::Arc;
 
 /// The entries of the log.
 pub struct LogSource {
@@ -131,71 +132,104 @@ impl Source for HistorySource {
     }
 }
 
-/// The runs of old ids; a step reads a whole one.
+/// The runs of old ids, one after the other.
 pub struct RunSource {
     runs: RunSets,
     /// Generations below this were read in this pass.
     next: u64,
+    /// The one that is being read. It is readable also when another has taken its place.
+    reading: Option<(Arc<Run>, RunCheck)>,
 }
 
 impl RunSource {
     /// Reads these runs.
     #[must_use]
     pub fn new(runs: RunSets) -> Self {
-        Self { runs, next: 0 }
+        Self { runs, next: 0, reading: None }
     }
 }
 
 impl Source for RunSource {
-    fn step(&mut self, _bytes: u64) -> io::Result<Progress> {
-        let set = self.runs.current();
-        let run = set.runs().iter().filter(|run| run.range().first() >= self.next);
-        let Some(run) = run.min_by_key(|run| run.range().first()) else {
-            self.next = 0;
-            return Ok(Progress::Done);
+    fn step(&mut self, bytes: u64) -> io::Result<Progress> {
+        let (run, mut check) = match self.reading.take() {
+            Some(reading) => reading,
+            None => {
+                let set = self.runs.current();
+                let run = set.runs().iter().find(|run| run.range().first() >= self.next);
+                let Some(run) = run else {
+                    self.next = 0;
+                    return Ok(Progress::Done);
+                };
+                self.next = run.range().end();
+                (Arc::clone(run), RunCheck::default())
+            }
         };
-        let range = run.range();
-        self.next = range.end();
-        match run.verify() {
-            Ok(()) => Ok(Progress::Read(run.rows() * crate::store::runs::ROW_BYTES as u64)),
+        match check.step(&run, bytes) {
+            Ok(Some(read)) => {
+                self.reading = Some((run, check));
+                Ok(Progress::Read(read))
+            }
+            Ok(None) => Ok(Progress::Read(0)),
             Err(RunError::Io(error)) => {
                 self.next = 0;
                 Err(error)
             }
-            Err(error) => Ok(Progress::Damaged(Damage {
-                part: Part::Run,
-                number: range.first(),
-                place: error.to_string(),
-            })),
+            Err(error) => {
+                let current = self.runs.current();
+                // What has taken its place since is another file.
+                if !current.runs().iter().any(|known| Arc::ptr_eq(known, &run)) {
+                    return Ok(Progress::Read(0));
+                }
+                Ok(Progress::Damaged(Damage {
+                    part: Part::Run,
+                    number: run.range().first(),
+                    place: error.to_string(),
+                }))
+            }
         }
     }
 }
 
-/// The snapshots of the state; a step reads a whole one.
+/// The snapshots of the state, one after the other.
 pub struct SnapshotSource {
     snapshots: Snapshots,
     /// Log indexes up to this one were read in this pass.
     last: u64,
+    reading: Option<SnapshotCheck>,
 }
 
 impl SnapshotSource {
     /// Reads these snapshots.
     #[must_use]
     pub fn new(snapshots: Snapshots) -> Self {
-        Self { snapshots, last: 0 }
+        Self { snapshots, last: 0, reading: None }
+    }
+
+    fn read(&mut self, mut check: SnapshotCheck, bytes: u64) -> Result<u64, SnapshotError> {
+        let read = check.step(bytes)?;
+        if read.is_some() {
+            self.reading = Some(check);
+        }
+        Ok(read.unwrap_or(0))
     }
 }
 
 impl Source for SnapshotSource {
-    fn step(&mut self, _bytes: u64) -> io::Result<Progress> {
-        let known = self.snapshots.list()?;
-        let Some(index) = known.into_iter().find(|index| *index > self.last) else {
-            self.last = 0;
-            return Ok(Progress::Done);
+    fn step(&mut self, bytes: u64) -> io::Result<Progress> {
+        let check = match self.reading.take() {
+            Some(check) => Ok(check),
+            None => {
+                let known = self.snapshots.list()?;
+                let Some(index) = known.into_iter().find(|index| *index > self.last) else {
+                    self.last = 0;
+                    return Ok(Progress::Done);
+                };
+                self.last = index;
+                self.snapshots.check(index)
+            }
         };
-        self.last = index;
-        match self.snapshots.read(index) {
-            Ok(stored) => Ok(Progress::Read(stored.bytes)),
+        match check.and_then(|check| self.read(check, bytes)) {
+            Ok(read) => Ok(Progress::Read(read)),
             // It was removed for a newer one.
             Err(SnapshotError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(Progress::Read(0))
@@ -206,7 +240,7 @@ impl Source for SnapshotSource {
             }
             Err(error) => Ok(Progress::Damaged(Damage {
                 part: Part::Snapshot,
-                number: index,
+                number: self.last,
                 place: error.to_string(),
             })),
         }

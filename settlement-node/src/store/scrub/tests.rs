@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::store::history::{History, HistoryBlock, HistoryOptions};
-use crate::store::runs::{Pace, RunSet, write_run};
+use crate::store::runs::{Pace, Run, RunSet, write_run};
+use crate::store::snapshots::{Place, Snapshots};
 use crate::store::vfs::{Fault, MemVfs, Vfs};
 use crate::store::wal::{Wal, WalEntry, WalOp, WalOptions};
 use bytes::Bytes;
@@ -118,4 +119,70 @@ fn the_growing_end_is_never_reported_and_released_entries_are_skipped() {
         }
     }
     assert!(passes > 100);
+}
+
+fn write_runs(vfs: &Arc<dyn Vfs>, generations: u64, rows: u32) -> RunSets {
+    for generation in 0..generations {
+        let rows = (0..rows).map(|id| {
+            let mut row = [0; 32];
+            row[..4].copy_from_slice(&id.to_be_bytes());
+            row[4..12].copy_from_slice(&generation.to_be_bytes());
+            row
+        });
+        write_run(&**vfs, Path::new("/runs"), generation, rows, Pace::without_rest()).unwrap();
+    }
+    RunSets::new(RunSet::open(&**vfs, Path::new("/runs")).unwrap())
+}
+
+#[test]
+fn large_files_are_read_in_small_steps() {
+    let vfs = MemVfs::new();
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let runs = write_runs(&shared, 2, 100_000);
+    let snapshots = Snapshots::open(shared, Path::new("/snapshots")).unwrap();
+    for index in [3, 4] {
+        let place = Place { index, term: 1, height: 1 };
+        let body = vec![7; 5 << 20];
+        snapshots.write(place, b"head", |sink| sink(&body)).unwrap();
+    }
+    let sources: Vec<Box<dyn Source>> =
+        vec![Box::new(RunSource::new(runs.clone())), Box::new(SnapshotSource::new(snapshots))];
+    let mut scrubber = Scrubber::of(sources);
+    let files: u64 = runs.current().infos().iter().map(|run| run.file_bytes().unwrap()).sum();
+    let mut read = 0;
+    loop {
+        match scrubber.step() {
+            Step::Read(bytes) => {
+                assert!(bytes <= STEP_BYTES);
+                read += bytes;
+            }
+            Step::PassEnded(totals) => break assert_eq!((totals.bytes, totals.damaged), (read, 0)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((files + (10 << 20)..files + (11 << 20)).contains(&read), "{read}");
+    let snapshot = "/snapshots/snapshot-00000000000000000004.state";
+    vfs.corrupt(Path::new(snapshot), |bytes| bytes[4 << 20] ^= 1).unwrap();
+    let range = runs.current().runs()[1].range();
+    vfs.corrupt(&range.path(Path::new("/runs")), |bytes| bytes[3 << 20] ^= 1).unwrap();
+    let (found, _) = pass(&mut scrubber);
+    let places: Vec<_> = found.iter().map(|damage| (damage.part, damage.number)).collect();
+    assert_eq!(places, [(Part::Run, 1), (Part::Snapshot, 4)]);
+}
+
+#[test]
+fn a_damaged_run_that_was_replaced_while_it_was_read_is_no_news() {
+    let vfs = MemVfs::new();
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let runs = write_runs(&shared, 1, 100_000);
+    let mut scrubber = Scrubber::of(vec![Box::new(RunSource::new(runs.clone()))]);
+    assert!(matches!(scrubber.step(), Step::Read(_)));
+    let range = runs.current().runs()[0].range();
+    let path = range.path(Path::new("/runs"));
+    vfs.corrupt(&path, |bytes| bytes[3 << 20] ^= 1).unwrap();
+    let again = Run::open(&*shared, Path::new("/runs"), range).unwrap();
+    runs.replace(again);
+    assert_eq!(pass(&mut scrubber).0, []);
+    // The one in its place is read in the next pass.
+    assert_eq!(pass(&mut scrubber).0.len(), 1);
 }

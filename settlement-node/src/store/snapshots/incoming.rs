@@ -1,14 +1,22 @@
 //! A snapshot that arrives in pieces: kept under a temporary name until all of it is there and sound.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{DIGEST_BYTES, SYNC_BYTES, SnapshotError, Snapshots, Stored, TEMPORARY};
 use crate::store::vfs::VfsFile;
 
-/// A file being received in order.
+/// Tells the temporary files of one process from each other: one that is given up is removed after the
+/// next one was begun.
+static RECEIVED: AtomicU64 = AtomicU64::new(0);
+
+/// A file being received in order. It is removed unless it is put in place.
 pub struct Incoming {
+    snapshots: Snapshots,
     index: u64,
     temporary: PathBuf,
     file: Box<dyn VfsFile>,
@@ -21,11 +29,13 @@ pub struct Incoming {
 
 impl Incoming {
     pub(super) fn begin(snapshots: &Snapshots, index: u64) -> Result<Self, SnapshotError> {
-        let temporary = snapshots.path(index).with_extension(&TEMPORARY[1..]);
+        let number = RECEIVED.fetch_add(1, Ordering::Relaxed);
+        let temporary = snapshots.path(index).with_extension(format!("{number}{TEMPORARY}"));
         let file = snapshots.vfs.open(&temporary, true)?;
         file.set_len(0)?;
         let (digest, held) = (Sha256::new(), Vec::new());
-        Ok(Self { index, temporary, file, at: 0, synced: 0, digest, held })
+        let snapshots = snapshots.clone();
+        Ok(Self { snapshots, index, temporary, file, at: 0, synced: 0, digest, held })
     }
 
     /// Offset of the next piece.
@@ -77,5 +87,12 @@ impl Incoming {
         snapshots.vfs.rename(&self.temporary, &snapshots.path(self.index))?;
         snapshots.vfs.sync_dir(&snapshots.dir).map_err(SnapshotError::SyncFailed)?;
         snapshots.retain_newest()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // Under its own name it is not there any more.
+        self.snapshots.forget(&self.temporary);
     }
 }

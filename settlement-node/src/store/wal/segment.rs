@@ -6,7 +6,7 @@
 //! old number. Name changes go oldest first with one folder sync each, so a crash leaves no hole.
 
 use super::WalError;
-use crate::store::vfs::{Vfs, VfsFile};
+use crate::store::vfs::{Vfs, VfsFile, is_full};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::VecDeque;
 use std::io;
@@ -300,10 +300,6 @@ impl Keeper {
             }
         }
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Helper {

@@ -69,7 +69,7 @@ fn every_node_has_the_same_runs_however_it_got_there() {
         assert_eq!(ranges, ranges_of(generation + 1));
         let files: Vec<String> = ranges.iter().map(RunRange::file_name).collect();
         assert_eq!(names(&steady), files);
-        assert!(!sets.current().merge_is_due());
+        assert_eq!(sets.current().merge_bytes(), None);
         // A reader that still holds the parts goes on reading them.
         for n in (0..=generation).flat_map(numbers) {
             assert!(before.lookup(&id(n)).unwrap().is_some());
@@ -233,12 +233,12 @@ fn large_runs_are_merged_on_a_real_disk() {
     for generation in 0..4 {
         // The ids of the parts are mixed with each other.
         let rows = (0..count).map(|n| row(n * 4 + generation, n));
-        let pace = Pace::new(&|| false);
+        let pace = Pace::new(&|| false, &|| false);
         sets.publish(super::super::write_run(&*vfs, dir, generation, rows, pace).unwrap());
     }
     let parts = sets.current();
-    assert!(merge_due(&*vfs, dir, &sets, Pace::new(&|| false)).unwrap());
-    assert!(!merge_due(&*vfs, dir, &sets, Pace::new(&|| false)).unwrap());
+    assert!(merge_due(&*vfs, dir, &sets, Pace::new(&|| false, &|| false)).unwrap());
+    assert!(!merge_due(&*vfs, dir, &sets, Pace::new(&|| false, &|| false)).unwrap());
     let set = RunSet::open(&*vfs, dir).unwrap();
     assert_eq!((set.runs().len(), set.rows(), set.version()), (1, 4 * count, 4));
     set.runs()[0].verify().unwrap();
@@ -252,4 +252,36 @@ fn large_runs_are_merged_on_a_real_disk() {
             assert_eq!(parts.lookup(&id(n)).unwrap(), found, "{n}");
         }
     }
+}
+
+#[test]
+fn a_merge_and_a_run_that_are_given_up_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, vfs) = (folder.path(), Arc::new(DiskVfs));
+    let sets = RunSets::open(vfs.clone(), dir).unwrap();
+    let rows = |generation: u64| (0..50_000).map(move |n| row(n * 4 + generation, n));
+    for generation in 0..4 {
+        let pace = Pace::without_rest();
+        sets.publish(
+            super::super::write_run(&*vfs, dir, generation, rows(generation), pace).unwrap(),
+        );
+    }
+    let before = vfs.list(dir).unwrap();
+    let size = |name: &String| std::fs::metadata(dir.join(name)).unwrap().len();
+    let bytes: u64 = before.iter().map(size).sum();
+    let wanted = sets.current().merge_bytes().unwrap();
+    // The merged run has one header, and its filter need not be rounded up four times.
+    assert!(wanted <= bytes && wanted > bytes * 9 / 10, "{wanted} of {bytes}");
+    for after in [0, 1, 10] {
+        let asked = std::cell::Cell::new(0);
+        let is_given_up = || asked.replace(asked.get() + 1) >= after;
+        let merged = merge_due(&*vfs, dir, &sets, Pace::new(&|| true, &is_given_up));
+        assert!(matches!(merged, Err(RunError::GivenUp)), "{after}");
+        let pace = Pace::new(&|| true, &|| true);
+        let written = super::super::write_run(&*vfs, dir, 4, rows(4), pace);
+        assert!(matches!(written, Err(RunError::GivenUp)));
+        assert_eq!(vfs.list(dir).unwrap(), before);
+    }
+    assert_eq!(sets.current().runs().len(), 4);
+    assert!(merge_due(&*vfs, dir, &sets, Pace::without_rest()).unwrap());
 }
