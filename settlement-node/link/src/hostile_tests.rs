@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quinn::{Connection, ConnectionError, Endpoint};
+use quinn::{Connection, ConnectionError, Endpoint, TransportConfig, VarInt};
 use tokio::sync::mpsc;
 use wire::frame::{CLIENT_FRAME_BYTES_MAX, encode_into};
 
@@ -27,9 +27,18 @@ async fn connect(
     ours: &LinkKey,
     addr: std::net::SocketAddr,
 ) -> (Endpoint, Connection) {
+    connect_with(client_transport(), alpn, ours, addr).await
+}
+
+async fn connect_with(
+    transport: Arc<TransportConfig>,
+    alpn: &[u8],
+    ours: &LinkKey,
+    addr: std::net::SocketAddr,
+) -> (Endpoint, Connection) {
     let endpoint = dialling(addr).unwrap();
     let tls = tls::client(ours, key(1).public(), alpn).unwrap();
-    let config = dial_config(tls, client_transport());
+    let config = dial_config(tls, transport);
     let connection = endpoint.connect_with(config, addr, tls::SERVER_NAME).unwrap();
     let connection = connection.await.unwrap();
     (endpoint, connection)
@@ -50,8 +59,9 @@ async fn clients() -> (ClientServer, mpsc::Receiver<ClientEvent>) {
         pins: Pins::new([(key(2).public(), 20)]),
         sessions_max: 4,
         frame_bytes_max: CLIENT_FRAME_BYTES_MAX,
+        hello: Bytes::from(vec![7; 2_000]),
     };
-    (ClientServer::start(config, sender).await.unwrap(), events)
+    (ClientServer::start(config, Arc::new(|_, _| Ok(())), sender).await.unwrap(), events)
 }
 
 fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
@@ -125,6 +135,33 @@ async fn a_client_that_says_nothing_is_closed_in_time() {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_no_hello_gets_no_place_for_long() {
+    let (server, mut events) = clients().await;
+    let addr = server.local_addr().unwrap();
+    // Less than our hello, and it reads nothing.
+    let mut transport = TransportConfig::default();
+    transport.stream_receive_window(VarInt::from_u32(100));
+    let transport = Arc::new(transport);
+    for _ in 0..2 {
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            let (endpoint, connection) =
+                connect_with(transport.clone(), CLIENT_ALPN, &key(2), addr).await;
+            let (mut out, stream) = connection.open_bi().await.unwrap();
+            let hello = Hello::new([4; 32], 0, 1, Bytes::new()).unwrap();
+            send_hello(&mut out, &hello).await.unwrap();
+            held.push((endpoint, connection, out, stream));
+        }
+        for (_, connection, _, _) in &held {
+            let reason = end_of(connection).await;
+            assert!(reason.contains("no answer within 3000 ms"), "{reason}");
+        }
+        assert_eq!(server.sessions(), 0);
+    }
+    assert!(events.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn a_peer_that_sends_garbage_is_disconnected() {
     let (sender, mut events) = mpsc::channel(16);
     let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -136,7 +173,7 @@ async fn a_peer_that_sends_garbage_is_disconnected() {
         peers: vec![PeerAddress { id: 2, key: key(2).public(), addr: nobody }],
         hello: Bytes::new(),
     };
-    let links = Arc::new(PeerLinks::start(config, sender).await.unwrap());
+    let links = Arc::new(PeerLinks::start(config, Arc::new(|_, _| Ok(())), sender).await.unwrap());
     let addr = links.local_addr().unwrap();
 
     // The right key, but the hello of another node.

@@ -14,6 +14,7 @@
 //! What frames mean is not known here.
 
 mod client;
+mod credit;
 mod endpoint;
 mod error;
 mod hello;
@@ -33,10 +34,11 @@ mod stream;
 mod tls;
 
 pub use client::{Client, ClientConfig, ClientSideEvent, Disconnected, ServerAddress};
+pub use credit::Credit;
 pub use error::LinkError;
 pub use key::LinkKey;
 pub use out_frame::{OutFrame, Payload, SendResult};
 pub use peers::{HelloCheck, Lane, PeerAddress, PeerConfig, PeerEvent, PeerLinks, PeerStats};
 pub use pins::Pins;
-pub use server::{ClientEvent, ClientServer, ClientServerConfig, Credit, SessionId};
+pub use server::{ClientEvent, ClientServer, ClientServerConfig, SessionId};
 pub use wire::frame::Frame;

@@ -24,8 +24,8 @@ pub const APPEND_QUEUE_BYTES: usize = 64 << 20;
 pub const CLIENT_QUEUE_FRAMES: usize = 4096;
 /// Bytes that may wait in one direction of a client session (at least two frames always fit).
 pub const CLIENT_QUEUE_BYTES: usize = 8 << 20;
-/// Sessions that one client key may hold at the same time.
-pub const SESSIONS_PER_KEY_MAX: usize = 64;
+/// Sessions that the keys of one name together may hold at the same time.
+pub const SESSIONS_PER_NAME_MAX: usize = 64;
 
 /// From the first packet to the end of the hello exchange.
 pub(crate) const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(3);
@@ -69,6 +69,10 @@ pub(crate) const CLIENT_STREAM_WINDOW_BYTES: u32 = 4 << 20;
 pub(crate) const CLIENT_WINDOW_BYTES: u32 = 8 << 20;
 /// Bytes of a session's frames that its owner has not dealt with yet; then it is not read further.
 pub(crate) const SESSION_CREDIT_BYTES: usize = 2 << 20;
+/// The same for the frames of a peer's control lane: they are small.
+pub(crate) const CONTROL_CREDIT_BYTES: usize = 4 << 20;
+/// The same for the frames of a peer's append lane.
+pub(crate) const APPEND_CREDIT_BYTES: usize = 32 << 20;
 /// What each of those frames counts for beside its payload.
 pub(crate) const FRAME_CREDIT_BYTES: usize = 4 << 10;
 /// Kernel buffer wanted for each direction of a socket; the system may grant less.

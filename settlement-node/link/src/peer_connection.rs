@@ -227,7 +227,7 @@ async fn exchange(
     let mut readers = JoinSet::new();
     let mut writers = JoinSet::new();
     for (lane, (out, reader)) in [(Lane::Control, control), (Lane::Append, append)] {
-        readers.spawn(read_lane(shared.clone(), slot.clone(), reader));
+        readers.spawn(read_lane(shared.clone(), slot.clone(), lane, reader));
         let (slot, active) = (slot.clone(), active.clone());
         writers.spawn(async move {
             let queue: &Queue = match lane {
@@ -265,11 +265,21 @@ async fn exchange(
 async fn read_lane(
     shared: Arc<Shared>,
     slot: Arc<PeerSlot>,
+    lane: Lane,
     mut reader: FrameReader,
 ) -> Result<(), Failure> {
+    let room = match lane {
+        Lane::Control => &slot.control_room,
+        Lane::Append => &slot.append_room,
+    };
     while let Some(frame) = reader.next_message().await? {
         count_received(&slot.received_bytes, &frame);
-        let event = PeerEvent::Frame { peer: slot.id, frame };
+        let credit = tokio::select! {
+            biased;
+            credit = room.take(frame.payload.len()) => credit,
+            () = reader.closed() => return Err(reader.end_of_connection()),
+        };
+        let event = PeerEvent::Frame { peer: slot.id, frame, credit };
         if shared.events.send(event).await.is_err() {
             break;
         }

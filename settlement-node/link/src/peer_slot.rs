@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::credit::Room;
 use crate::limits::*;
 use crate::queue::Queue;
 
@@ -26,6 +27,10 @@ pub(crate) struct PeerSlot {
     /// Held while a connection is being served, so that its events are over before those of the
     /// next one begin.
     pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Room for frames of each lane that were not dealt with. It is the peer's and not a connection's, so
+    /// that connecting again makes none.
+    pub(crate) control_room: Room,
+    pub(crate) append_room: Room,
     current: Mutex<Option<Arc<Active>>>,
     connected: watch::Sender<bool>,
 }
@@ -77,6 +82,8 @@ impl PeerSlot {
             received_bytes: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             turn: tokio::sync::Mutex::new(()),
+            control_room: Room::new(CONTROL_CREDIT_BYTES),
+            append_room: Room::new(APPEND_CREDIT_BYTES),
             current: Mutex::new(None),
             connected: watch::Sender::new(false),
         }

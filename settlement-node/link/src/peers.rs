@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use wire::frame::{Frame, PEER_FRAME_BYTES_MAX};
 
+use crate::credit::Credit;
 use crate::endpoint::{self, Stop};
 use crate::error::CloseCode;
 use crate::hello::Hello;
@@ -63,8 +64,8 @@ pub struct PeerConfig {
     pub hello: Bytes,
 }
 
-/// Judges the opaque payload of a peer's hello: `(peer id, payload)`. The error text is logged
-/// and sent to the peer.
+/// Judges the opaque payload of the other side's hello: `(peer id or name of the key, payload)`. The error
+/// text is logged and sent to the other side.
 pub type HelloCheck = Arc<dyn Fn(u64, &Bytes) -> Result<(), String> + Send + Sync>;
 
 /// What happens on the links with peers.
@@ -86,6 +87,8 @@ pub enum PeerEvent {
         peer: u64,
         /// The frame.
         frame: Frame,
+        /// To be dropped when the frame has been dealt with.
+        credit: Credit,
     },
 }
 
@@ -126,20 +129,12 @@ pub(crate) struct Shared {
 }
 
 impl PeerLinks {
-    /// Opens the endpoint and starts to dial all peers; returns at once. Any hello payload is
-    /// accepted. Must be called within a tokio runtime.
+    /// Opens the endpoint and starts to dial all peers; returns at once. `hello_check` judges the payload
+    /// of each peer's hello. Must be called within a tokio runtime.
     pub async fn start(
         config: PeerConfig,
-        events: mpsc::Sender<PeerEvent>,
-    ) -> Result<PeerLinks, LinkError> {
-        PeerLinks::start_with_check(config, events, Arc::new(|_, _| Ok(()))).await
-    }
-
-    /// As [`PeerLinks::start`], with a judge of the peers' hello payloads.
-    pub async fn start_with_check(
-        config: PeerConfig,
-        events: mpsc::Sender<PeerEvent>,
         hello_check: HelloCheck,
+        events: mpsc::Sender<PeerEvent>,
     ) -> Result<PeerLinks, LinkError> {
         let PeerConfig { node_id, listen, key, network_id, mut peers, hello } = config;
         if node_id == 0 {

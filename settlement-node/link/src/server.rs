@@ -12,20 +12,20 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use quinn::{Connection, Endpoint, SendStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
 use wire::frame::{FRAME_HEADER_BYTES, Frame, PEER_FRAME_BYTES_MAX};
 
+use crate::credit::{Credit, Room};
 use crate::endpoint::{self, Stop, within};
 use crate::error::{CloseCode, Failure};
 use crate::hello::{self, Hello};
 use crate::limits::*;
 use crate::queue::Queue;
 use crate::stream::{FrameReader, write_queue};
-use crate::{LinkError, LinkKey, OutFrame, Pins, SendResult, tls};
+use crate::{HelloCheck, LinkError, LinkKey, OutFrame, Pins, SendResult, tls};
 
 /// What clients are told when the node stops.
 const STOPPING: &[u8] = b"node is stopping";
@@ -49,6 +49,8 @@ pub struct ClientServerConfig {
     /// Largest frame in bytes, header included, in both directions; usually
     /// [`wire::frame::CLIENT_FRAME_BYTES_MAX`], at most [`PEER_FRAME_BYTES_MAX`].
     pub frame_bytes_max: usize,
+    /// Opaque payload of our hello, at most 64 KiB.
+    pub hello: Bytes,
 }
 
 /// What happens on the sessions.
@@ -81,19 +83,6 @@ pub enum ClientEvent {
     },
 }
 
-/// The part of a session's room for unread frames that one frame holds; dropping it makes room.
-#[derive(Debug)]
-pub struct Credit {
-    _held: Option<OwnedSemaphorePermit>,
-}
-
-impl Credit {
-    /// Of no session, for frames that did not come from one.
-    pub fn none() -> Self {
-        Self { _held: None }
-    }
-}
-
 /// The endpoint for gateways and tools. Dropping it ends all sessions.
 pub struct ClientServer {
     shared: Arc<Shared>,
@@ -104,7 +93,8 @@ pub struct ClientServer {
 struct Shared {
     endpoint: Endpoint,
     pins: Pins,
-    hello: ArcSwap<Hello>,
+    hello: Hello,
+    hello_check: HelloCheck,
     sessions: Mutex<BTreeMap<SessionId, Arc<Session>>>,
     sessions_max: usize,
     frame_bytes_max: usize,
@@ -126,20 +116,29 @@ struct Session {
 }
 
 impl ClientServer {
-    /// Opens the endpoint. Must be called within a tokio runtime.
+    /// Opens the endpoint. `hello_check` judges the payload of each client's hello. Must be called within
+    /// a tokio runtime.
     pub async fn start(
         config: ClientServerConfig,
+        hello_check: HelloCheck,
         events: mpsc::Sender<ClientEvent>,
     ) -> Result<ClientServer, LinkError> {
-        let ClientServerConfig { listen, key, network_id, pins, sessions_max, frame_bytes_max } =
-            config;
+        let ClientServerConfig {
+            listen,
+            key,
+            network_id,
+            pins,
+            sessions_max,
+            frame_bytes_max,
+            hello,
+        } = config;
         if sessions_max == 0 {
             return Err(LinkError::Config("no session is allowed"));
         }
         if !(hello::FIRST_FRAME_BYTES_MAX..=PEER_FRAME_BYTES_MAX).contains(&frame_bytes_max) {
             return Err(LinkError::Config("frame_bytes_max is not within 65 KiB to 16 MiB"));
         }
-        let hello = Hello::new(network_id, 0, endpoint::random_u64()?, Bytes::new())?;
+        let hello = Hello::new(network_id, 0, endpoint::random_u64()?, hello)?;
         let tls = tls::server(&key, pins.clone(), endpoint::CLIENT_ALPN)?;
         let transport = endpoint::session_transport();
         let endpoint = endpoint::listening(listen, &key, "clients", tls, transport)?;
@@ -147,7 +146,8 @@ impl ClientServer {
         let shared = Arc::new(Shared {
             endpoint,
             pins,
-            hello: ArcSwap::from_pointee(hello),
+            hello,
+            hello_check,
             sessions: Mutex::default(),
             sessions_max,
             frame_bytes_max,
@@ -162,15 +162,6 @@ impl ClientServer {
             move |connection, permit| accept(serving.clone(), connection, permit),
         ));
         Ok(ClientServer { shared, stop, acceptor: Mutex::new(Some(acceptor)) })
-    }
-
-    /// Sets the opaque payload of our hello (at most 64 KiB) for sessions from now on; it is
-    /// empty at first.
-    pub fn set_hello(&self, payload: Bytes) -> Result<(), LinkError> {
-        let old = self.shared.hello.load();
-        let new = Hello::new(old.network_id, old.node, old.instance, payload)?;
-        self.shared.hello.store(Arc::new(new));
-        Ok(())
     }
 
     /// Queues a frame for a client; never waits.
@@ -192,21 +183,6 @@ impl ClientServer {
         if let Some(session) = session {
             session.end(reason);
         }
-    }
-
-    /// Ends at once each session whose key is no longer pinned, or pinned under another name.
-    /// To be called after [`Pins::replace`]. Returns how many sessions it ended.
-    pub fn recheck_pins(&self) -> usize {
-        let sessions: Vec<_> = self.shared.sessions().values().cloned().collect();
-        let stale =
-            |session: &&Arc<Session>| self.shared.pins.get(&session.key) != Some(session.name);
-        let mut ended = 0;
-        for session in sessions.iter().filter(stale) {
-            session.queue.abort();
-            CloseCode::Key.close(&session.connection, "key is no longer pinned");
-            ended += 1;
-        }
-        ended
     }
 
     /// Number of open sessions.
@@ -277,10 +253,10 @@ impl Shared {
     }
 
     /// Gives a session its number if the limits allow one more.
-    fn open(&self, key: [u8; 32], name: u64, connection: &Connection) -> Option<Arc<Session>> {
+    fn open(self: &Arc<Self>, key: [u8; 32], name: u64, connection: &Connection) -> Option<Entry> {
         let mut sessions = self.sessions();
-        let of_this_key = sessions.values().filter(|session| session.key == key).count();
-        if sessions.len() >= self.sessions_max || of_this_key >= SESSIONS_PER_KEY_MAX {
+        let of_this_name = sessions.values().filter(|session| session.name == name).count();
+        if sessions.len() >= self.sessions_max || of_this_name >= SESSIONS_PER_NAME_MAX {
             return None;
         }
         let session = Arc::new(Session {
@@ -293,7 +269,20 @@ impl Shared {
             ending: Notify::new(),
         });
         sessions.insert(session.id, session.clone());
-        Some(session)
+        drop(sessions);
+        Some(Entry { shared: self.clone(), session })
+    }
+}
+
+/// A session's place among the sessions, given back however the session ends.
+struct Entry {
+    shared: Arc<Shared>,
+    session: Arc<Session>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.shared.sessions().remove(&self.session.id);
     }
 }
 
@@ -302,13 +291,14 @@ async fn accept(shared: Arc<Shared>, connection: Connection, permit: OwnedSemaph
     let remote = connection.remote_address();
     let greeted = within(HANDSHAKE_TIME_MAX, greet(&shared, &connection)).await;
     drop(permit);
-    let (session, theirs, out, reader) = match greeted {
+    let (entry, theirs, out, reader) = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
             tracing::warn!(%remote, %error, "client refused");
             return error.code().close(&connection, &error.to_string());
         }
     };
+    let session = entry.session.clone();
     let id = session.id;
     let mut stop = shared.stop.clone();
     let opened =
@@ -324,7 +314,7 @@ async fn accept(shared: Arc<Shared>, connection: Connection, permit: OwnedSemaph
     } else {
         CloseCode::Done.close(&connection, "node is stopping");
     }
-    shared.sessions().remove(&id);
+    drop(entry);
     if told {
         // After `stop` nobody may be reading any more, and nobody needs the event.
         tokio::select! {
@@ -337,24 +327,21 @@ async fn accept(shared: Arc<Shared>, connection: Connection, permit: OwnedSemaph
 }
 
 async fn greet(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     connection: &Connection,
-) -> Result<(Arc<Session>, Bytes, SendStream, FrameReader), Failure> {
+) -> Result<(Entry, Bytes, SendStream, FrameReader), Failure> {
     let (mut out, stream) = connection.accept_bi().await?;
     let mut reader = FrameReader::new(stream, connection, hello::FIRST_FRAME_BYTES_MAX);
     let theirs = hello::read_hello(&mut reader).await?;
-    let ours = shared.hello.load_full();
-    theirs.check(&ours, 0)?;
-    // Looked up now and not at the handshake: the pins may have been replaced in between.
+    theirs.check(&shared.hello, 0)?;
     let key = tls::key_of(connection).ok_or(Failure::Key)?;
     let name = shared.pins.get(&key).ok_or(Failure::Key)?;
-    let session = shared.open(key, name, connection).ok_or(Failure::Busy)?;
-    if let Err(error) = hello::send_hello(&mut out, &ours).await {
-        shared.sessions().remove(&session.id);
-        return Err(error);
-    }
+    (shared.hello_check)(name, &theirs.payload).map_err(Failure::Hello)?;
+    let entry = shared.open(key, name, connection).ok_or(Failure::Busy)?;
+    // A client that does not take it, and a time that is up here, cost no place for long.
+    hello::send_hello(&mut out, &shared.hello).await?;
     reader.set_limit(shared.frame_bytes_max);
-    Ok((session, theirs.payload, out, reader))
+    Ok((entry, theirs.payload, out, reader))
 }
 
 /// Moves frames until the session ends; returns why it did.
@@ -445,13 +432,12 @@ async fn read_session(
     session: SessionId,
     mut reader: FrameReader,
 ) -> Result<(), Failure> {
-    let room = Arc::new(Semaphore::new(SESSION_CREDIT_BYTES));
+    let room = Room::new(SESSION_CREDIT_BYTES);
     while let Some(frame) = reader.next_message().await? {
         debug_assert!(frame.payload.len() + FRAME_HEADER_BYTES <= shared.frame_bytes_max);
-        let held = (frame.payload.len() + FRAME_CREDIT_BYTES).min(SESSION_CREDIT_BYTES) as u32;
         let credit = tokio::select! {
             biased;
-            permit = room.clone().acquire_many_owned(held) => Credit { _held: permit.ok() },
+            credit = room.take(frame.payload.len()) => credit,
             _ = reader.closed() => break,
         };
         if shared.events.send(ClientEvent::Frame { session, frame, credit }).await.is_err() {

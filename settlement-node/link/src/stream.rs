@@ -57,6 +57,11 @@ impl FrameReader {
         }
     }
 
+    /// Why the connection is over.
+    pub(crate) fn end_of_connection(&self) -> Failure {
+        self.connection.close_reason().map_or(Failure::Ended, Failure::Connection)
+    }
+
     /// Resolves when the connection is over.
     pub(crate) async fn closed(&self) {
         self.connection.closed().await;

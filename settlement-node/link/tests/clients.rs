@@ -4,13 +4,15 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{NETWORK, free_addr, key, soon};
 use link::{
-    Client, ClientConfig, ClientEvent, ClientServer, ClientServerConfig, ClientSideEvent, OutFrame,
-    Pins, SendResult, ServerAddress, SessionId,
+    Client, ClientConfig, ClientEvent, ClientServer, ClientServerConfig, ClientSideEvent,
+    HelloCheck, OutFrame, Pins, SendResult, ServerAddress, SessionId,
+    limits::SESSIONS_PER_NAME_MAX,
 };
 use tokio::sync::mpsc;
 use wire::frame::CLIENT_FRAME_BYTES_MAX;
@@ -32,11 +34,16 @@ async fn serve(node: u8, listen: SocketAddr, pins: Pins, sessions_max: usize) ->
         pins,
         sessions_max,
         frame_bytes_max: CLIENT_FRAME_BYTES_MAX,
+        hello: Bytes::from_static(b"node hello"),
     };
+    let check: HelloCheck = Arc::new(|name, payload| match &payload[..] {
+        b"gateway hello" if name != 0 => Ok(()),
+        other => Err(format!("{} says {}", name, String::from_utf8_lossy(other))),
+    });
     // A socket is closed by its runtime a moment after its last user has gone.
     for _ in 0..100 {
         let (sender, events) = mpsc::channel(16);
-        if let Ok(server) = ClientServer::start(config.clone(), sender).await {
+        if let Ok(server) = ClientServer::start(config.clone(), check.clone(), sender).await {
             return Server { server, events };
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -96,7 +103,6 @@ async fn until_refused(config: ClientConfig) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_travel_both_ways_and_a_close_delivers_what_was_queued() {
     let mut server = serve(1, ([127, 0, 0, 1], 0).into(), pins(), 8).await;
-    server.server.set_hello(Bytes::from_static(b"node hello")).unwrap();
     let config = client_config(50, vec![server.address(1)]);
     let (client, mut events) = Client::connect(config).await.unwrap();
     match next(&mut events).await {
@@ -273,6 +279,11 @@ async fn strangers_are_refused_on_both_sides_with_a_reason() {
     wrong_network.network_id = [1; 32];
     let reason = until_refused(wrong_network).await;
     assert!(reason.contains("wrong network"), "{reason}");
+
+    let mut wrong_hello = client_config(50, vec![address.clone()]);
+    wrong_hello.hello = Bytes::from_static(b"old");
+    let reason = until_refused(wrong_hello).await;
+    assert!(reason.contains("500 says old"), "{reason}");
     assert!(server.events.try_recv().is_err(), "no session was opened");
 
     let (_first, mut events) =
@@ -284,33 +295,30 @@ async fn strangers_are_refused_on_both_sides_with_a_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_key_loses_its_session_and_does_not_come_back() {
-    let pins = pins();
-    let mut server = serve(1, ([127, 0, 0, 1], 0).into(), pins.clone(), 8).await;
+async fn all_keys_of_a_bank_share_its_sessions() {
+    let pins =
+        Pins::new([(key(50).public(), 500), (key(51).public(), 500), (key(52).public(), 520)]);
+    let mut server = serve(1, ([127, 0, 0, 1], 0).into(), pins, 1_000).await;
     let address = server.address(1);
-    let (_a, mut a_events) =
-        Client::connect(client_config(50, vec![address.clone()])).await.unwrap();
-    let a_session = server.opened().await;
-    let (b, mut b_events) = Client::connect(client_config(51, vec![address])).await.unwrap();
-    let b_session = server.opened().await;
-    until_connected(&mut a_events).await;
-    until_connected(&mut b_events).await;
-
-    pins.replace([(key(51).public(), 510)]);
-    assert_eq!(server.server.recheck_pins(), 1);
-    assert!(matches!(server.next().await, ClientEvent::Closed { session } if session == a_session));
-    for expected in ["no longer pinned", "refused by the other side"] {
-        match next(&mut a_events).await {
-            ClientSideEvent::Disconnected { reason, .. } => {
-                assert!(reason.contains(expected), "{reason}");
-            }
-            other => panic!("unexpected: {other:?}"),
-        }
+    let mut open = Vec::new();
+    for number in 0..SESSIONS_PER_NAME_MAX {
+        let config = client_config(50 + (number % 2) as u8, vec![address.clone()]);
+        open.push(Client::connect(config).await.unwrap());
+        server.opened().await;
     }
-    b.send(OutFrame::new(1, 1, Bytes::new())).await.unwrap();
-    assert!(
-        matches!(server.next().await, ClientEvent::Frame { session, .. } if session == b_session)
-    );
+    for refused in [50, 51] {
+        let reason = until_refused(client_config(refused, vec![address.clone()])).await;
+        assert!(reason.contains("limit on sessions"), "{reason}");
+    }
+    let (_other, mut events) =
+        Client::connect(client_config(52, vec![address.clone()])).await.unwrap();
+    until_connected(&mut events).await;
+    server.opened().await;
+    // A session that ends makes room.
+    open.pop();
+    while !matches!(server.next().await, ClientEvent::Closed { .. }) {}
+    let (_again, mut events) = Client::connect(client_config(50, vec![address])).await.unwrap();
+    until_connected(&mut events).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

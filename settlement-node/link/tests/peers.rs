@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use common::{free_addr, key, peer_configs, soon};
-use link::{Lane, OutFrame, PeerConfig, PeerEvent, PeerLinks};
+use link::{HelloCheck, Lane, OutFrame, PeerConfig, PeerEvent, PeerLinks};
 use tokio::sync::mpsc;
 
 struct Node {
@@ -17,9 +17,13 @@ struct Node {
     events: mpsc::Receiver<PeerEvent>,
 }
 
+fn any_hello() -> HelloCheck {
+    Arc::new(|_, _| Ok(()))
+}
+
 async fn start(config: PeerConfig) -> Node {
     let (sender, events) = mpsc::channel(64);
-    Node { links: PeerLinks::start(config, sender).await.unwrap(), events }
+    Node { links: PeerLinks::start(config, any_hello(), sender).await.unwrap(), events }
 }
 
 impl Node {
@@ -37,7 +41,7 @@ impl Node {
     async fn frames(&mut self, count: usize) -> Vec<(u64, link::Frame)> {
         let mut frames = Vec::new();
         while frames.len() < count {
-            if let PeerEvent::Frame { peer, frame } =
+            if let PeerEvent::Frame { peer, frame, .. } =
                 soon("receiving", self.events.recv()).await.unwrap()
             {
                 frames.push((peer, frame));
@@ -164,7 +168,7 @@ async fn another_network_or_a_refused_hello_keeps_peers_apart() {
         assert_eq!((peer, payload.as_ref()), (1, [1].as_slice()));
         Err("log format 9 is not spoken here".to_owned())
     });
-    let b = PeerLinks::start_with_check(b, sender, check).await.unwrap();
+    let b = PeerLinks::start(b, check, sender).await.unwrap();
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(b.connected().is_empty());
     assert!(events.try_recv().is_err());
@@ -192,7 +196,7 @@ fn a_killed_and_restarted_peer_is_reconnected() {
         let mut reborn = second_life.block_on(async {
             for _ in 0..50 {
                 let (sender, events) = mpsc::channel(64);
-                match PeerLinks::start(configs[killed].clone(), sender).await {
+                match PeerLinks::start(configs[killed].clone(), any_hello(), sender).await {
                     Ok(links) => return Node { links, events },
                     // The old socket is closed by the runtime some time after the kill.
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -228,7 +232,7 @@ fn a_killed_and_restarted_peer_is_reconnected() {
 async fn a_full_queue_drops_and_counts_and_a_slow_receiver_loses_nothing_accepted() {
     let mut configs = peer_configs(2);
     let (sender, events) = mpsc::channel(1);
-    let b_links = PeerLinks::start(configs.pop().unwrap(), sender).await.unwrap();
+    let b_links = PeerLinks::start(configs.pop().unwrap(), any_hello(), sender).await.unwrap();
     let mut b = Node { links: b_links, events };
     let mut a = start(configs.pop().unwrap()).await;
     a.until_connected(1).await;
@@ -250,4 +254,49 @@ async fn a_full_queue_drops_and_counts_and_a_slow_receiver_loses_nothing_accepte
         assert_eq!(frame.payload[..4], (number as u32).to_le_bytes());
     }
     assert!(a.links.send(2, Lane::Append, OutFrame::new(1, 1, Bytes::new())), "room again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_floods_one_lane_holds_bounded_memory_and_not_the_other_lane() {
+    let mut configs = peer_configs(2);
+    let (sender, events) = mpsc::channel(64);
+    let b_links = PeerLinks::start(configs.pop().unwrap(), any_hello(), sender).await.unwrap();
+    let mut b = Node { links: b_links, events };
+    let a_config = configs.pop().unwrap();
+    let mut held = Vec::new();
+    // Also over connections that come one after the other.
+    for life in 0..2 {
+        let mut a = start(a_config.clone()).await;
+        a.until_connected(1).await;
+        let flood = Bytes::from(vec![3; 1 << 20]);
+        for _ in 0..60 {
+            a.links.send(2, Lane::Append, OutFrame::new(1, 1, flood.clone()));
+        }
+        let mut appends = 0;
+        loop {
+            let event = tokio::time::timeout(Duration::from_millis(700), b.events.recv()).await;
+            let Ok(event) = event else { break };
+            if let PeerEvent::Frame { credit, frame, .. } = event.unwrap() {
+                held.push((credit, frame));
+                appends += 1;
+            }
+        }
+        if life == 0 {
+            assert!((25..=32).contains(&appends), "{appends}");
+        } else {
+            assert_eq!(appends, 0, "connecting again makes no room");
+            held.clear();
+            b.frames(25).await;
+        }
+        a.links.send(2, Lane::Control, OutFrame::new(9, 1, vec![life]));
+        loop {
+            let frames = b.frames(1).await;
+            if frames[0].1.kind == 9 {
+                break;
+            }
+        }
+        soon("closing", a.links.close()).await;
+        drop(a);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
