@@ -362,6 +362,7 @@ impl NodeTask {
                 let cursor = *self.cursor.borrow();
                 self.send(KIND_SUBSCRIBE, cursor.encode()).await;
                 self.ask_status().await;
+                self.core.directory.begin_anew();
                 self.refresh_directory();
             }
             ClientSideEvent::Disconnected { server, reason } => {

@@ -32,9 +32,9 @@ use wire::ledger::{
 use wire::{
     batch::{Domain, RawSubmission},
     client::{
-        Cursor, Deliveries, Delivery, DirectoryAnswer, FRAME_VERSION, KIND_ANSWER, KIND_DELIVERIES,
-        KIND_NOT_TAKEN, KIND_OUTCOMES, KIND_QUERY, KIND_SUBMIT, KIND_SUBSCRIBE, NotTaken,
-        NotTakenReason, Outcomes, Query, QueryAnswer, StatusAnswer, TransferFound,
+        Cursor, Deliveries, Delivery, DirectoryAnswer, DirectoryCounts, FRAME_VERSION, KIND_ANSWER,
+        KIND_DELIVERIES, KIND_NOT_TAKEN, KIND_OUTCOMES, KIND_QUERY, KIND_SUBMIT, KIND_SUBSCRIBE,
+        NotTaken, NotTakenReason, Outcomes, Query, QueryAnswer, StatusAnswer, TransferFound,
     },
     genesis::{RawAccount, RawAsset, RawGenesis, RawNode, RawParticipant, hex},
 };
@@ -397,7 +397,7 @@ impl FakeNode {
     fn answer(&self, query: Query) -> QueryAnswer {
         let ledger = self.ledger.lock().unwrap();
         match query {
-            Query::Directory => QueryAnswer::Directory(directory()),
+            Query::Directory(known) => QueryAnswer::Directory(directory(known)),
             Query::Status => QueryAnswer::Status(StatusAnswer {
                 node: 1,
                 leader: 1,
@@ -435,8 +435,11 @@ async fn send(events: &mpsc::Sender<ClientSideEvent>, kind: u8, payload: Bytes) 
     let _ = events.send(ClientSideEvent::Frame(frame)).await;
 }
 
-fn directory() -> DirectoryAnswer {
+fn directory(known: DirectoryCounts) -> DirectoryAnswer {
     use wire::client::{AccountRow, AssetRow, ParticipantRow};
+    fn after<T>(mut rows: Vec<T>, known: u32) -> Vec<T> {
+        rows.split_off(rows.len().min(known as usize))
+    }
     let participant = |number: u32, bic: &str, seed: u8| ParticipantRow {
         number: ParticipantNumber(number),
         bic: bic.parse().unwrap(),
@@ -451,16 +454,21 @@ fn directory() -> DirectoryAnswer {
         status: wire::ledger::AccountStatus::Open,
         posted: 0,
     };
+    let euro = AssetRow {
+        number: wire::ledger::AssetNumber(0),
+        code: "EUR".parse().unwrap(),
+        exponent: 2,
+        issuer: ParticipantNumber(0),
+    };
     DirectoryAnswer {
         height: 1,
-        participants: vec![participant(0, PAYER, 11), participant(1, PAYEE, 21)],
-        assets: vec![AssetRow {
-            number: wire::ledger::AssetNumber(0),
-            code: "EUR".parse().unwrap(),
-            exponent: 2,
-            issuer: ParticipantNumber(0),
-        }],
-        accounts: vec![account(0), account(1)],
+        all: DirectoryCounts { participants: 2, assets: 1, accounts: 2 },
+        participants: after(
+            vec![participant(0, PAYER, 11), participant(1, PAYEE, 21)],
+            known.participants,
+        ),
+        assets: after(vec![euro], known.assets),
+        accounts: after(vec![account(0), account(1)], known.accounts),
     }
 }
 
@@ -474,8 +482,10 @@ pub(crate) async fn listen(node: &FakeNode, config: &Config) -> std::net::Socket
         pins: Pins::new([(config.link_key.public(), 0)]),
         sessions_max: 8,
         frame_bytes_max: wire::frame::CLIENT_FRAME_BYTES_MAX,
+        hello: Bytes::new(),
     };
-    let server = Arc::new(ClientServer::start(settings, events).await.unwrap());
+    let any: link::HelloCheck = Arc::new(|_, _| Ok(()));
+    let server = Arc::new(ClientServer::start(settings, any, events).await.unwrap());
     let address = server.local_addr().unwrap();
     let node = node.clone();
     tokio::spawn(async move {

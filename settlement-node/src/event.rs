@@ -232,6 +232,8 @@ pub struct Effects {
     pub forward_refused: Vec<(u64, wire::peer::ForwardRefused)>,
     /// Answer sessions.
     pub replies: Vec<Reply>,
+    /// Sessions that are over: nothing of them need be remembered.
+    pub closed: Vec<SessionId>,
     /// Deliver to sessions.
     pub deliveries: Vec<DeliveryFrame>,
     /// Append to the history.

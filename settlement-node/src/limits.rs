@@ -78,8 +78,9 @@ pub const SHARE_WAIT: Duration = Duration::from_millis(500);
 pub const PASSED_ON_BYTES_MAX: usize = 32 << 20;
 /// Those submissions themselves.
 pub const PASSED_ON_MAX: usize = 65_536;
-/// Frames of one peer that wait for a checking thread.
-pub const UNCHECKED_FRAMES_MAX: usize = 1_024;
+/// Raft messages without blocks that wait to be read, of all peers together. Of one peer there are no
+/// more than its credit allows, about a thousand.
+pub const CONTROL_FRAMES_MAX: usize = 8_192;
 /// Write operations that wait for the log.
 pub const LOG_OPS_MAX: usize = 1_024;
 /// Blocks that wait for the history.
@@ -107,8 +108,12 @@ pub const DISK_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 pub const HAND_OVER_AGAIN_TICKS: u64 = 100;
 /// Requests that wait for the disk reader.
 pub const READS_MAX: usize = 4_096;
-/// Bytes of blocks read from memory for a subscriber at one tick.
+/// Bytes of blocks gone through in memory at one tick for all subscribers that catch up.
 pub const DELIVERIES_BURST_BYTES_MAX: usize = 4 << 20;
+/// Bytes of those for one subscriber before it is the turn of the next one.
+pub const DELIVERIES_SHARE_BYTES_MAX: usize = 512 << 10;
+/// Parts of the directory sent at one tick.
+pub const DIRECTORY_PARTS_MAX: usize = 16;
 /// Ticks that a subscriber whose queue stays full is left alone.
 pub const PATIENCE_TICKS_MAX: u64 = 20;
 /// Runs of ids that wait to be written. Each holds up to 64 MiB of memory.

@@ -182,6 +182,7 @@ impl Node {
             Event::SessionClosed { session } => {
                 self.subscribers.close(session);
                 self.intake.forget_session(session);
+                effects.closed.push(session);
             }
             Event::Submit { session, prepared } => self.on_submit(session, prepared, effects),
             Event::Subscribe { session, after } => self.subscribers.subscribe(session, after),

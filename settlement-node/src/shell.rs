@@ -15,6 +15,7 @@ mod metrics;
 mod open;
 mod page;
 mod perform;
+mod quiet;
 mod run_loop;
 mod scrub;
 mod serve;
@@ -36,13 +37,16 @@ use bytes::Bytes;
 use crossbeam_channel::{Sender, bounded};
 use ledger::ParticipantNumber;
 use link::{
-    ClientEvent, ClientServer, ClientServerConfig, LinkError, PeerAddress, PeerConfig, PeerEvent,
-    PeerLinks, Pins, SessionId,
+    ClientEvent, ClientServer, ClientServerConfig, HelloCheck, LinkError, PeerAddress, PeerConfig,
+    PeerEvent, PeerLinks, Pins, SessionId,
 };
 use tokio::sync::{mpsc, watch};
 use wire::{
-    client::KIND_SUBMIT,
-    peer::{KIND_FETCH, KIND_PIECE, KIND_RAFT, KIND_RAFT_APPEND},
+    client::{CLIENT_PROTOCOL, FRAME_VERSION, KIND_SUBMIT},
+    peer::{
+        KIND_FETCH, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_PIECE, KIND_RAFT, KIND_RAFT_APPEND,
+        PEER_PROTOCOL,
+    },
 };
 
 use crate::{
@@ -71,6 +75,7 @@ use crate::{
 
 use check::Checkers;
 use perform::Performer;
+use quiet::Quiet;
 use work::Unchecked;
 
 /// Why a node stopped.
@@ -217,14 +222,27 @@ impl Links {
                     .filter(|node| node.id != id)
                     .map(|node| PeerAddress { id: node.id, key: node.link_key, addr: node.address })
                     .collect(),
-                hello: Bytes::copy_from_slice(&wire::peer::PEER_PROTOCOL.to_le_bytes()),
+                hello: Bytes::copy_from_slice(&PEER_PROTOCOL.to_le_bytes()),
             },
+            Arc::new(|_, hello| speaks("peer protocol", PEER_PROTOCOL, hello)),
             sender,
         )
         .await?;
         let events = Arc::new(tokio::sync::Mutex::new(receiver));
         Ok(Self { peers: Arc::new(peers), events })
     }
+}
+
+/// Whether the other side's hello names the version of a protocol that is spoken here.
+fn speaks(protocol: &str, version: u16, hello: &[u8]) -> Result<(), String> {
+    if hello == version.to_le_bytes() {
+        return Ok(());
+    }
+    let theirs = match hello.try_into() {
+        Ok(bytes) => format!("version {}", u16::from_le_bytes(bytes)),
+        Err(_) => "no version".to_owned(),
+    };
+    Err(format!("{protocol}: {theirs} is not spoken here, but version {version}"))
 }
 
 /// Why a node must be mended.
@@ -307,6 +325,7 @@ async fn live(
         pins: Pins::new(pins),
         sessions_max: SESSIONS_MAX,
         frame_bytes_max: CLIENT_FRAME_BYTES_MAX,
+        hello: Bytes::copy_from_slice(&CLIENT_PROTOCOL.to_le_bytes()),
     };
     let clients = serve_clients(served, client_events).await?;
     let clients = Arc::new(clients);
@@ -361,6 +380,7 @@ async fn live(
         clients: Arc::clone(&clients),
         handle: handle.clone(),
         broken: HashMap::new(),
+        quiet: Quiet::default(),
     };
     let loop_thread =
         run_loop::start(*node, performer, queue, handle.clone(), Arc::clone(&stopping))
@@ -374,17 +394,19 @@ async fn live(
         let from_peers = Arc::clone(&links.events);
         async move {
             let mut from_peers = from_peers.lock().await;
+            let quiet = Quiet::default();
             while let Some(event) = from_peers.recv().await {
-                on_peer_event(event, &checkers, &handle, &server).await;
+                on_peer_event(event, &checkers, &handle, &server, &quiet).await;
             }
         }
     });
     let from_clients_task = tokio::spawn({
         let (checkers, handle) = (checkers.clone(), handle.clone());
+        let clients = Arc::clone(&clients);
         async move {
             let mut banks = HashMap::new();
             while let Some(event) = from_clients.recv().await {
-                on_client_event(event, &mut banks, &checkers, &handle).await;
+                on_client_event(event, &mut banks, &checkers, &handle, &clients).await;
             }
         }
     });
@@ -446,8 +468,9 @@ async fn serve_clients(
     config: ClientServerConfig,
     events: mpsc::Sender<ClientEvent>,
 ) -> Result<ClientServer, LinkError> {
+    let check: HelloCheck = Arc::new(|_, hello| speaks("client protocol", CLIENT_PROTOCOL, hello));
     for _ in 0..LISTEN_ATTEMPTS {
-        match ClientServer::start(config.clone(), events.clone()).await {
+        match ClientServer::start(config.clone(), Arc::clone(&check), events.clone()).await {
             Err(LinkError::Socket { source, .. })
                 if source.kind() == std::io::ErrorKind::AddrInUse =>
             {
@@ -456,7 +479,7 @@ async fn serve_clients(
             started => return started,
         }
     }
-    ClientServer::start(config, events).await
+    ClientServer::start(config, check, events).await
 }
 
 /// Holds the data directory for this process alone, as long as the returned file is open.
@@ -525,6 +548,7 @@ async fn on_peer_event(
     checkers: &Checkers,
     handle: &Loop,
     server: &serve::Server,
+    quiet: &Quiet,
 ) {
     match event {
         PeerEvent::Connected { peer } => tracing::info!(peer, "peer connected"),
@@ -532,15 +556,28 @@ async fn on_peer_event(
             tracing::warn!(peer, "peer disconnected");
             deliver(handle, Event::PeerLost { peer }).await;
         }
-        PeerEvent::Frame { peer, frame } => {
-            let payload = frame.payload;
-            match frame.kind {
-                KIND_RAFT => checkers.push_control(peer, payload).await,
-                KIND_RAFT_APPEND => checkers.push(Unchecked::Append { peer, payload }).await,
-                KIND_FETCH => server.serve(peer, payload),
+        // Nothing here waits: what one peer sends must not hold up the votes of another.
+        PeerEvent::Frame { peer, frame, credit } => {
+            let (kind, version, payload) = (frame.kind, frame.version, frame.payload);
+            match kind {
+                _ if version != wire::peer::FRAME_VERSION => {
+                    if let Some(more) = quiet.speak() {
+                        tracing::warn!(peer, kind, version, more, "a frame of an unknown version");
+                    }
+                }
+                KIND_RAFT => checkers.push_control(peer, payload, credit),
+                KIND_RAFT_APPEND => checkers.push(Unchecked::Append { peer, payload, credit }),
+                KIND_FETCH => server.serve(peer, payload, quiet),
                 // An answer to a question of a life before this one.
                 KIND_PIECE => {}
-                kind => checkers.push(Unchecked::Peer { peer, kind, payload }).await,
+                KIND_FORWARD | KIND_FORWARD_REFUSED => {
+                    checkers.push(Unchecked::Peer { peer, kind, payload, credit });
+                }
+                _ => {
+                    if let Some(more) = quiet.speak() {
+                        tracing::warn!(peer, kind, more, "a frame of an unknown kind");
+                    }
+                }
             }
         }
     }
@@ -552,6 +589,7 @@ async fn on_client_event(
     banks: &mut HashMap<SessionId, ParticipantNumber>,
     checkers: &Checkers,
     handle: &Loop,
+    clients: &ClientServer,
 ) {
     match event {
         ClientEvent::Opened { session, name, .. } => {
@@ -565,6 +603,11 @@ async fn on_client_event(
             banks.remove(&session);
             deliver(handle, Event::SessionClosed { session }).await;
         }
+        ClientEvent::Frame { session, frame, .. } if frame.version != FRAME_VERSION => {
+            let version = frame.version;
+            let reason = format!("frames of version {version} are not spoken here");
+            clients.close_session(session, &reason);
+        }
         ClientEvent::Frame { session, frame, credit } => {
             let (kind, payload) = (frame.kind, frame.payload);
             let unchecked = match banks.get(&session) {
@@ -573,7 +616,7 @@ async fn on_client_event(
                 }
                 _ => Unchecked::Request { session, kind, payload, credit },
             };
-            checkers.push(unchecked).await;
+            checkers.push(unchecked);
         }
     }
 }

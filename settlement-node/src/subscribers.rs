@@ -5,7 +5,7 @@
 //! still in memory. When its queue is full it goes back to searching: nobody waits for it. A search
 //! never goes beyond the applied blocks: only for those is it known who owns which account.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ledger::ParticipantNumber;
@@ -20,8 +20,9 @@ use crate::{
     deliver::{self, Owners},
     event::{DeliveryFrame, Effects, Scan, Scanned},
     limits::{
-        DELIVERIES_BURST_BYTES_MAX, DELIVERIES_BYTES_MAX, PATIENCE_TICKS_MAX, RECENT_BLOCKS_MAX,
-        RECENT_BYTES_MAX, SEARCHED_TICKS,
+        DELIVERIES_BURST_BYTES_MAX, DELIVERIES_BYTES_MAX, DELIVERIES_SHARE_BYTES_MAX,
+        DIRECTORY_PARTS_MAX, PATIENCE_TICKS_MAX, RECENT_BLOCKS_MAX, RECENT_BYTES_MAX,
+        SEARCHED_TICKS,
     },
 };
 
@@ -46,13 +47,13 @@ struct Session {
     reading: bool,
     /// Everything up to here was put into the session's queue.
     told: Cursor,
+    /// Memory was gone through up to here without anything for it beyond `told`.
+    walked: Cursor,
     told_tick: u64,
     /// Ticks to wait after the queue was full; doubles while it stays full.
     patience: u64,
     /// Does not go on before this tick.
     not_before: u64,
-    /// Tick of the last question for the whole directory.
-    directory_tick: Option<u64>,
 }
 
 /// Where the node stands when it looks after its subscribers.
@@ -69,6 +70,10 @@ pub struct Place<'a> {
 #[derive(Default)]
 pub struct Subscribers {
     sessions: BTreeMap<SessionId, Session>,
+    /// The session that was served last from memory: the next tick begins behind it.
+    served: SessionId,
+    /// Who was sent a part of the directory at this tick.
+    directory: (u64, BTreeSet<ParticipantNumber>),
     recent: VecDeque<Arc<AppliedBlock>>,
     recent_bytes: usize,
 }
@@ -82,10 +87,10 @@ impl Subscribers {
             stream: 0,
             reading: false,
             told: Cursor::default(),
+            walked: Cursor::default(),
             told_tick: 0,
             patience: 0,
             not_before: 0,
-            directory_tick: None,
         };
         self.sessions.insert(session, fresh);
     }
@@ -110,10 +115,14 @@ impl Subscribers {
         self.sessions.is_empty()
     }
 
-    /// Whether a session may ask for the whole directory now: once a tick, because it is large.
-    pub fn may_ask_directory(&mut self, session: SessionId, tick: u64) -> bool {
-        let Some(known) = self.sessions.get_mut(&session) else { return false };
-        known.directory_tick.replace(tick) != Some(tick)
+    /// Whether a bank may be sent a part of the directory now: one a tick for each, and a few for all, so
+    /// that the loop has time for other things.
+    pub fn may_ask_directory(&mut self, bank: ParticipantNumber, tick: u64) -> bool {
+        let (last, banks) = &mut self.directory;
+        if *last != tick {
+            (*last, *banks) = (tick, BTreeSet::new());
+        }
+        banks.len() < DIRECTORY_PARTS_MAX && banks.insert(bank)
     }
 
     /// A session wants what comes after a place. It is served at the next tick, so that many wishes
@@ -121,7 +130,7 @@ impl Subscribers {
     pub fn subscribe(&mut self, session: SessionId, after: Cursor) {
         let Some(known) = self.sessions.get_mut(&session) else { return };
         known.stream += 1;
-        known.told = after;
+        (known.told, known.walked) = (after, after);
         known.mode = Mode::Waiting;
     }
 
@@ -138,7 +147,12 @@ impl Subscribers {
             known.be_patient(at.tick);
         } else if moved {
             known.patience = 0;
-            self.go_on(found.session, at, effects);
+            if self.is_in_memory(found.session, at) {
+                // The blocks are gone through at a tick, where all sessions share the effort.
+                self.wait(found.session);
+            } else {
+                self.search(found.session, at, effects);
+            }
         } else {
             // Nothing new on disk yet, although memory no longer has it.
             known.mode = Mode::Waiting;
@@ -156,18 +170,18 @@ impl Subscribers {
         let Some(known) = self.sessions.get_mut(&session) else { return };
         if known.stream == stream {
             known.stream += 1;
-            known.told = after;
+            (known.told, known.walked) = (after, after);
             known.be_patient(at.tick);
         }
     }
 
     /// Another tick: waiting sessions go on, quiet ones hear how far was searched.
     pub fn on_tick(&mut self, at: &Place<'_>, effects: &mut Effects) {
-        let mut ready = Vec::new();
+        let mut ready: Vec<(SessionId, ParticipantNumber)> = Vec::new();
         for (session, known) in &mut self.sessions {
             match known.mode {
                 Mode::Waiting if !known.reading && known.not_before <= at.tick => {
-                    ready.push(*session);
+                    ready.push((*session, known.participant));
                 }
                 Mode::Live if known.told_tick + SEARCHED_TICKS <= at.tick => {
                     known.told_tick = at.tick;
@@ -186,9 +200,34 @@ impl Subscribers {
                 _ => {}
             }
         }
-        for session in ready {
-            self.go_on(session, at, effects);
+        let mut left = DELIVERIES_BURST_BYTES_MAX;
+        for session in self.in_turn(ready) {
+            if !self.is_in_memory(session, at) {
+                self.search(session, at, effects);
+            } else if left > 0 {
+                self.served = session;
+                let share = left.min(DELIVERIES_SHARE_BYTES_MAX);
+                let mut unused = share;
+                self.go_on(session, at, &mut unused, effects);
+                left -= share - unused;
+            }
         }
+    }
+
+    /// Sessions in the order of their turns: one of each bank, then another of each, beginning behind the
+    /// one that was served last.
+    fn in_turn(&self, mut ready: Vec<(SessionId, ParticipantNumber)>) -> Vec<SessionId> {
+        let first = ready.partition_point(|(session, _)| *session <= self.served);
+        ready.rotate_left(first);
+        let mut of_bank: BTreeMap<ParticipantNumber, u32> = BTreeMap::new();
+        let mut rounds: Vec<(u32, SessionId)> = Vec::with_capacity(ready.len());
+        for (session, bank) in ready {
+            let round = of_bank.entry(bank).or_default();
+            rounds.push((*round, session));
+            *round += 1;
+        }
+        rounds.sort_by_key(|(round, _)| *round);
+        rounds.into_iter().map(|(_, session)| session).collect()
     }
 
     /// A block was applied: live subscribers are told, and the block is kept for a while.
@@ -233,49 +272,72 @@ impl Subscribers {
         }
     }
 
-    /// Goes on for a session: from memory if that has all that is missing, else by another search.
-    /// Only so much is put into a session's queue at a time as is sure to be taken soon.
-    fn go_on(&mut self, session: SessionId, at: &Place<'_>, effects: &mut Effects) {
-        let Some(known) = self.sessions.get_mut(&session) else { return };
-        let in_memory = match self.recent.front() {
+    fn wait(&mut self, session: SessionId) {
+        if let Some(known) = self.sessions.get_mut(&session) {
+            known.mode = Mode::Waiting;
+        }
+    }
+
+    /// Whether memory has all that a session has not been told.
+    fn is_in_memory(&self, session: SessionId, at: &Place<'_>) -> bool {
+        let Some(known) = self.sessions.get(&session) else { return false };
+        match self.recent.front() {
             // The block of the cursor itself may still hold commands that were not seen.
-            Some(oldest) => oldest.height.0 <= known.told.height.max(1),
+            Some(oldest) => oldest.height.0 <= known.at().height.max(1),
             // Nothing was applied since the start, which may have been from a snapshot.
             None => {
-                at.height == 0 || known.told >= Cursor { height: at.height, commands: u32::MAX }
+                at.height == 0 || known.at() >= Cursor { height: at.height, commands: u32::MAX }
             }
-        };
-        if !in_memory {
-            known.mode = Mode::Searching;
-            known.reading = true;
-            effects.scans.push(Scan {
-                session,
-                stream: known.stream,
-                participant: known.participant,
-                after: known.told,
-                up_to: at.height,
-                owners: Arc::clone(at.owners),
-            });
-            return;
         }
-        let mut bytes = 0;
-        for block in &self.recent {
+    }
+
+    /// Has the history searched for a session.
+    fn search(&mut self, session: SessionId, at: &Place<'_>, effects: &mut Effects) {
+        let Some(known) = self.sessions.get_mut(&session) else { return };
+        known.mode = Mode::Searching;
+        known.reading = true;
+        effects.scans.push(Scan {
+            session,
+            stream: known.stream,
+            participant: known.participant,
+            after: known.at(),
+            up_to: at.height,
+            owners: Arc::clone(at.owners),
+        });
+    }
+
+    /// Goes on for a session from memory, through `left` bytes of blocks at the most, whether anything in
+    /// them is for it or not: the loop has other things to do. Nor is more put into the session's queue
+    /// than is sure to be taken soon.
+    fn go_on(
+        &mut self,
+        session: SessionId,
+        at: &Place<'_>,
+        left: &mut usize,
+        effects: &mut Effects,
+    ) {
+        let Some(known) = self.sessions.get_mut(&session) else { return };
+        let oldest = self.recent.front().map_or(0, |block| block.height.0);
+        // Blocks in memory follow each other without gaps.
+        let seen = known.at().height.saturating_sub(oldest) as usize;
+        for block in self.recent.iter().skip(seen) {
             let end = Cursor { height: block.height.0, commands: u32::MAX };
-            if end <= known.told {
+            if end <= known.at() {
                 continue;
             }
-            if bytes > DELIVERIES_BURST_BYTES_MAX {
+            if *left == 0 {
                 known.mode = Mode::Waiting;
                 return;
             }
+            *left = left.saturating_sub(block.bytes.len());
             let items: Vec<Delivery> = block
                 .commands()
-                .filter(|applied| applied.cursor > known.told)
+                .filter(|applied| applied.cursor > known.at())
                 .filter(|applied| applied.credited(at.owners).contains(&known.participant))
                 .map(|applied| applied.delivery())
                 .collect();
+            known.walked = end;
             if !items.is_empty() {
-                bytes += block.bytes.len();
                 push_frames(session, known, &items, end, effects);
             }
         }
@@ -284,6 +346,11 @@ impl Subscribers {
 }
 
 impl Session {
+    /// Nothing up to here is missing.
+    fn at(&self) -> Cursor {
+        self.told.max(self.walked)
+    }
+
     /// Waits longer each time the queue is found full, up to a second.
     fn be_patient(&mut self, tick: u64) {
         self.patience = (self.patience * 2).clamp(1, PATIENCE_TICKS_MAX);
@@ -346,24 +413,4 @@ impl AppliedBlock {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// After a start from a snapshot memory holds no block, but there are some on disk.
-    #[test]
-    fn a_subscriber_hears_of_blocks_before_a_snapshot_from_the_history() {
-        let owners: Owners = Arc::new(Vec::new());
-        let heard = |height: u64, after: Cursor| {
-            let mut subscribers = Subscribers::default();
-            subscribers.open(1, ParticipantNumber(0));
-            subscribers.subscribe(1, after);
-            let mut effects = Effects::default();
-            subscribers.on_tick(&Place { tick: 1, height, owners: &owners }, &mut effects);
-            effects.scans.len()
-        };
-        assert_eq!(heard(9, Cursor::default()), 1);
-        assert_eq!(heard(9, Cursor { height: 9, commands: 3 }), 1);
-        assert_eq!(heard(9, Cursor { height: 9, commands: u32::MAX }), 0);
-        assert_eq!(heard(0, Cursor::default()), 0);
-    }
-}
+mod tests;

@@ -1,18 +1,34 @@
 //! What the applied state looks like to others: the directory for gateways, balances for people.
 
-use ledger::ParticipantNumber;
+use std::ops::Range;
+
+use ledger::{AccountNumber, ParticipantNumber};
 use serde::Serialize;
-use wire::client::{AccountRow, AssetRow, DirectoryAnswer, ParticipantRow};
+use wire::{
+    client::{AccountRow, AssetRow, DirectoryAnswer, DirectoryCounts, ParticipantRow},
+    limits::DIRECTORY_ROWS_MAX,
+};
 
 use crate::chain::Chain;
 
-/// Participants, assets and accounts; balances only of the asker's own accounts.
-pub fn directory(chain: &Chain, asker: ParticipantNumber) -> DirectoryAnswer {
+/// Participants, assets and accounts after those that the asker knows, as many as one answer holds;
+/// balances only of the asker's own accounts.
+pub fn directory(
+    chain: &Chain,
+    asker: ParticipantNumber,
+    known: DirectoryCounts,
+) -> DirectoryAnswer {
     let ledger = chain.ledger();
+    let all = DirectoryCounts {
+        participants: ledger.participants().len() as u32,
+        assets: ledger.assets().len() as u32,
+        accounts: ledger.accounts().len() as u32,
+    };
+    let [participants, assets, accounts] = part(known, all);
     DirectoryAnswer {
         height: chain.height().0,
-        participants: ledger
-            .participants()
+        all,
+        participants: ledger.participants()[participants]
             .iter()
             .map(|view| ParticipantRow {
                 number: view.number,
@@ -21,8 +37,7 @@ pub fn directory(chain: &Chain, asker: ParticipantNumber) -> DirectoryAnswer {
                 sealing_key: view.sealing_key,
             })
             .collect(),
-        assets: ledger
-            .assets()
+        assets: ledger.assets()[assets]
             .iter()
             .map(|view| AssetRow {
                 number: view.number,
@@ -31,8 +46,8 @@ pub fn directory(chain: &Chain, asker: ParticipantNumber) -> DirectoryAnswer {
                 issuer: view.issuer,
             })
             .collect(),
-        accounts: ledger
-            .accounts()
+        accounts: accounts
+            .filter_map(|number| ledger.account(AccountNumber(number as u32)))
             .map(|view| AccountRow {
                 number: view.number,
                 owner: view.account.owner,
@@ -43,6 +58,22 @@ pub fn directory(chain: &Chain, asker: ParticipantNumber) -> DirectoryAnswer {
             })
             .collect(),
     }
+}
+
+/// Which participants, assets and accounts are sent next.
+fn part(known: DirectoryCounts, all: DirectoryCounts) -> [Range<usize>; 3] {
+    let mut room = DIRECTORY_ROWS_MAX;
+    let pairs = [
+        (known.participants, all.participants),
+        (known.assets, all.assets),
+        (known.accounts, all.accounts),
+    ];
+    pairs.map(|(known, all)| {
+        let from = known.min(all) as usize;
+        let to = (all as usize).min(from + room);
+        room -= to - from;
+        from..to
+    })
 }
 
 /// Totals of one asset.
@@ -139,5 +170,36 @@ fn status_name(status: ledger::AccountStatus) -> &'static str {
         ledger::AccountStatus::DebitOnly => "debit-only",
         ledger::AccountStatus::Blocked => "blocked",
         ledger::AccountStatus::Closed => "closed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_directory_are_bounded_and_leave_nothing_out() {
+        let counts =
+            |participants, assets, accounts| DirectoryCounts { participants, assets, accounts };
+        for all in [counts(0, 0, 0), counts(3, 2, 1), counts(5_000, 4_096, 20_001)] {
+            let mut known = DirectoryCounts::default();
+            let mut parts = 0;
+            while !known.covers(&all) {
+                let [participants, assets, accounts] = part(known, all);
+                assert_eq!(participants.start, known.participants as usize);
+                assert_eq!(assets.start, known.assets as usize);
+                assert_eq!(accounts.start, known.accounts as usize);
+                let rows = participants.len() + assets.len() + accounts.len();
+                assert!((1..=DIRECTORY_ROWS_MAX).contains(&rows));
+                known = counts(participants.end as u32, assets.end as u32, accounts.end as u32);
+                parts += 1;
+            }
+            assert_eq!(known, all);
+            let rows = (all.participants + all.assets + all.accounts) as usize;
+            assert_eq!(parts, rows.div_ceil(DIRECTORY_ROWS_MAX));
+        }
+        // Who says that it knows more than there is gets nothing.
+        let [participants, assets, accounts] = part(counts(9, 9, u32::MAX), counts(3, 2, 1));
+        assert!(participants.is_empty() && assets.is_empty() && accounts.is_empty());
     }
 }

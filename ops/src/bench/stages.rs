@@ -29,7 +29,7 @@ use settlement_node::store::history::{History, HistoryOptions};
 use settlement_node::store::vfs::DiskVfs;
 use translate::{AnswerContext, Directory, Fate, Instruction, Received};
 use wire::batch::{Attachment, BatchBuilder, encode_submission};
-use wire::client::Outcomes;
+use wire::client::{DirectoryCounts, Outcomes};
 use wire::genesis::Genesis;
 
 use crate::clock::now_ns;
@@ -447,7 +447,10 @@ fn messages(layout: &Layout, count: u32) -> Result<Vec<String>> {
 
 /// The directory as a gateway gets it from a node.
 fn directory(chain: &Chain) -> Result<Directory> {
-    let rows = settlement_node::view::directory(chain, ParticipantNumber(0));
+    let known = DirectoryCounts::default();
+    let rows = settlement_node::view::directory(chain, ParticipantNumber(0), known);
+    let accounts = rows.accounts.len();
+    ensure!(accounts == rows.all.accounts as usize, "the accounts are more than one answer holds");
     let participant = |row: wire::client::ParticipantRow| translate::Participant {
         number: row.number,
         bic: row.bic,

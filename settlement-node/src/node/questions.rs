@@ -24,11 +24,13 @@ impl Node {
     ) {
         let Some(participant) = self.subscribers.participant(session) else { return };
         let answer = match query {
-            client::Query::Directory if self.subscribers.may_ask_directory(session, self.tick) => {
-                QueryAnswer::Directory(crate::view::directory(&self.chain, participant))
+            client::Query::Directory(known)
+                if self.subscribers.may_ask_directory(participant, self.tick) =>
+            {
+                QueryAnswer::Directory(crate::view::directory(&self.chain, participant, known))
             }
-            client::Query::Directory => {
-                QueryAnswer::Failed("the directory was sent just now; ask again later".to_owned())
+            client::Query::Directory(_) => {
+                QueryAnswer::Failed("a part was sent just now; ask again in a moment".to_owned())
             }
             client::Query::Status => QueryAnswer::Status(self.status_answer()),
             client::Query::Transfer(id) => {

@@ -14,7 +14,8 @@ use std::{
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ledger::Digest;
-use link::{OutFrame, SendResult, SessionId};
+use link::{Credit, OutFrame, SendResult, SessionId};
+use order::MessageKind;
 use wire::{
     batch::{Domain, RawSubmission},
     client::{self, Cursor, NotTaken, NotTakenReason, Query},
@@ -23,11 +24,12 @@ use wire::{
 
 use super::{
     Loop,
+    quiet::Quiet,
     work::{THREADS, Task, Unchecked, Work},
 };
 use crate::{
     event::Event,
-    limits::{BUSY_RETRY_MS, UNCHECKED_FRAMES_MAX},
+    limits::{BUSY_RETRY_MS, CONTROL_FRAMES_MAX},
     peer_message::{self, CheckError, RecentBlocks},
     prepare::{Admitted, OldIdSource, PrepareError, PreparedSubmission},
     shares::Shares,
@@ -37,6 +39,7 @@ use crate::{
 struct Control {
     peer: u64,
     payload: Bytes,
+    credit: Credit,
 }
 
 /// The threads' queues.
@@ -45,6 +48,7 @@ pub(super) struct Checkers {
     /// Closed to end its thread.
     control: Sender<Control>,
     work: Arc<Work>,
+    quiet: Arc<Quiet>,
 }
 
 struct Checker {
@@ -55,6 +59,7 @@ struct Checker {
     recent: RecentBlocks,
     admitted: Arc<Admitted>,
     shares: Arc<Shares>,
+    quiet: Arc<Quiet>,
 }
 
 impl Checkers {
@@ -68,6 +73,7 @@ impl Checkers {
         let reply: Arc<dyn Fn(SessionId, OutFrame) -> SendResult + Send + Sync> = Arc::new(reply);
         let work = Arc::new(Work::new(Arc::clone(&shares)));
         let admitted = Arc::new(Admitted::default());
+        let quiet = Arc::new(Quiet::default());
         let checker = || Checker {
             domain,
             old_ids: Arc::clone(&old_ids),
@@ -76,8 +82,9 @@ impl Checkers {
             recent: RecentBlocks::new(Arc::clone(&admitted)),
             admitted: Arc::clone(&admitted),
             shares: Arc::clone(&shares),
+            quiet: Arc::clone(&quiet),
         };
-        let (control, control_queue) = bounded::<Control>(UNCHECKED_FRAMES_MAX);
+        let (control, control_queue) = bounded::<Control>(CONTROL_FRAMES_MAX);
         let control_checker = checker();
         let controls = thread::Builder::new()
             .name("checker-control".to_owned())
@@ -90,22 +97,26 @@ impl Checkers {
                 .spawn(move || checker.turn(&work, number))?;
             threads.push(thread);
         }
-        Ok((Self { control, work }, threads))
+        Ok((Self { control, work, quiet }, threads))
     }
 
-    /// Waits for room in the queue without blocking the runtime: a slow node slows its peers down.
-    pub(super) async fn push_control(&self, peer: u64, payload: Bytes) {
-        let mut control = Control { peer, payload };
-        while let Err(error) = self.control.try_send(control) {
-            let crossbeam_channel::TrySendError::Full(back) = error else { return };
-            control = back;
-            tokio::time::sleep(std::time::Duration::from_micros(500)).await;
+    /// Puts a Raft message in line. What does not fit is lost, as it may be on the way: Raft repeats what
+    /// matters, and the events of other peers must not wait here.
+    pub(super) fn push_control(&self, peer: u64, payload: Bytes, credit: Credit) {
+        // Whatever it is called, what can carry blocks is checked where blocks are.
+        if wire::peer::raft_kind(&payload) == Some(MessageKind::Append as u8) {
+            return self.push(Unchecked::Append { peer, payload, credit });
+        }
+        if self.control.try_send(Control { peer, payload, credit }).is_err()
+            && let Some(more) = self.quiet.speak()
+        {
+            tracing::warn!(peer, more, "a message was lost: too many wait to be read");
         }
     }
 
     /// Puts a frame in line.
-    pub(super) async fn push(&self, unchecked: Unchecked) {
-        self.work.push(unchecked).await;
+    pub(super) fn push(&self, unchecked: Unchecked) {
+        self.work.push(unchecked);
     }
 
     /// Ends the threads; that of the Raft messages ends with the last handle.
@@ -118,6 +129,7 @@ impl Checker {
     fn controls(mut self, queue: &Receiver<Control>) {
         for control in queue {
             self.raft(control.peer, control.payload);
+            drop(control.credit);
         }
     }
 
@@ -133,9 +145,15 @@ impl Checker {
 
     fn check(&mut self, unchecked: Unchecked) {
         match unchecked {
-            Unchecked::Append { peer, payload } => self.raft(peer, payload),
-            Unchecked::Peer { peer, kind, payload } => self.peer(peer, kind, payload),
-            // The credit goes back to the session when its frame has been dealt with.
+            // The credit goes back to the peer or the session when its frame has been dealt with.
+            Unchecked::Append { peer, payload, credit } => {
+                self.raft(peer, payload);
+                drop(credit);
+            }
+            Unchecked::Peer { peer, kind, payload, credit } => {
+                self.peer(peer, kind, payload);
+                drop(credit);
+            }
             Unchecked::Submission { session, payload, credit, .. } => {
                 self.submission(session, payload);
                 drop(credit);
@@ -235,7 +253,9 @@ impl Checker {
     }
 
     fn invalid(&self, session: SessionId, text: String) {
-        tracing::warn!(session, text, "refused a frame of a session");
+        if let Some(more) = self.quiet.speak() {
+            tracing::warn!(session, text, more, "refused a frame of a session");
+        }
         let reason = NotTakenReason::Invalid { text };
         self.not_taken(session, NotTaken { batch: Digest([0; 32]), reason });
     }

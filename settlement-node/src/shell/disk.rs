@@ -64,14 +64,10 @@ pub(super) struct Sources {
     pub(super) space: Space,
 }
 
-enum Bulk {
-    Fetch(order::Fetch),
-    Scan(Scan),
-}
-
 /// Queues of the reading threads.
 pub(super) struct Reader {
-    bulk: Sender<Bulk>,
+    fetches: Sender<order::Fetch>,
+    scans: Sender<Scan>,
     runs: Sender<(u64, Arc<Generation>)>,
     finds: Sender<Find>,
     snapshots: Sender<ChainCheckpoint>,
@@ -86,27 +82,15 @@ impl Reader {
         clients: Arc<ClientServer>,
         peers: Arc<PeerLinks>,
     ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
-        let (bulk, bulk_queue) = bounded(READS_MAX);
+        // Followers that lag do not wait behind the searches of banks.
+        let (fetches, fetch_queue) = bounded(READS_MAX);
+        let (scans, scan_queue) = bounded(READS_MAX);
         let (finds, find_queue) = bounded(READS_MAX);
         let (runs, run_queue) = bounded::<(u64, Arc<Generation>)>(RUNS_WAITING_MAX);
-        let worker = Worker { sources: Arc::clone(&sources), handle: handle.clone(), clients };
-        let finder = Worker {
-            sources: Arc::clone(&sources),
-            handle: handle.clone(),
-            clients: Arc::clone(&worker.clients),
-        };
-        let snapshotter = Worker {
-            sources: Arc::clone(&sources),
-            handle: handle.clone(),
-            clients: Arc::clone(&worker.clients),
-        };
-        let merger = Worker {
-            sources: Arc::clone(&sources),
-            handle: handle.clone(),
-            clients: Arc::clone(&worker.clients),
-        };
         let shelf = sources.shelf.clone();
-        let writer = Worker { sources, handle, clients: Arc::clone(&worker.clients) };
+        let worker = Worker { sources, handle, clients };
+        let (fetcher, searcher, finder) = (worker.clone(), worker.clone(), worker.clone());
+        let (snapshotter, merger, writer) = (worker.clone(), worker.clone(), worker);
         // Merging the largest runs takes minutes, for which generations cannot wait to be written.
         let (merge, merges) = bounded(1);
         let run_writer = thread::Builder::new().name("disk-runs".to_owned()).spawn(move || {
@@ -124,9 +108,12 @@ impl Reader {
                 merger.merge(&merges);
             }
         })?;
-        let bulk_reader = thread::Builder::new()
-            .name("disk-bulk".to_owned())
-            .spawn(move || worker.bulk(&bulk_queue))?;
+        let fetch_reader = thread::Builder::new()
+            .name("disk-fetch".to_owned())
+            .spawn(move || fetch_queue.iter().for_each(|fetch| fetcher.fetch(fetch)))?;
+        let scan_reader = thread::Builder::new()
+            .name("disk-scan".to_owned())
+            .spawn(move || scan_queue.iter().for_each(|scan| searcher.scan(&scan)))?;
         let find_reader = thread::Builder::new()
             .name("disk-find".to_owned())
             .spawn(move || finder.finds(&find_queue))?;
@@ -137,9 +124,9 @@ impl Reader {
                 snapshotter.snapshots(&snapshot_queue);
             })?;
         let (server, giver) = Server::start(shelf, peers)?;
-        let threads =
-            vec![run_writer, run_merger, bulk_reader, find_reader, snapshot_writer, giver];
-        Ok((Self { bulk, runs, finds, snapshots, server }, threads))
+        let readers = [fetch_reader, scan_reader, find_reader, giver];
+        let threads = readers.into_iter().chain([run_writer, run_merger, snapshot_writer]);
+        Ok((Self { fetches, scans, runs, finds, snapshots, server }, threads.collect()))
     }
 
     /// The thread that answers peers.
@@ -162,16 +149,17 @@ impl Reader {
     }
 
     pub(super) fn fetch(&self, fetch: order::Fetch, handle: &Loop) {
-        if self.bulk.try_send(Bulk::Fetch(fetch)).is_err() {
+        let token = fetch.token;
+        if self.fetches.try_send(fetch).is_err() {
             // The follower is asked again later by Raft itself.
-            let _ = handle.events.try_send(Event::Fetched { token: fetch.token, entries: None });
+            let _ = handle.events.try_send(Event::Fetched { token, entries: None });
         }
     }
 
     pub(super) fn scan(&self, scan: Scan, clients: &ClientServer) {
         let session = scan.session;
         // A session has one search under way at the most, so there is room for all of them.
-        if self.bulk.try_send(Bulk::Scan(scan)).is_err() {
+        if self.scans.try_send(scan).is_err() {
             clients.close_session(session, "too many searches of the history wait");
         }
     }
@@ -183,6 +171,7 @@ impl Reader {
     }
 }
 
+#[derive(Clone)]
 struct Worker {
     sources: Arc<Sources>,
     handle: Loop,
@@ -190,15 +179,6 @@ struct Worker {
 }
 
 impl Worker {
-    fn bulk(&self, queue: &Receiver<Bulk>) {
-        for work in queue {
-            match work {
-                Bulk::Fetch(fetch) => self.fetch(fetch),
-                Bulk::Scan(scan) => self.scan(&scan),
-            }
-        }
-    }
-
     fn finds(&self, queue: &Receiver<Find>) {
         for find in queue {
             let found = self.sources.past.find(&find).unwrap_or_else(|error| {

@@ -67,7 +67,7 @@ async fn fetch(
         let ask = tokio::select! {
             () = &mut *shutdown => return Ok(false),
             event = from_peers.recv() => match event {
-                Some(PeerEvent::Frame { peer, frame }) if frame.kind == KIND_PIECE => {
+                Some(PeerEvent::Frame { peer, frame, .. }) if frame.kind == KIND_PIECE => {
                     match Answer::decode(frame.payload) {
                         // Hashing and writing a piece takes milliseconds.
                         Ok(answer) => tokio::task::block_in_place(|| mender.answer(peer, answer))?,

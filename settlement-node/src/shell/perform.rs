@@ -9,7 +9,7 @@ use wire::{
     peer::{self, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_RAFT, KIND_RAFT_APPEND},
 };
 
-use super::{Loop, disk::Reader};
+use super::{Loop, disk::Reader, quiet::Quiet};
 use crate::{
     event::{Effects, Event},
     forms::{history_block, log_op},
@@ -26,6 +26,8 @@ pub(super) struct Performer {
     pub(super) handle: Loop,
     /// Streams of deliveries that lost a frame: nothing more of them may be sent.
     pub(super) broken: HashMap<SessionId, u32>,
+    /// Alarms are about what others do.
+    pub(super) quiet: Quiet,
 }
 
 impl Performer {
@@ -48,7 +50,9 @@ impl Performer {
         }
         self.read(effects);
         for alarm in effects.alarms.drain(..) {
-            tracing::warn!(alarm);
+            if let Some(more) = self.quiet.speak() {
+                tracing::warn!(more, alarm);
+            }
         }
         Ok(())
     }
@@ -109,6 +113,9 @@ impl Performer {
                     }
                 }
             }
+        }
+        for session in effects.closed.drain(..) {
+            self.broken.remove(&session);
         }
     }
 

@@ -14,6 +14,7 @@ use wire::{
     repair::Request,
 };
 
+use super::quiet::Quiet;
 use crate::{limits::SERVE_MAX, serve::Shelf};
 
 /// The thread's queue. Dropping the last one ends the thread.
@@ -40,14 +41,16 @@ impl Server {
     }
 
     /// Takes a request. More than a few at a time are dropped: a peer asks one thing after the other.
-    pub(super) fn serve(&self, peer: u64, payload: Bytes) {
-        match Request::decode(payload) {
-            Ok(request) => {
-                if self.queue.try_send((peer, request)).is_err() {
-                    tracing::warn!(peer, "too many requests for pieces of files");
-                }
-            }
-            Err(error) => tracing::warn!(peer, %error, "a request that cannot be read"),
+    pub(super) fn serve(&self, peer: u64, payload: Bytes, quiet: &Quiet) {
+        let refused = match Request::decode(payload) {
+            Ok(request) => match self.queue.try_send((peer, request)) {
+                Ok(()) => return,
+                Err(_) => "too many requests for pieces of files wait".to_owned(),
+            },
+            Err(error) => format!("a request that cannot be read: {error}"),
+        };
+        if let Some(more) = quiet.speak() {
+            tracing::warn!(peer, more, refused);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! another. A bank that has used up its share of open submissions waits until something of it is done;
 //! what has waited too long is taken to be answered "busy", without its signatures being checked.
 //!
-//! How much of a session may wait here is bounded by the session's credit, which its frames carry.
+//! How much of a session or of a peer may wait here is bounded by its credit, which the frames carry.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,7 +19,7 @@ use link::{Credit, SessionId};
 use wire::{batch, peer::KIND_FORWARD};
 
 use crate::{
-    limits::{PASSED_ON_BYTES_MAX, PASSED_ON_MAX, SHARE_WAIT, UNCHECKED_FRAMES_MAX},
+    limits::{PASSED_ON_BYTES_MAX, PASSED_ON_MAX, SHARE_WAIT},
     shares::Shares,
 };
 
@@ -30,8 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// A frame as it came from the link.
 pub(super) enum Unchecked {
-    Append { peer: u64, payload: Bytes },
-    Peer { peer: u64, kind: u8, payload: Bytes },
+    Append { peer: u64, payload: Bytes, credit: Credit },
+    Peer { peer: u64, kind: u8, payload: Bytes, credit: Credit },
     Submission { session: SessionId, bank: ParticipantNumber, payload: Bytes, credit: Credit },
     Request { session: SessionId, kind: u8, payload: Bytes, credit: Credit },
 }
@@ -88,28 +88,17 @@ impl Work {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a frame in line. Only appends wait for room, and slow their peer down by it.
-    pub(super) async fn push(&self, unchecked: Unchecked) {
-        let Unchecked::Append { peer, .. } = &unchecked else { return self.push_free(unchecked) };
-        let thread = *peer as usize % THREADS;
-        let mut unchecked = Some(unchecked);
-        loop {
-            {
-                let mut state = self.state();
-                if state.stopped {
-                    return;
-                }
-                if state.appends[thread].len() < UNCHECKED_FRAMES_MAX {
-                    state.appends[thread].extend(unchecked.take());
-                    self.wake(&mut state, thread);
-                    return;
-                }
+    /// Puts a frame in line; never waits.
+    pub(super) fn push(&self, mut unchecked: Unchecked) {
+        if let Unchecked::Append { peer, .. } = &unchecked {
+            let thread = *peer as usize % THREADS;
+            let mut state = self.state();
+            if !state.stopped {
+                state.appends[thread].push_back(unchecked);
+                self.wake(&mut state, thread);
             }
-            tokio::time::sleep(Duration::from_micros(500)).await;
+            return;
         }
-    }
-
-    fn push_free(&self, unchecked: Unchecked) {
         let line = match &unchecked {
             Unchecked::Submission { bank, .. } => Line::Own(*bank),
             // The node that passed it on has checked it; here it only chooses the line.
@@ -119,7 +108,10 @@ impl Work {
             _ => Line::Quick,
         };
         let mut state = self.state();
-        if let (Line::PassedOn(_), Unchecked::Peer { payload, .. }) = (line, &unchecked) {
+        if let (Line::PassedOn(_), Unchecked::Peer { payload, credit, .. }) = (line, &mut unchecked)
+        {
+            // These have a limit of their own, and may wait for long: the appends behind them do not.
+            *credit = Credit::none();
             if state.passed_on >= PASSED_ON_MAX
                 || state.passed_on_bytes + payload.len() > PASSED_ON_BYTES_MAX
             {
@@ -247,10 +239,10 @@ mod tests {
     fn banks_take_turns_however_long_the_line_of_one_is() {
         let work = Work::new(Arc::default());
         for _ in 0..100 {
-            work.push_free(submission(1, 10));
+            work.push(submission(1, 10));
         }
-        work.push_free(submission(2, 10));
-        work.push_free(submission(3, 10));
+        work.push(submission(2, 10));
+        work.push(submission(3, 10));
         let first: Vec<u32> = (0..4).map(|_| bank_of(&work.take(0)).0).collect();
         assert_eq!(first, [1, 2, 3, 1]);
     }
@@ -261,25 +253,25 @@ mod tests {
         let hog = ParticipantNumber(1);
         while shares.take(hog, 1 << 20) {}
         let work = Work::new(Arc::clone(&shares));
-        work.push_free(submission(1, 1 << 20));
-        work.push_free(submission(2, 10));
+        work.push(submission(1, 1 << 20));
+        work.push(submission(2, 10));
         assert_eq!(bank_of(&work.take(0)), (2, false));
         let start = Instant::now();
         assert_eq!(bank_of(&work.take(0)), (1, true));
         assert!(start.elapsed() > SHARE_WAIT / 2);
-        work.push_free(submission(1, 1 << 20));
+        work.push(submission(1, 1 << 20));
         shares.give_back(hog, 1 << 20);
         shares.give_back(hog, 1 << 20);
         assert_eq!(bank_of(&work.take(1)), (1, false), "there is room again");
     }
 
-    #[tokio::test]
-    async fn appends_keep_their_order_and_share_their_thread() {
+    #[test]
+    fn appends_keep_their_order_and_share_their_thread() {
         let work = Work::new(Arc::default());
         for number in 0..6u8 {
             let payload = Bytes::from(vec![number]);
-            work.push(Unchecked::Append { peer: 1, payload }).await;
-            work.push_free(submission(5, 3));
+            work.push(Unchecked::Append { peer: 1, payload, credit: Credit::none() });
+            work.push(submission(5, 3));
         }
         let (mut appends, mut others) = (Vec::new(), 0);
         for _ in 0..8 {
@@ -301,10 +293,11 @@ mod tests {
         let work = Work::new(Arc::default());
         let payload = Bytes::from(vec![0; 1 << 20]);
         for _ in 0..100 {
-            work.push_free(Unchecked::Peer {
+            work.push(Unchecked::Peer {
                 peer: 2,
                 kind: KIND_FORWARD,
                 payload: payload.clone(),
+                credit: Credit::none(),
             });
         }
         let kept = work.state().passed_on;

@@ -20,11 +20,14 @@ use ledger::{
 
 use crate::{
     codec::{CodecError, Reader, put_bytes, put_count, put_text},
-    limits::{ATTACHMENT_BYTES_MAX, BATCH_BYTES_MAX, DELIVERIES_PER_FRAME_MAX, TEXT_BYTES_MAX},
+    limits::{
+        ATTACHMENT_BYTES_MAX, BATCH_BYTES_MAX, DELIVERIES_PER_FRAME_MAX, DIRECTORY_ROWS_MAX,
+        TEXT_BYTES_MAX,
+    },
 };
 
 /// Version of the client protocol, checked in the hello.
-pub const CLIENT_PROTOCOL: u16 = 1;
+pub const CLIENT_PROTOCOL: u16 = 2;
 /// Version of all client frames.
 pub const FRAME_VERSION: u8 = 1;
 /// Frame kind: a submission ([`crate::batch::encode_submission`]).
@@ -41,8 +44,6 @@ pub const KIND_DELIVERIES: u8 = 5;
 pub const KIND_QUERY: u8 = 6;
 /// Frame kind: a numbered [`QueryAnswer`].
 pub const KIND_ANSWER: u8 = 7;
-
-const ROWS_MAX: usize = 1 << 20;
 
 /// A place in the history: all commands up to and including this one were seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -272,12 +273,47 @@ impl Deliveries {
 /// A question to a node. It is answered from what this node has applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query {
-    /// Participants, assets and accounts.
-    Directory,
+    /// The next participants, assets and accounts after those that are known.
+    Directory(DirectoryCounts),
     /// What became of a transfer.
     Transfer(TransferId),
     /// Height, leader, roots.
     Status,
+}
+
+/// How many participants, assets and accounts there are, or are known. All three are numbered from 0 on,
+/// none is ever removed, and what a row says of them does not change, but for status and balance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryCounts {
+    /// Participants.
+    pub participants: u32,
+    /// Assets.
+    pub assets: u32,
+    /// Accounts.
+    pub accounts: u32,
+}
+
+impl DirectoryCounts {
+    fn put(&self, out: &mut Vec<u8>) {
+        for count in [self.participants, self.assets, self.accounts] {
+            out.extend_from_slice(&count.to_le_bytes());
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, CodecError> {
+        Ok(Self {
+            participants: reader.u32("number of participants")?,
+            assets: reader.u32("number of assets")?,
+            accounts: reader.u32("number of accounts")?,
+        })
+    }
+
+    /// Whether there is nothing beyond this that `all` has.
+    pub fn covers(&self, all: &Self) -> bool {
+        self.participants >= all.participants
+            && self.assets >= all.assets
+            && self.accounts >= all.accounts
+    }
 }
 
 /// A bank as the directory shows it.
@@ -323,16 +359,19 @@ pub struct AccountRow {
     pub posted: i128,
 }
 
-/// The directory at a height.
+/// A part of the directory at a height: the rows after those that the asker knows, participants before
+/// assets before accounts, at most [`DIRECTORY_ROWS_MAX`] of them. Who knows fewer than there are asks again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DirectoryAnswer {
     /// Height at which it was read.
     pub height: u64,
-    /// All participants in order of their numbers.
+    /// How many of each there are at that height.
+    pub all: DirectoryCounts,
+    /// Participants in order of their numbers.
     pub participants: Vec<ParticipantRow>,
-    /// All assets in order of their numbers.
+    /// Assets in order of their numbers.
     pub assets: Vec<AssetRow>,
-    /// All accounts in order of their numbers.
+    /// Accounts in order of their numbers.
     pub accounts: Vec<AccountRow>,
 }
 
@@ -392,7 +431,10 @@ impl Query {
     pub fn encode(&self, number: u64) -> Bytes {
         let mut out = number.to_le_bytes().to_vec();
         match self {
-            Self::Directory => out.push(1),
+            Self::Directory(known) => {
+                out.push(1);
+                known.put(&mut out);
+            }
             Self::Transfer(id) => {
                 out.push(2);
                 out.extend_from_slice(&id.0);
@@ -407,7 +449,7 @@ impl Query {
         let mut reader = Reader::new(bytes);
         let number = reader.u64("query number")?;
         let query = match reader.u8("query")? {
-            1 => Self::Directory,
+            1 => Self::Directory(DirectoryCounts::read(&mut reader)?),
             2 => Self::Transfer(TransferId(reader.array("transfer id")?)),
             3 => Self::Status,
             other => {
@@ -502,6 +544,7 @@ impl QueryAnswer {
 
 fn put_directory(out: &mut Vec<u8>, directory: &DirectoryAnswer) {
     out.extend_from_slice(&directory.height.to_le_bytes());
+    directory.all.put(out);
     put_count(out, directory.participants.len());
     for row in &directory.participants {
         out.extend_from_slice(&row.number.0.to_le_bytes());
@@ -537,8 +580,10 @@ fn read_parsed<T: std::str::FromStr>(
 }
 
 fn read_directory(reader: &mut Reader) -> Result<DirectoryAnswer, CodecError> {
-    let mut directory = DirectoryAnswer { height: reader.u64("height")?, ..Default::default() };
-    for _ in 0..reader.count(ROWS_MAX, "number of participants")? {
+    let height = reader.u64("height")?;
+    let all = DirectoryCounts::read(reader)?;
+    let mut directory = DirectoryAnswer { height, all, ..Default::default() };
+    for _ in 0..reader.count(DIRECTORY_ROWS_MAX, "number of participants")? {
         directory.participants.push(ParticipantRow {
             number: ParticipantNumber(reader.u32("participant")?),
             bic: read_parsed(reader, 11, "BIC")?,
@@ -546,7 +591,7 @@ fn read_directory(reader: &mut Reader) -> Result<DirectoryAnswer, CodecError> {
             sealing_key: reader.array("sealing key")?,
         });
     }
-    for _ in 0..reader.count(ROWS_MAX, "number of assets")? {
+    for _ in 0..reader.count(DIRECTORY_ROWS_MAX, "number of assets")? {
         directory.assets.push(AssetRow {
             number: AssetNumber(reader.u32("asset")?),
             code: read_parsed(reader, 12, "asset code")?,
@@ -554,7 +599,7 @@ fn read_directory(reader: &mut Reader) -> Result<DirectoryAnswer, CodecError> {
             issuer: ParticipantNumber(reader.u32("issuer")?),
         });
     }
-    for _ in 0..reader.count(ROWS_MAX, "number of accounts")? {
+    for _ in 0..reader.count(DIRECTORY_ROWS_MAX, "number of accounts")? {
         let number = AccountNumber(reader.u32("account")?);
         let owner = ParticipantNumber(reader.u32("owner")?);
         let asset = AssetNumber(reader.u32("asset")?);

@@ -16,6 +16,8 @@ pub const SIGNATURES_PER_BATCH_MAX: usize = 16;
 pub const ENTRIES_PER_MESSAGE_MAX: usize = 16_384;
 /// Deliveries in one frame.
 pub const DELIVERIES_PER_FRAME_MAX: usize = 4_096;
+/// Participants, assets and accounts in one answer about the directory.
+pub const DIRECTORY_ROWS_MAX: usize = 4_096;
 /// A text in an answer, such as the reason of a refusal.
 pub const TEXT_BYTES_MAX: usize = 2_048;
 /// A genesis file.

@@ -76,6 +76,11 @@ pub struct RaftMessage {
 
 const CONTEXT_BYTES_MAX: usize = 64;
 
+/// The kind of an encoded [`RaftMessage`], without a look at the rest of it.
+pub fn raft_kind(payload: &[u8]) -> Option<u8> {
+    payload.first().copied()
+}
+
 impl RaftMessage {
     /// Writes the message as pieces, so that large entries are not copied.
     pub fn encode(&self) -> Vec<Bytes> {

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use ledger::{
-    AccountNumber, Amount, Answer, Command, Digest, Height, LedgerTime, Leg, Legs, Outcome,
-    ParticipantNumber, Refusal, Transfer, TransferId,
+    AccountNumber, AccountStatus, Amount, Answer, AssetNumber, Command, Digest, Height, LedgerTime,
+    Leg, Legs, Outcome, ParticipantNumber, Refusal, Transfer, TransferId,
 };
 use proptest::prelude::*;
 use wire::{
@@ -14,8 +14,9 @@ use wire::{
     },
     block::{self, RawBlock},
     client::{
-        Cursor, Deliveries, Delivery, NotTaken, NotTakenReason, Outcomes, Query, QueryAnswer,
-        StatusAnswer, TransferFound,
+        AccountRow, AssetRow, Cursor, Deliveries, Delivery, DirectoryAnswer, DirectoryCounts,
+        NotTaken, NotTakenReason, Outcomes, ParticipantRow, Query, QueryAnswer, StatusAnswer,
+        TransferFound,
     },
     document,
     genesis::{Genesis, RawGenesis, hex},
@@ -280,7 +281,8 @@ fn client_messages_read_back() {
         searched: cursor,
     };
     assert_eq!(Deliveries::decode(deliveries.encode()).unwrap(), deliveries);
-    for query in [Query::Directory, Query::Status, Query::Transfer(TransferId([4; 16]))] {
+    let known = DirectoryCounts { participants: 1, assets: 2, accounts: 3 };
+    for query in [Query::Directory(known), Query::Status, Query::Transfer(TransferId([4; 16]))] {
         assert_eq!(Query::decode(query.encode(11)).unwrap(), (11, query));
     }
     let status = StatusAnswer {
@@ -294,6 +296,32 @@ fn client_messages_read_back() {
         settled: 8,
         refused: 9,
     };
+    let directory = DirectoryAnswer {
+        height: 4,
+        all: DirectoryCounts { participants: 9, assets: 8, accounts: 7 },
+        participants: vec![ParticipantRow {
+            number: ParticipantNumber(8),
+            bic: "ABCDDEFFXXX".parse().unwrap(),
+            name: "A bank".to_owned(),
+            sealing_key: [4; 32],
+        }],
+        assets: vec![AssetRow {
+            number: AssetNumber(7),
+            code: "EUR".parse().unwrap(),
+            exponent: 2,
+            issuer: ParticipantNumber(1),
+        }],
+        accounts: vec![AccountRow {
+            number: AccountNumber(6),
+            owner: ParticipantNumber(1),
+            asset: AssetNumber(2),
+            label: "FEES".parse().unwrap(),
+            status: AccountStatus::Open,
+            posted: -5,
+        }],
+    };
+    let answer = QueryAnswer::Directory(directory);
+    assert_eq!(QueryAnswer::decode(answer.encode(3)).unwrap(), (3, answer));
     let found = TransferFound {
         answer: Answer::Settled,
         leaf: 1,
