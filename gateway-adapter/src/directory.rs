@@ -9,6 +9,7 @@ use std::sync::{
     Arc, RwLock,
     atomic::{AtomicBool, Ordering},
 };
+use std::time::Duration;
 
 use tokio::time::Instant;
 use translate::{Account, Asset, Directory, Participant};
@@ -115,7 +116,8 @@ impl DirectoryView {
             let current = self.current.read().expect("no holder of this lock panics");
             Rows::clone(&current.rows)
         };
-        let loaded = load(rows, |known| node.query(Query::Directory(known))).await;
+        let loaded =
+            load(rows, DIRECTORY_PART_WAIT, |known| node.query(Query::Directory(known))).await;
         // Also after a failure: callers must not queue up behind a node that does not answer.
         asked.last = Some(Instant::now());
         let Some((rows, height)) = loaded else { return false };
@@ -126,9 +128,10 @@ impl DirectoryView {
 }
 
 /// Asks part after part until nothing is missing. The height is that of the first part: all that was there
-/// then is there in the end. `None` when the node does not answer, or answers what cannot be.
+/// then is there in the end. After a refusal it waits for `pause`. `None` when the node does not answer, or answers what cannot be.
 async fn load<F: Future<Output = Option<QueryAnswer>>>(
     mut rows: Rows,
+    pause: Duration,
     mut ask: impl FnMut(DirectoryCounts) -> F,
 ) -> Option<(Rows, u64)> {
     let (mut height, mut refused) = (None, 0);
@@ -149,7 +152,7 @@ async fn load<F: Future<Output = Option<QueryAnswer>>>(
             // It gives only so much at a time.
             QueryAnswer::Failed(_) if refused < DIRECTORY_REFUSALS_MAX => {
                 refused += 1;
-                tokio::time::sleep(DIRECTORY_PART_WAIT).await;
+                tokio::time::sleep(pause).await;
             }
             _ => return None,
         }
@@ -251,11 +254,11 @@ mod tests {
         })
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn parts_are_asked_for_until_nothing_is_missing() {
         // It grows while it is read, and the node wants a rest now and then.
         let mut asked = Vec::new();
-        let loaded = load(Rows::default(), |known| {
+        let loaded = load(Rows::default(), Duration::ZERO, |known| {
             let from = known.accounts;
             asked.push(from);
             let all = 9_000 + from / 1_000;
@@ -269,7 +272,7 @@ mod tests {
         assert_eq!((rows.accounts.len(), height), (9_008, 5));
         assert_eq!(asked, [0, 4_096, 4_096, 8_192, 8_192]);
         // What is known is not asked for again, and a node that is behind takes nothing away.
-        let (same, _) = load(rows.clone(), |known| {
+        let (same, _) = load(rows.clone(), Duration::ZERO, |known| {
             assert_eq!(known.accounts, 9_008);
             ready(Some(part(3, 100, 0..0)))
         })
@@ -278,10 +281,10 @@ mod tests {
         assert_eq!(same, rows);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn answers_that_cannot_be_end_it() {
         let of = async |answer: Option<QueryAnswer>| {
-            load(Rows::default(), |_| ready(answer.clone())).await.is_some()
+            load(Rows::default(), Duration::ZERO, |_| ready(answer.clone())).await.is_some()
         };
         assert!(of(Some(part(1, 3, 0..3))).await);
         assert!(!of(None).await);

@@ -10,6 +10,7 @@
 mod check;
 mod disk;
 mod http;
+mod links;
 mod mending;
 mod metrics;
 mod open;
@@ -35,26 +36,15 @@ use std::{
 
 use bytes::Bytes;
 use crossbeam_channel::{Sender, bounded};
-use ledger::ParticipantNumber;
-use link::{
-    ClientEvent, ClientServer, ClientServerConfig, HelloCheck, LinkError, PeerAddress, PeerConfig,
-    PeerEvent, PeerLinks, Pins, SessionId,
-};
+use link::{ClientServerConfig, Pins};
 use tokio::sync::{mpsc, watch};
-use wire::{
-    client::{CLIENT_PROTOCOL, FRAME_VERSION, KIND_SUBMIT},
-    peer::{
-        KIND_FETCH, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_PIECE, KIND_RAFT, KIND_RAFT_APPEND,
-        PEER_PROTOCOL,
-    },
-};
+use wire::client::CLIENT_PROTOCOL;
 
 use crate::{
     config::NodeConfig,
     event::Event,
     limits::{
-        CLIENT_FRAME_BYTES_MAX, EVENTS_MAX, HISTORY_BLOCKS_MAX, LISTEN_ATTEMPTS, LISTEN_PAUSE,
-        LOG_OPS_MAX, SESSIONS_MAX, TICK,
+        CLIENT_FRAME_BYTES_MAX, EVENTS_MAX, HISTORY_BLOCKS_MAX, LOG_OPS_MAX, SESSIONS_MAX, TICK,
     },
     mend::MendError,
     node::Node,
@@ -74,9 +64,9 @@ use crate::{
 };
 
 use check::Checkers;
+use links::{Links, on_client_event, on_peer_event, serve_clients};
 use perform::Performer;
 use quiet::Quiet;
-use work::Unchecked;
 
 /// Why a node stopped.
 #[derive(Debug, thiserror::Error)]
@@ -197,52 +187,6 @@ impl Loop {
         // A full channel already holds a reason to stop.
         let _ = self.fatal.try_send(what);
     }
-}
-
-/// The links to the other nodes, which stay up while the node itself is mended and starts again.
-struct Links {
-    peers: Arc<PeerLinks>,
-    events: Arc<tokio::sync::Mutex<mpsc::Receiver<PeerEvent>>>,
-}
-
-impl Links {
-    async fn start(config: &NodeConfig) -> Result<Self, RunError> {
-        let (sender, receiver) = mpsc::channel(1024);
-        let id = config.own.id;
-        let peers = PeerLinks::start(
-            PeerConfig {
-                node_id: id,
-                listen: config.listen,
-                key: config.link_key.clone(),
-                network_id: config.genesis.domain.network,
-                peers: config
-                    .genesis
-                    .nodes
-                    .iter()
-                    .filter(|node| node.id != id)
-                    .map(|node| PeerAddress { id: node.id, key: node.link_key, addr: node.address })
-                    .collect(),
-                hello: Bytes::copy_from_slice(&PEER_PROTOCOL.to_le_bytes()),
-            },
-            Arc::new(|_, hello| speaks("peer protocol", PEER_PROTOCOL, hello)),
-            sender,
-        )
-        .await?;
-        let events = Arc::new(tokio::sync::Mutex::new(receiver));
-        Ok(Self { peers: Arc::new(peers), events })
-    }
-}
-
-/// Whether the other side's hello names the version of a protocol that is spoken here.
-fn speaks(protocol: &str, version: u16, hello: &[u8]) -> Result<(), String> {
-    if hello == version.to_le_bytes() {
-        return Ok(());
-    }
-    let theirs = match hello.try_into() {
-        Ok(bytes) => format!("version {}", u16::from_le_bytes(bytes)),
-        Err(_) => "no version".to_owned(),
-    };
-    Err(format!("{protocol}: {theirs} is not spoken here, but version {version}"))
 }
 
 /// Why a node must be mended.
@@ -463,25 +407,6 @@ async fn live(
     }
 }
 
-/// Listens for gateways. The socket of the life before goes away by itself, a moment after that has ended.
-async fn serve_clients(
-    config: ClientServerConfig,
-    events: mpsc::Sender<ClientEvent>,
-) -> Result<ClientServer, LinkError> {
-    let check: HelloCheck = Arc::new(|_, hello| speaks("client protocol", CLIENT_PROTOCOL, hello));
-    for _ in 0..LISTEN_ATTEMPTS {
-        match ClientServer::start(config.clone(), Arc::clone(&check), events.clone()).await {
-            Err(LinkError::Socket { source, .. })
-                if source.kind() == std::io::ErrorKind::AddrInUse =>
-            {
-                tokio::time::sleep(LISTEN_PAUSE).await;
-            }
-            started => return started,
-        }
-    }
-    ClientServer::start(config, check, events).await
-}
-
 /// Holds the data directory for this process alone, as long as the returned file is open.
 fn lock(data: &std::path::Path) -> Result<std::fs::File, RunError> {
     let io = |source| RunError::Data { path: data.to_owned(), source };
@@ -541,84 +466,6 @@ fn writers(storage: Storage, handle: &Loop) -> Result<Opened, RunError> {
     )
     .map_err(RunError::Thread)?;
     Ok(Opened { log, log_reader, history, shelf, storage: Rest { vfs, folders } })
-}
-
-async fn on_peer_event(
-    event: PeerEvent,
-    checkers: &Checkers,
-    handle: &Loop,
-    server: &serve::Server,
-    quiet: &Quiet,
-) {
-    match event {
-        PeerEvent::Connected { peer } => tracing::info!(peer, "peer connected"),
-        PeerEvent::Disconnected { peer } => {
-            tracing::warn!(peer, "peer disconnected");
-            deliver(handle, Event::PeerLost { peer }).await;
-        }
-        // Nothing here waits: what one peer sends must not hold up the votes of another.
-        PeerEvent::Frame { peer, frame, credit } => {
-            let (kind, version, payload) = (frame.kind, frame.version, frame.payload);
-            match kind {
-                _ if version != wire::peer::FRAME_VERSION => {
-                    if let Some(more) = quiet.speak() {
-                        tracing::warn!(peer, kind, version, more, "a frame of an unknown version");
-                    }
-                }
-                KIND_RAFT => checkers.push_control(peer, payload, credit),
-                KIND_RAFT_APPEND => checkers.push(Unchecked::Append { peer, payload, credit }),
-                KIND_FETCH => server.serve(peer, payload, quiet),
-                // An answer to a question of a life before this one.
-                KIND_PIECE => {}
-                KIND_FORWARD | KIND_FORWARD_REFUSED => {
-                    checkers.push(Unchecked::Peer { peer, kind, payload, credit });
-                }
-                _ => {
-                    if let Some(more) = quiet.speak() {
-                        tracing::warn!(peer, kind, more, "a frame of an unknown kind");
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// `banks`: whose each open session is.
-async fn on_client_event(
-    event: ClientEvent,
-    banks: &mut HashMap<SessionId, ParticipantNumber>,
-    checkers: &Checkers,
-    handle: &Loop,
-    clients: &ClientServer,
-) {
-    match event {
-        ClientEvent::Opened { session, name, .. } => {
-            tracing::info!(session, participant = name, "session opened");
-            let participant = ParticipantNumber(name as u32);
-            banks.insert(session, participant);
-            deliver(handle, Event::SessionOpened { session, participant }).await;
-        }
-        ClientEvent::Closed { session } => {
-            tracing::info!(session, "session closed");
-            banks.remove(&session);
-            deliver(handle, Event::SessionClosed { session }).await;
-        }
-        ClientEvent::Frame { session, frame, .. } if frame.version != FRAME_VERSION => {
-            let version = frame.version;
-            let reason = format!("frames of version {version} are not spoken here");
-            clients.close_session(session, &reason);
-        }
-        ClientEvent::Frame { session, frame, credit } => {
-            let (kind, payload) = (frame.kind, frame.payload);
-            let unchecked = match banks.get(&session) {
-                Some(bank) if kind == KIND_SUBMIT => {
-                    Unchecked::Submission { session, bank: *bank, payload, credit }
-                }
-                _ => Unchecked::Request { session, kind, payload, credit },
-            };
-            checkers.push(unchecked);
-        }
-    }
 }
 
 /// Hands an event to the loop from a task, waiting for room without blocking the runtime.

@@ -11,7 +11,7 @@ use crate::{
     limits::{BLOCK_BYTES_MAX, ENTRIES_PER_MESSAGE_MAX, SUBMISSION_BYTES_MAX},
 };
 
-/// Version of the peer protocol, checked in the hello.
+/// Version of the peer protocol: the payload of a node's hello; another one is refused.
 pub const PEER_PROTOCOL: u16 = 1;
 /// Frame kind: a Raft message that is no append. It keeps a leader a leader and waits for nothing.
 pub const KIND_RAFT: u8 = 1;
