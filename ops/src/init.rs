@@ -159,6 +159,7 @@ fn create_node(layout: &Layout, id: u64, bank: &Bank) -> Result<RawNode> {
         data: "data".into(),
         http: addresses.http,
         allow_remote: false,
+        believe: Vec::new(),
         listen: None,
         client_listen: None,
     };

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use crate::http::HttpClient;
@@ -196,9 +196,17 @@ pub async fn get<T: DeserializeOwned>(base: &str, path: &str) -> Result<Option<T
     Ok(Some(value))
 }
 
-/// A node's status.
+/// A node's status. One that is being mended has none yet; the error says what it waits for.
 pub async fn status(base: &str) -> Result<NodeStatus> {
-    get(base, "/v1/status").await?.with_context(|| format!("{base} has no /v1/status"))
+    if let Some(status) = get(base, "/v1/status").await? {
+        return Ok(status);
+    }
+    let answer = HttpClient::new(base)?.with_timeout(ANSWER_TIME_MAX).get("/readyz").await?;
+    let ready: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match ready["mending"].as_str() {
+        Some(what) => bail!("it is being mended: {what}"),
+        None => bail!("{base} has no /v1/status"),
+    }
 }
 
 /// A node's balances.

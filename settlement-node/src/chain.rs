@@ -66,6 +66,8 @@ pub struct Chain {
     height: Height,
     time: LedgerTime,
     log_index: u64,
+    /// Log index of the last block.
+    block_index: u64,
     previous_seal: Hash,
     state_root: Digest,
     settled: u64,
@@ -101,6 +103,7 @@ impl Chain {
             height: Height(0),
             time: genesis.time,
             log_index: 0,
+            block_index: 0,
             previous_seal,
             state_root,
             settled: 0,
@@ -123,6 +126,7 @@ impl Chain {
             height,
             time,
             log_index,
+            block_index: log_index,
             previous_seal: head.seal.leaf_hash(),
             state_root: Digest(head.seal.state_root),
             settled: head.settled,
@@ -172,7 +176,7 @@ impl Chain {
         self.seal = Some(seal);
         self.height = height;
         self.time = time;
-        self.log_index = log_index;
+        (self.log_index, self.block_index) = (log_index, log_index);
         let bytes = block.bytes.clone();
         Ok(AppliedBlock { height, log_index, time, first_leaf, submissions, seal, bytes, block })
     }
@@ -313,6 +317,11 @@ impl Chain {
     /// Last applied index of the Raft log.
     pub fn log_index(&self) -> u64 {
         self.log_index
+    }
+
+    /// Log index of the last applied block; 0 before the first.
+    pub fn block_index(&self) -> u64 {
+        self.block_index
     }
 
     /// Notes that an entry without a block was applied.

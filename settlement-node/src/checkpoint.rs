@@ -136,13 +136,14 @@ impl ChainCheckpoint {
 }
 
 impl Chain {
-    /// A copy of the applied state for a snapshot. `term` is that of the last applied entry. `None`
-    /// before the first block, and while a full generation of ids is not on disk yet.
+    /// A copy of the applied state for a snapshot. It stands at the last block, also when entries
+    /// without one were applied since: of a block every node knows the log index. `term` is that of its
+    /// entry. `None` before the first block, and while a full generation of ids is not on disk yet.
     pub fn checkpoint(&self, term: u64) -> Option<ChainCheckpoint> {
         let seal = *self.seal()?;
         let runs_below = self.runs_written();
         let ledger = self.ledger().checkpoint(runs_below)?;
-        let place = Place { index: self.log_index(), term, height: self.height().0 };
+        let place = Place { index: self.block_index(), term, height: self.height().0 };
         let head = Head {
             network: self.domain().network,
             settled: self.settled(),

@@ -51,6 +51,9 @@ pub enum ConfigError {
     /// Snapshots would be made too often.
     #[error("snapshot_bytes is {0}; it must be 65536 or more")]
     SnapshotBytes(u64),
+    /// A node that is to be believed is none of this network's others.
+    #[error("believe names node {0}, which is no other node of this network")]
+    Believe(u64),
     /// An address that is reachable from outside was not allowed.
     #[error(
         "{field} {address} is not a loopback address; set allow_remote = true if that is intended"
@@ -91,6 +94,10 @@ pub struct RawConfig {
     /// up to twice as much.
     #[serde(default = "snapshot_bytes")]
     pub snapshot_bytes: u64,
+    /// Other nodes whose word alone is enough while this node is mended: for an operator who knows that
+    /// a node is honest when no other can confirm what it says. Empty unless needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub believe: Vec<u64>,
     /// Where this node listens for others, if not at its address in the genesis file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
@@ -114,6 +121,8 @@ pub struct NodeConfig {
     pub http: SocketAddr,
     /// Bytes of log after which the next snapshot of the state is made.
     pub snapshot_bytes: u64,
+    /// Other nodes whose word alone is enough while this node is mended.
+    pub believe: Vec<u64>,
     /// Where this node listens for others.
     pub listen: SocketAddr,
     /// Where this node listens for gateways.
@@ -152,7 +161,12 @@ impl NodeConfig {
         if raw.snapshot_bytes < SNAPSHOT_BYTES_MIN {
             return Err(ConfigError::SnapshotBytes(raw.snapshot_bytes));
         }
+        let is_other = |id: &u64| *id != own.id && genesis.nodes.iter().any(|node| node.id == *id);
+        if let Some(stranger) = raw.believe.iter().find(|id| !is_other(id)) {
+            return Err(ConfigError::Believe(*stranger));
+        }
         Ok(Self {
+            believe: raw.believe,
             listen: raw.listen.unwrap_or(own.address),
             client_listen: raw.client_listen.unwrap_or(own.client_address),
             data: base.join(&raw.data),

@@ -128,6 +128,8 @@ pub const CHECKED_BYTES_MAX: usize = 16 << 20;
 pub const SERVE_MAX: usize = 64;
 /// Bytes of log after which the next snapshot of the state is made, unless configured otherwise.
 pub const SNAPSHOT_BYTES: u64 = 128 << 20;
+/// The largest snapshot that is fetched from a peer: more than the most accounts there can be need.
+pub const STATE_BYTES_MAX: u64 = 16 << 30;
 /// Submissions kept that this node checked when it admitted them, until they come back in a block.
 pub const ADMITTED_SUBMISSIONS_MAX: usize = 16_384;
 /// Bytes of those submissions.

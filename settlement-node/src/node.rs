@@ -96,7 +96,7 @@ pub struct Node {
     snapshots: SnapshotRule,
     /// A snapshot is being written.
     snapshot_under_way: bool,
-    /// Term of the last applied entry.
+    /// Term of the last applied entry with a block; 0 before the first in this life.
     applied_term: u64,
     #[cfg(feature = "planted")]
     looked_up: BTreeMap<ledger::TransferId, Option<ledger::IdEntry>>,
@@ -440,13 +440,13 @@ impl Node {
         let index = entry.index;
         self.in_flight.applied(index, self.now.0);
         let prepared = self.prepared.remove(&index);
-        self.applied_term = entry.term;
         self.snapshots.since += entry.data.len() as u64;
         if entry.data.is_empty() {
             self.chain.skip(index);
             self.order.applied(index);
             return Ok(());
         }
+        self.applied_term = entry.term;
         let block = match prepared {
             Some((term, block)) if term == entry.term && block.bytes == entry.data => block,
             _ => {

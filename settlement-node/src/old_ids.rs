@@ -5,7 +5,7 @@
 
 use std::{io, path::Path};
 
-use ledger::{Generation, IdEntry, TransferId};
+use ledger::{Answer, Generation, IdEntry, TransferId};
 
 use crate::{
     prepare::OldIdSource,
@@ -30,16 +30,21 @@ impl OldIdSource for OldIdsOnDisk {
         runs_below: u64,
     ) -> Result<Vec<(TransferId, IdEntry)>, io::Error> {
         let mut entries = Vec::new();
+        let runs = self.0.current();
         // A merged run may hold later generations too: what is found of them is true, and who asks
         // below a number knows by the leaf whether it is to count.
-        let found =
-            self.0.current().lookup_below(runs_below, ids.iter().map(|id| &id.0), |id, value| {
-                let mut row = [0; ROW_BYTES];
-                row[..ID_BYTES].copy_from_slice(id);
-                row[ID_BYTES..].copy_from_slice(&value);
-                entries.push(IdEntry::from_row(&row));
-            });
+        let found = runs.lookup_below(runs_below, ids.iter().map(|id| &id.0), |id, value| {
+            let mut row = [0; ROW_BYTES];
+            row[..ID_BYTES].copy_from_slice(id);
+            row[ID_BYTES..].copy_from_slice(&value);
+            entries.push(IdEntry::from_row(&row));
+        });
         found.map_err(io::Error::other)?;
+        // The file is what it was when it was written, but no ledger wrote this row.
+        let wrong = entries.iter().find(|(_, entry)| Answer::from_code(entry.code).is_none());
+        if let Some((id, _)) = wrong {
+            return Err(io::Error::other(runs.with_bad_value(&id.0)));
+        }
         Ok(entries)
     }
 }
@@ -61,4 +66,38 @@ pub fn write_generation(
     }
     runs.publish(write_run(vfs, dir, number, generation.rows(), pace)?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use ledger::ContentDigest;
+
+    use super::*;
+    use crate::{
+        storage::Damage,
+        store::{runs::RunSet, vfs::MemVfs},
+    };
+
+    #[test]
+    fn a_row_that_no_ledger_wrote_is_damage_and_no_answer() {
+        let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+        let dir = Path::new("/runs");
+        let runs = RunSets::new(RunSet::default());
+        let entry = |code| IdEntry { leaf: 7, code, content: ContentDigest([1; 8]) };
+        let rows = [(1, 1), (2, 0xffff)].map(|(id, code)| {
+            let id = TransferId([id; 16]);
+            entry(code).to_row(&id)
+        });
+        let run = write_run(&*vfs, dir, 0, rows.into_iter(), Pace::without_rest()).unwrap();
+        let range = run.range();
+        runs.publish(run);
+        let old_ids = OldIdsOnDisk(runs);
+        let good = TransferId([1; 16]);
+        assert_eq!(old_ids.find(&[good], 1).unwrap(), [(good, entry(1))]);
+        let error = old_ids.find(&[good, TransferId([2; 16])], 1).unwrap_err();
+        assert_eq!(Damage::of_run(&error), Some(Damage::Run { range }));
+    }
 }

@@ -68,6 +68,7 @@ pub struct PastBlock {
     /// Its ledger time.
     pub time: LedgerTime,
     first_leaf: u64,
+    leaf_count: u32,
     submissions: Vec<Submission>,
     outcomes: Vec<Vec<Outcome>>,
 }
@@ -97,6 +98,7 @@ impl PastBlock {
             height: block.height,
             time: LedgerTime(block.time_ns),
             first_leaf: block.first_leaf,
+            leaf_count: block.leaf_count,
             submissions,
             outcomes,
         })
@@ -111,7 +113,8 @@ impl PastBlock {
     }
 
     /// Appends the leaves of the block to a Merkle log, after checking that `seal`, its own, follows
-    /// `previous`, the leaf hash of the seal before it, and says what the block holds.
+    /// `previous`, the leaf hash of the seal before it, and says what the block holds, as do the numbers
+    /// beside it but for the log index.
     pub fn append_to(
         &self,
         frontier: &mut Frontier,
@@ -128,6 +131,9 @@ impl PastBlock {
         let found = (self.height, self.time.0, frontier.size(), records as u32, commands as u32);
         if said != found || self.first_leaf != frontier.size() {
             return bad("its seal does not say what is in it");
+        }
+        if u64::from(self.leaf_count) != u64::from(seal.records) + 1 {
+            return bad("it has another number of leaves than is said");
         }
         let mut record = Vec::new();
         for (submission, outcomes) in self.submissions.iter().zip(&self.outcomes) {

@@ -181,6 +181,11 @@ fn base(
         if index + 1 < first_index {
             break;
         }
+        if contradicts_log(stored.place, storage) {
+            set_aside(storage, index, "the committed log holds an entry of another term there")?;
+            usable.pop();
+            continue;
+        }
         match Chain::from_snapshot(start.genesis, &stored, start.table_key) {
             Ok(chain) => {
                 let place = |index: &u64| storage.snapshots.label(*index).ok().map(|label| label.0);
@@ -197,6 +202,14 @@ fn base(
         return Ok(Err(Wounds { snapshot_above, ..Wounds::default() }));
     }
     Ok(Ok((Chain::genesis(start.genesis, start.table_key)?, Vec::new())))
+}
+
+/// Whether the log is known to be committed up to a snapshot and holds something else there. The log is
+/// this node's own, and what it has acknowledged stands in it: it is the snapshot that is wrong.
+fn contradicts_log(place: Place, storage: &Storage) -> bool {
+    let commit = storage.recovered.hard_state.unwrap_or_default().commit;
+    let known = storage.wal.reader().term(place.index);
+    place.index <= commit && known.is_some_and(|term| term != place.term)
 }
 
 fn set_aside(storage: &mut Storage, index: u64, what: &str) -> Result<(), RecoverError> {
@@ -217,11 +230,16 @@ fn missing_below(chain: &Chain, storage: &Storage) -> Wounds {
 }
 
 /// Lets the log go on after the snapshot when it ends before it, or holds something else there: the
-/// entries up to a snapshot are committed, so whatever differs from it never was.
+/// entries up to a snapshot are committed, so whatever differs from it never was, nor what follows on it.
+/// Still, entries that are dropped were acknowledged: the log is marked, and the node does not vote
+/// until it has what a later leader has.
 fn align_log(place: Place, storage: &mut Storage) -> Result<(), RecoverError> {
     let Place { index, term, .. } = place;
     if storage.wal.reader().term(index) != Some(term) {
         storage.findings.push(format!("the log goes on after the snapshot at log index {index}"));
+        if storage.recovered.last_index > index {
+            storage.recovered.lost_term = Some(storage.wal.lose()?);
+        }
         storage.wal.reset_to(index, term)?;
         let recovered = &mut storage.recovered;
         (recovered.first_index, recovered.last_index) = (index + 1, index);

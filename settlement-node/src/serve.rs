@@ -2,18 +2,23 @@
 //!
 //! Read-only, by a thread of its own, from files that never change once they have their name. What cannot
 //! be read is answered with "nothing": the peer then asks another node, and a scrub finds the damage here.
+//! It also says what this node itself has seen, for those who have it from somebody else.
 
 use bytes::Bytes;
 use wire::repair::{
-    Answer, BLOCKS_BYTES_MAX, BLOCKS_MAX, Got, HistoryRow, PIECE_BYTES_MAX, Request, RunRow,
-    SnapshotInfo, Want,
+    Answer, BLOCKS_BYTES_MAX, BLOCKS_MAX, Got, HistoryRow, PIECE_BYTES_MAX, Request, RowsDigest,
+    RunRow, SnapshotInfo, Want,
 };
 
 use crate::store::{
     history::{HistoryBlock, HistoryReader},
     runs::RunSets,
-    snapshots::Snapshots,
+    snapshots::{Place, Snapshots},
+    wal::WalReader,
 };
+
+/// Bytes of blocks that are read for one digest: what an answer with blocks holds at the most.
+const SEEN_BYTES_MAX: usize = 3 * BLOCKS_BYTES_MAX;
 
 /// What can be given away.
 #[derive(Clone)]
@@ -24,13 +29,18 @@ pub struct Shelf {
     pub runs: RunSets,
     /// The blocks.
     pub history: HistoryReader,
+    /// The log, of which the terms are said.
+    pub log: WalReader,
+    /// Entries up to this one are committed: of later ones nothing is said. `u64::MAX` for a node that
+    /// lives, because no later one is in its history.
+    pub committed: u64,
 }
 
 impl Shelf {
     /// The answer to a peer's request, and what kept it from being a better one.
     pub fn answer(&self, request: &Request) -> (Answer, Option<String>) {
         let found = match request.want {
-            Want::Snapshot => self.newest(),
+            Want::Snapshot { up_to } => self.newest(up_to),
             Want::State { index, offset } => self
                 .snapshots
                 .piece(index, offset, PIECE_BYTES_MAX)
@@ -38,6 +48,7 @@ impl Shelf {
                 .map_err(|error| error.to_string()),
             Want::Run { first, generations, offset } => self.run(first, generations, offset),
             Want::History { from, to } => self.blocks(from, to),
+            Want::Seen { from, to } => self.seen(from, to),
         };
         let (got, trouble) = match found {
             Ok(got) => (got, None),
@@ -46,11 +57,17 @@ impl Shelf {
         (Answer { number: request.number, got }, trouble)
     }
 
-    fn newest(&self) -> Result<Got, String> {
+    fn newest(&self, up_to: u64) -> Result<Got, String> {
         let known = self.snapshots.list().map_err(|error| error.to_string())?;
-        let Some(index) = known.last() else { return Ok(Got::Nothing) };
-        let (place, _, bytes, digest) =
-            self.snapshots.label(*index).map_err(|error| error.to_string())?;
+        let mut found = None;
+        for index in known.into_iter().rev() {
+            let label = self.snapshots.label(index).map_err(|error| error.to_string())?;
+            if label.0.height <= up_to {
+                found = Some(label);
+                break;
+            }
+        }
+        let Some((place, _, bytes, digest)) = found else { return Ok(Got::Nothing) };
         let runs = self.runs.current();
         let row = |run: &std::sync::Arc<crate::store::runs::Run>| {
             let info = run.info();
@@ -98,7 +115,51 @@ impl Shelf {
     }
 }
 
-fn row_of(block: HistoryBlock) -> HistoryRow {
+impl Shelf {
+    fn seen(&self, from: u64, to: u64) -> Result<Got, String> {
+        if from > to || to - from >= BLOCKS_MAX as u64 {
+            return Ok(Got::Nothing);
+        }
+        let (mut digest, mut bytes, mut last) = (RowsDigest::default(), 0, None);
+        let mut next = from;
+        while next <= to {
+            let found = self.history.scan(next, BLOCKS_BYTES_MAX as u64);
+            let found = found.map_err(|error| error.to_string())?;
+            if found.is_empty() || bytes > SEEN_BYTES_MAX {
+                return Ok(Got::Nothing);
+            }
+            for block in found.into_iter().take_while(|block| block.height <= to) {
+                next = block.height + 1;
+                bytes += block.block.len() + block.outcome.len();
+                last = Some(block.log_index);
+                digest.add(&row_of(block));
+            }
+        }
+        let Some(mut index) = last else { return Ok(Got::Nothing) };
+        let known = (index > 0 && index <= self.committed).then(|| self.log.term(index)).flatten();
+        let mut term = known.unwrap_or(0);
+        if term == 0
+            && let Some(place) = self.place_of(to)?
+        {
+            (index, term) = (place.index, place.term);
+        }
+        Ok(Got::Seen { digest: digest.end(), index, term })
+    }
+
+    /// Where a block stands in the log, if it is the last of a snapshot of this node.
+    fn place_of(&self, height: u64) -> Result<Option<Place>, String> {
+        for index in self.snapshots.list().map_err(|error| error.to_string())? {
+            let (place, ..) = self.snapshots.label(index).map_err(|error| error.to_string())?;
+            if place.height == height {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A block as it travels.
+pub fn row_of(block: HistoryBlock) -> HistoryRow {
     let HistoryBlock { height, log_index, time_ns, first_leaf, leaf_count, block, outcome, seal } =
         block;
     HistoryRow { height, log_index, time_ns, first_leaf, leaf_count, block, outcome, seal }

@@ -438,8 +438,9 @@ struct Rest {
 
 fn writers(storage: Storage, handle: &Loop) -> Result<Opened, RunError> {
     let Storage { vfs, folders, wal, history, runs, snapshots, .. } = storage;
-    let shelf = Shelf { snapshots, runs, history: history.reader() };
     let log_reader = wal.reader();
+    let (history_reader, log) = (history.reader(), log_reader.clone());
+    let shelf = Shelf { snapshots, runs, history: history_reader, log, committed: u64::MAX };
     let on_history_error = {
         let handle = handle.clone();
         move |error: HistoryError| match error {

@@ -1,13 +1,15 @@
 //! The phase before a life in which the node fetches from peers what its disk lacks.
 //!
 //! The links are up, but no message about the order of the log is answered: to the others the node is
-//! down. Health and metrics say what it is doing.
+//! down, but that it gives them what they lack, if they are mended at the same time. Health and metrics
+//! say what it is doing.
 
 use std::{
     future::Future,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use link::{Lane, OutFrame, PeerEvent};
 use tokio::{
     sync::watch,
@@ -15,7 +17,7 @@ use tokio::{
 };
 use wire::{
     peer::{self, KIND_FETCH, KIND_PIECE},
-    repair::Answer,
+    repair::{Answer, Request},
 };
 
 use super::{Links, RunError, http};
@@ -43,6 +45,10 @@ pub(super) async fn mend(
     let (stop, stopped) = watch::channel(false);
     let page = http::serve_mending(config.http, Arc::clone(&said), stopped).await;
     let mut mender = Mender::new(storage, config.genesis.clone(), wounds);
+    if !config.believe.is_empty() {
+        tracing::warn!(nodes = ?config.believe, "the word of these nodes alone is taken, as configured");
+        mender.believe(config.believe.iter().copied());
+    }
     let mended = fetch(config, links, &mut mender, &said, shutdown).await;
     let _ = stop.send(true);
     page.abort();
@@ -77,6 +83,10 @@ async fn fetch(
                         }
                     }
                 }
+                Some(PeerEvent::Frame { peer, frame, .. }) if frame.kind == KIND_FETCH => {
+                    tokio::task::block_in_place(|| give(links, mender, peer, frame.payload));
+                    None
+                }
                 Some(_) => None,
                 None => return Err(RunError::Fatal("the links have ended".to_owned())),
             },
@@ -100,4 +110,20 @@ async fn fetch(
         }
     }
     Ok(true)
+}
+
+/// Answers a peer that lacks something, too.
+fn give(links: &Links, mender: &Mender, peer: u64, payload: Bytes) {
+    match Request::decode(payload) {
+        Ok(request) => {
+            let (answer, trouble) = mender.shelf().answer(&request);
+            if let Some(trouble) = trouble {
+                tracing::warn!(peer, trouble, "could not give a peer what it lacks");
+            }
+            let frame = OutFrame::new(KIND_PIECE, peer::FRAME_VERSION, answer.encode());
+            // A peer that is gone, or whose queue is full, asks again.
+            let _ = links.peers.send(peer, Lane::Append, frame);
+        }
+        Err(error) => tracing::warn!(peer, %error, "a request that cannot be read"),
+    }
 }

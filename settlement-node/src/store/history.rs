@@ -34,7 +34,8 @@ const SECTOR_BYTES: u64 = 4096;
 pub struct HistoryBlock {
     /// Position of the block, without gaps.
     pub height: u64,
-    /// Index of the log entry that held it.
+    /// Index of the log entry that held it; 0 when this node has the block from another one, because
+    /// nothing in a block proves it.
     pub log_index: u64,
     /// Ledger time in nanoseconds since 1970.
     pub time_ns: u64,
@@ -317,7 +318,7 @@ impl History {
         Ok(())
     }
 
-    /// A block that is there already must be the same.
+    /// A block that is there already must be the same, as far as it is known where it stood in the log.
     fn compare(&self, block: &HistoryBlock) -> Result<(), HistoryError> {
         let height = block.height;
         let crc_of = |row: &Row| (row.height == height).then_some(row.crc);
@@ -335,6 +336,12 @@ impl History {
             }),
             None => self.reader().block(height)?,
         };
-        if known.as_ref() == Some(block) { Ok(()) } else { Err(HistoryError::Differs { height }) }
+        let is_same = known.is_some_and(|mut known| {
+            if known.log_index == 0 {
+                known.log_index = block.log_index;
+            }
+            known == *block
+        });
+        if is_same { Ok(()) } else { Err(HistoryError::Differs { height }) }
     }
 }

@@ -101,6 +101,8 @@ pub(crate) fn shelf(storage: &Storage) -> Shelf {
         snapshots: storage.snapshots.clone(),
         runs: storage.runs.clone(),
         history: storage.history.reader(),
+        log: storage.wal.reader(),
+        committed: u64::MAX,
     }
 }
 
@@ -207,7 +209,9 @@ impl Machine {
         let last = reader.last_height().unwrap_or(0);
         let block = |height| {
             let found = reader.block(height).map_err(|error| format!("block {height}: {error}"))?;
-            found.ok_or_else(|| format!("block {height} is missing"))
+            let block = found.ok_or_else(|| format!("block {height} is missing"))?;
+            // Who has a block from another node does not know where it stood in the log.
+            Ok(HistoryBlock { log_index: 0, ..block })
         };
         (1..=last).map(block).collect()
     }

@@ -2,9 +2,11 @@
 //!
 //! A node whose files are damaged, or that is too far behind for the log, fetches what it lacks: the newest
 //! snapshot of the state, runs of old ids, blocks of the history. Requests carry a number that the
-//! answer repeats. Nothing in an answer is trusted: the asker checks all of it before it is put in place.
+//! answer repeats. Nothing in an answer is trusted: the asker checks all of it before it is put in place,
+//! and what no check can show it has confirmed by other nodes ([`Want::Seen`]).
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     codec::{CodecError, Reader, put_bytes, put_count},
@@ -21,14 +23,19 @@ pub const BLOCKS_MAX: usize = 4_096;
 pub const RUNS_MAX: usize = 4_096;
 /// Longest outcome of a block: eleven bytes a command.
 const OUTCOME_BYTES_MAX: usize = 4 << 20;
+/// Where the log index is in a row.
+const INDEX_AT: std::ops::Range<usize> = 8..16;
 /// Longest seal.
 const SEAL_BYTES_MAX: usize = 256;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// Which snapshot is the newest.
-    Snapshot,
+    /// Which snapshot is the newest at or below a height.
+    Snapshot {
+        /// Number of the last block that may be in it; `u64::MAX` for any.
+        up_to: u64,
+    },
     /// A piece of the snapshot at this log index.
     State {
         /// Log index of the snapshot.
@@ -47,6 +54,13 @@ pub enum Want {
     },
     /// Blocks of the history in order.
     History {
+        /// The first height.
+        from: u64,
+        /// The last height.
+        to: u64,
+    },
+    /// What the asked node's own history says of these blocks, all of which it must have.
+    Seen {
         /// The first height.
         from: u64,
         /// The last height.
@@ -98,7 +112,7 @@ pub struct SnapshotInfo {
 pub struct HistoryRow {
     /// Its number.
     pub height: u64,
-    /// Index of its log entry.
+    /// Index of its log entry; 0 when the asked node does not know it. Nothing in a block proves it.
     pub log_index: u64,
     /// Ledger time, nanoseconds since 1970.
     pub time_ns: u64,
@@ -130,6 +144,15 @@ pub enum Got {
     },
     /// Blocks from the asked height on, at least one, without gaps.
     Blocks(Vec<HistoryRow>),
+    /// What the asked node has in its history.
+    Seen {
+        /// [`RowsDigest`] of the blocks.
+        digest: [u8; 32],
+        /// Log index of the last of them; 0 when the asked node does not know it.
+        index: u64,
+        /// Term of that log entry; 0 when the asked node does not know it any more.
+        term: u64,
+    },
 }
 
 /// An answer.
@@ -141,16 +164,54 @@ pub struct Answer {
     pub got: Got,
 }
 
+impl HistoryRow {
+    /// Appends the canonical bytes of the row.
+    fn put(&self, out: &mut Vec<u8>) {
+        for field in [self.height, self.log_index, self.time_ns, self.first_leaf] {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend_from_slice(&self.leaf_count.to_le_bytes());
+        put_bytes(out, &self.block);
+        put_bytes(out, &self.outcome);
+        put_bytes(out, &self.seal);
+    }
+}
+
+/// SHA-256 over the canonical bytes of blocks one after the other, with 0 for their log indexes: equal on
+/// two nodes that have the same blocks, with all that stands beside them.
+#[derive(Clone, Default)]
+pub struct RowsDigest {
+    hash: Sha256,
+    bytes: Vec<u8>,
+}
+
+impl RowsDigest {
+    /// Adds the next block.
+    pub fn add(&mut self, row: &HistoryRow) {
+        self.bytes.clear();
+        row.put(&mut self.bytes);
+        self.bytes[INDEX_AT].fill(0);
+        self.hash.update(&self.bytes);
+    }
+
+    /// The digest of all that was added.
+    #[must_use]
+    pub fn end(self) -> [u8; 32] {
+        self.hash.finalize().into()
+    }
+}
+
 impl Request {
     /// Writes the request.
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(33);
         out.extend_from_slice(&self.number.to_le_bytes());
         let (kind, fields) = match self.want {
-            Want::Snapshot => (1, [0; 3]),
+            Want::Snapshot { up_to } => (1, [up_to, 0, 0]),
             Want::State { index, offset } => (2, [index, offset, 0]),
             Want::Run { first, generations, offset } => (3, [first, generations, offset]),
             Want::History { from, to } => (4, [from, to, 0]),
+            Want::Seen { from, to } => (5, [from, to, 0]),
         };
         out.push(kind);
         fields.iter().for_each(|field| out.extend_from_slice(&field.to_le_bytes()));
@@ -165,18 +226,19 @@ impl Request {
         let [a, b, c] =
             [reader.u64("first field")?, reader.u64("second field")?, reader.u64("third field")?];
         let unused = match kind {
-            1 => a | b | c,
-            2 | 4 => c,
+            1 => b | c,
+            2 | 4 | 5 => c,
             _ => 0,
         };
         if unused != 0 {
             return Err(CodecError::Unknown { field: "unused field", value: unused });
         }
         let want = match kind {
-            1 => Want::Snapshot,
+            1 => Want::Snapshot { up_to: a },
             2 => Want::State { index: a, offset: b },
             3 => Want::Run { first: a, generations: b, offset: c },
             4 => Want::History { from: a, to: b },
+            5 => Want::Seen { from: a, to: b },
             other => return Err(CodecError::Unknown { field: "wish", value: u64::from(other) }),
         };
         reader.end()?;
@@ -207,15 +269,13 @@ impl Answer {
             Got::Blocks(rows) => {
                 out.push(4);
                 put_count(&mut out, rows.len());
-                for row in rows {
-                    for field in [row.height, row.log_index, row.time_ns, row.first_leaf] {
-                        out.extend_from_slice(&field.to_le_bytes());
-                    }
-                    out.extend_from_slice(&row.leaf_count.to_le_bytes());
-                    put_bytes(&mut out, &row.block);
-                    put_bytes(&mut out, &row.outcome);
-                    put_bytes(&mut out, &row.seal);
-                }
+                rows.iter().for_each(|row| row.put(&mut out));
+            }
+            Got::Seen { digest, index, term } => {
+                out.push(5);
+                out.extend_from_slice(digest);
+                out.extend_from_slice(&index.to_le_bytes());
+                out.extend_from_slice(&term.to_le_bytes());
             }
         }
         Bytes::from(out)
@@ -256,6 +316,11 @@ impl Answer {
                 }
                 Got::Blocks(rows)
             }
+            5 => Got::Seen {
+                digest: reader.array("digest")?,
+                index: reader.u64("log index")?,
+                term: reader.u64("term")?,
+            },
             other => return Err(CodecError::Unknown { field: "finding", value: u64::from(other) }),
         };
         reader.end()?;
@@ -319,6 +384,7 @@ mod tests {
             Got::Snapshot(info),
             Got::Piece { total: 9, bytes: Bytes::from_static(b"piece") },
             Got::Blocks(vec![row.clone(), HistoryRow { height: 2, ..row }]),
+            Got::Seen { digest: [8; 32], index: 1, term: 2 },
         ];
         (0..).zip(found).map(|(number, got)| Answer { number, got }).collect()
     }
@@ -326,10 +392,11 @@ mod tests {
     #[test]
     fn everything_survives_its_codec_and_every_cut_is_noticed() {
         let wants = [
-            Want::Snapshot,
+            Want::Snapshot { up_to: 9 },
             Want::State { index: 1, offset: 2 },
             Want::Run { first: 1, generations: 2, offset: 3 },
             Want::History { from: 1, to: 2 },
+            Want::Seen { from: 1, to: 2 },
         ];
         for (number, want) in (0..).zip(wants) {
             let request = Request { number, want };
@@ -341,6 +408,37 @@ mod tests {
             let bytes = answer.encode();
             assert_eq!(Answer::decode(bytes.clone()), Ok(answer));
             assert!((0..bytes.len()).all(|end| Answer::decode(bytes.slice(..end)).is_err()));
+        }
+    }
+
+    #[test]
+    fn the_digest_of_blocks_is_of_all_but_their_log_indexes() {
+        let row = HistoryRow {
+            height: 1,
+            log_index: 2,
+            time_ns: 3,
+            first_leaf: 4,
+            leaf_count: 5,
+            block: Bytes::from_static(b"block"),
+            outcome: Bytes::from_static(b"outcome"),
+            seal: Bytes::from_static(b"seal"),
+        };
+        let digest = |row: &HistoryRow| {
+            let mut digest = RowsDigest::default();
+            digest.add(row);
+            digest.end()
+        };
+        assert_eq!(digest(&row), digest(&HistoryRow { log_index: 0, ..row.clone() }));
+        for changed in [
+            HistoryRow { height: 2, ..row.clone() },
+            HistoryRow { time_ns: 2, ..row.clone() },
+            HistoryRow { first_leaf: 2, ..row.clone() },
+            HistoryRow { leaf_count: 2, ..row.clone() },
+            HistoryRow { block: Bytes::new(), ..row.clone() },
+            HistoryRow { outcome: Bytes::new(), ..row.clone() },
+            HistoryRow { seal: Bytes::new(), ..row.clone() },
+        ] {
+            assert_ne!(digest(&row), digest(&changed), "{changed:?}");
         }
     }
 

@@ -157,7 +157,9 @@ impl Disk {
             domain: genesis.domain,
             old_ids: Arc::clone(&old_ids),
         };
-        let shelf = Shelf { snapshots, runs, history: history.reader() };
+        let committed = u64::MAX;
+        let shelf =
+            Shelf { snapshots, runs, history: history.reader(), log: log.clone(), committed };
         let mut scrubber = Scrubber::new(log.clone(), shelf.history.clone(), shelf.runs.clone());
         scrubber.add(Box::new(SnapshotSource::new(shelf.snapshots.clone())));
         let disk = Self {

@@ -51,6 +51,10 @@ pub(super) struct Machine {
     pub(super) may_start: bool,
     /// What fetches from the others what its disk lacks, while it is not running.
     pub(super) mending: Option<Box<Mender>>,
+    /// When that began.
+    pub(super) mending_since: u64,
+    /// Whether its operator has told it to believe the other nodes.
+    pub(super) believes: bool,
     /// A snapshot above this log index is needed at the next start.
     pub(super) above: Option<u64>,
     /// What was found damaged and is set aside at the next start.
@@ -84,6 +88,8 @@ impl Machine {
             harmed: false,
             may_start: true,
             mending: None,
+            mending_since: 0,
+            believes: false,
             above: None,
             damage: None,
             is_damaged: false,

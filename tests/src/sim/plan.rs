@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Raised whenever the same seed would give another run; it is kept beside each seed that failed.
-pub const PLAN_VERSION: u32 = 4;
+pub const PLAN_VERSION: u32 = 5;
 
 /// The settings of one run. Times are in simulated milliseconds, rates in percent.
 #[derive(Clone, Debug)]

@@ -49,6 +49,8 @@ pub struct Report {
     pub snapshots: u64,
     /// Times that a node had to fetch something from others.
     pub mended: u64,
+    /// Nodes that only their operator could help: what they lacked nobody could confirm.
+    pub believed: u64,
     /// Logs that had lost durable entries and were cut.
     pub salvaged: u64,
     /// Simulated milliseconds from healing to the last answer of a real gateway.

@@ -7,6 +7,7 @@ use super::run::Run;
 use super::{ID_BYTES, RunError};
 use crate::store::vfs::Vfs;
 use arc_swap::ArcSwap;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -109,6 +110,23 @@ impl RunSet {
             }
         }
         Ok(())
+    }
+
+    /// The damage to report when the value of an id makes no sense to the caller although the checksums
+    /// of its run are right: the run was wrong when it was written.
+    #[must_use]
+    pub fn with_bad_value(&self, id: &[u8; ID_BYTES]) -> RunError {
+        for run in self.runs.iter().rev() {
+            match run.value(id) {
+                Ok(None) => {}
+                Ok(Some(_)) => {
+                    let (range, offset) = (run.range(), super::run::PAGE_BYTES as u64);
+                    return RunError::Corrupt { range, offset };
+                }
+                Err(error) => return error,
+            }
+        }
+        io::Error::other("an id that was found is gone").into()
     }
 
     /// The generations that are on disk: all with a number below this.

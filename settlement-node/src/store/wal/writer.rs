@@ -178,6 +178,21 @@ impl Wal {
         }
     }
 
+    /// Marks durably that acknowledged data may be gone from this log, and returns the highest term that
+    /// it was of ([`super::Recovered::lost_term`]).
+    ///
+    /// # Errors
+    /// [`WalError::Io`], [`WalError::SyncFailed`]: stop the process.
+    pub fn lose(&mut self) -> Result<u64, WalError> {
+        self.guard()?;
+        let state = self.hard_state.map_or(0, |state| state.term);
+        let known = state.max(self.meta.fields().term).max(self.terms.last_term());
+        let lost = self.meta.lose(known);
+        self.poisoned |= lost.is_err();
+        lost?;
+        Ok(self.meta.fields().lost_term.unwrap_or(known))
+    }
+
     /// Clears the mark that durable data was lost ([`super::Recovered::lost_term`]): the log is whole.
     ///
     /// # Errors
