@@ -10,23 +10,30 @@
 //! 3. *duplicate*: an id that was answered before gets the first answer when the content is the same, and
 //!    `DuplicateId` when it is not. Nothing changes either way.
 //! 4. *validity*: the ledger's time is not later than the batch's `valid_until`
-//! 5. *rules*: the command and its options are active; the transfer's own deadline has not passed
+//! 5. *rules*: the command and its options are active; the transfer's own deadline has not passed; a transfer that
+//!    may wait has a deadline, and conditions that can be met
 //! 6. *legs, accounts and status*: two different accounts; the credited one exists; same asset, may pay, may receive
 //! 7. *amounts*: more than zero, and no balance passes its bound
-//! 8. *cover*: no account that pays in sum pays more than it has available
+//! 8. *original*: a return goes back the way of a settled transfer, and not beyond what it moved
+//! 9. *cover*: no account that pays in sum pays more than it has available; or the transfer waits, if it asked to
+//!    and there is room
+//!
+//! The commands about a waiting transfer find it in step 2, where those are known whose signatures count, and
+//! look at its deadline in step 5.
 //!
 //! A step looks at all legs of a transfer, in order, before the next step begins. A refusal by step 1 or 2
 //! leaves the id unused (`Refusal::leaves_id_unused`): whoever may really use it still can, so an id is used up
 //! only by those whose account or asset the command is about. A refusal by a later step uses the id up: it
 //! stays refused, also when money or time would allow it later, so that both sides can rely on the answer.
 
-use crate::answer::Outcome;
+use crate::answer::{Answer, Outcome};
 use crate::batch::{Authorisation, Batch, BatchContext, CheckedCommand};
-use crate::command::Command;
+use crate::command::{Approver, Command};
 use crate::event::Event;
 use crate::id::{LedgerTime, ParticipantNumber};
 use crate::ids::{GENESIS_LEAF, IdEntry, OldIds};
 use crate::limits::{AUTHORISATIONS_PER_BATCH_MAX, COMMANDS_PER_BATCH_MAX};
+use crate::progress::is_derived;
 use crate::refusal::Refusal;
 use crate::state::Ledger;
 
@@ -48,6 +55,15 @@ impl Authority<'_> {
         }
     }
 
+    /// True when the approver stands behind the command: the participant, or the holder of the key.
+    pub(crate) fn signs(&self, approver: &Approver) -> bool {
+        match (approver, self) {
+            (_, Self::Genesis) => true,
+            (Approver::Participant(participant), _) => self.includes(*participant),
+            (Approver::Key(key), Self::Signed(list)) => list.iter().any(|one| one.key == *key),
+        }
+    }
+
     /// True in genesis.
     pub(crate) const fn is_genesis(&self) -> bool {
         matches!(self, Self::Genesis)
@@ -58,6 +74,7 @@ impl Authority<'_> {
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(crate) authority: Authority<'a>,
+    pub(crate) submitter: ParticipantNumber,
     pub(crate) time: LedgerTime,
     pub(crate) valid_until: LedgerTime,
     pub(crate) position: u32,
@@ -93,6 +110,7 @@ impl Ledger {
         }
         let mut turn = Turn {
             authority: Authority::Signed(&batch.authorisations),
+            submitter: batch.submitter,
             time: context.time,
             valid_until: batch.valid_until,
             position: 0,
@@ -156,11 +174,14 @@ impl Ledger {
         events: &mut Vec<Event>,
     ) -> Outcome {
         let command = &checked.command;
+        let id = command.id();
+        if id.is_some_and(|id| is_derived(&id)) && self.has_life_cycle() {
+            return Outcome::refused(Refusal::Malformed);
+        }
         if let Err(refusal) = command.authorise(self, &turn.authority) {
             debug_assert!(refusal.leaves_id_unused(), "{refusal:?} by form or authorisation");
             return Outcome::refused(refusal);
         }
-        let id = command.id();
         let first = id.and_then(|id| self.ids.get(&id).or_else(|| old.get(&id)));
         #[cfg(feature = "planted")]
         let first = first.filter(|_| !crate::planted::is(crate::planted::Bug::NoDuplicateCheck));
@@ -171,8 +192,8 @@ impl Ledger {
                 Outcome::refused(Refusal::DuplicateId)
             };
         }
-        let outcome = match command.check_and_apply(self, turn, events) {
-            Ok(()) => Outcome::SETTLED,
+        let outcome = match command.check_and_apply(self, turn, old, events) {
+            Ok(answer) => Outcome::first(answer),
             Err(refusal) => {
                 debug_assert!(!refusal.leaves_id_unused(), "{refusal:?} by a later step");
                 Outcome::refused(refusal)
@@ -197,22 +218,37 @@ impl Command {
             Self::SetFloor(command) => command.authorise(ledger, authority),
             Self::SetAccountStatus(command) => command.authorise(ledger, authority),
             Self::AdmitParticipant(command) => command.check_form(),
-            Self::AddAsset(_) => Ok(()),
+            Self::AddAsset(_) | Self::ActivateRules(_) => Ok(()),
+            // Where nothing can wait there is nothing to sign for: the rule decides, in its step.
+            _ if !ledger.has_life_cycle() => Ok(()),
+            Self::Approve(command) => command.authorise(ledger, authority),
+            Self::Refuse(command) => command.authorise(ledger, authority),
+            Self::Reveal(command) => command.authorise(ledger),
+            Self::Cancel(command) => command.authorise(ledger, authority),
         }
     }
 
-    /// Steps 4 to 8 and, when none objects, the change.
+    /// Steps 4 to 9 and, when none objects, the change.
     fn check_and_apply(
         &self,
         ledger: &mut Ledger,
         turn: &Turn<'_>,
+        old: &OldIds<'_>,
         events: &mut Vec<Event>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Answer, Refusal> {
         if turn.time > turn.valid_until {
             return Err(Refusal::ValidityPassed);
         }
         let position = turn.position;
+        let mut answer = Answer::Settled;
         let event = match self {
+            Self::Transfer(command) if command.options.is_some() && ledger.has_life_cycle() => {
+                answer = command.submit(ledger, turn, old)?;
+                Some(match answer {
+                    Answer::Waiting(stage) => Event::Waits { position, leaf: turn.leaf, stage },
+                    _ => Event::Settled { position, leaf: turn.leaf },
+                })
+            }
             Self::Transfer(command) => {
                 command.check(ledger, turn.time)?;
                 command.apply(ledger);
@@ -228,6 +264,21 @@ impl Command {
                 command.apply(ledger);
                 Some(Event::Settled { position, leaf: turn.leaf })
             }
+            other => other.check_and_apply_rare(ledger, turn)?,
+        };
+        events.extend(event);
+        Ok(answer)
+    }
+
+    /// The commands that are no payments, out of the way of those.
+    fn check_and_apply_rare(
+        &self,
+        ledger: &mut Ledger,
+        turn: &Turn<'_>,
+    ) -> Result<Option<Event>, Refusal> {
+        let position = turn.position;
+        Ok(match self {
+            Self::Transfer(_) | Self::Issue(_) | Self::Redeem(_) => None,
             Self::OpenAccount(command) => {
                 command.check(ledger)?;
                 Some(Event::AccountOpened { position, number: command.apply(ledger) })
@@ -254,9 +305,29 @@ impl Command {
                 command.check(ledger, &turn.authority)?;
                 Some(Event::AssetAdded { position, number: command.apply(ledger) })
             }
-        };
-        events.extend(event);
-        Ok(())
+            Self::ActivateRules(command) => {
+                command.check(ledger, &turn.authority)?;
+                command.apply(ledger);
+                Some(Event::RulesActivated { position, version: command.version })
+            }
+            _ if !ledger.has_life_cycle() => return Err(Refusal::RuleNotActive),
+            Self::Approve(command) => {
+                let counted = command.carry_out(ledger, turn)?;
+                counted.then_some(Event::Answered { position })
+            }
+            Self::Refuse(command) => {
+                let counted = command.carry_out(ledger, turn)?;
+                counted.then_some(Event::Answered { position })
+            }
+            Self::Reveal(command) => {
+                let counted = command.carry_out(ledger, turn)?;
+                counted.then_some(Event::Answered { position })
+            }
+            Self::Cancel(command) => {
+                command.carry_out(ledger, turn)?;
+                Some(Event::Answered { position })
+            }
+        })
     }
 }
 

@@ -10,6 +10,11 @@
 //! | assets | code (length u8, characters), exponent u8, issuer u32, issued u128, redeemed u128 |
 //! | accounts | posted i128, held i128, floor i64, owner u32, asset u32, status u8, label (length u8, 16, padded) |
 //! | ids | rows of 32 (`IdEntry::to_row`) in strictly ascending order |
+//! | waiting | only in version 2: rule version u16, next order u64, places u32, transfers u32; each: place u32, ascending, and its bytes |
+//!
+//! The version is 1 under rule version 1, where nothing waits, and 2 later. The bytes of a waiting transfer: leaf
+//! u64, submitter u32, stage u8, priority u8, order u64, due u64, number of conditions u8, of each the members that approved
+//! and that refused (bits of a u16 each), length u16 and canonical bytes of the transfer.
 //!
 //! Only the ids of the current generation are in it: those of older ones are in runs on disk, which it stands
 //! on. What follows from the rest (names digest, account tree, number of ids) is computed again when it is
@@ -18,21 +23,26 @@
 //! its bytes and checks it first.
 
 mod restore;
+mod restore_waiting;
 
 use std::io;
 
 pub use restore::RestoreError;
 
 use crate::account::Account;
+use crate::command::RULES_LIFE_CYCLE;
 use crate::id::{Digest, LedgerTime};
 use crate::ids::{ROW_BYTES, Rows};
 use crate::limits::LABEL_LEN_MAX;
 use crate::name::Label;
 use crate::registry::{Asset, Participant};
 use crate::state::Ledger;
+use crate::waiting::WaitingTable;
 
 const MAGIC: [u8; 8] = *b"corr-led";
-const VERSION: u32 = 1;
+/// Of rule version 1.
+const VERSION_FIRST: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD_BYTES: usize = 8 + 4 + 32 + 8 + 32 + 4 + 4 + 4 + 8 + 4;
 const ACCOUNT_BYTES: usize = 16 + 16 + 8 + 4 + 4 + 1 + 1 + LABEL_LEN_MAX;
 /// Written in pieces of about this size.
@@ -52,6 +62,8 @@ pub struct Checkpoint {
     labels: Vec<Label>,
     generation: u64,
     ids: Rows,
+    rules: u16,
+    waiting: WaitingTable,
 }
 
 impl Ledger {
@@ -75,6 +87,8 @@ impl Ledger {
             labels: self.registry.labels.clone(),
             generation: self.ids.current_number(),
             ids: self.ids.rows().share(),
+            rules: self.rules,
+            waiting: self.waiting.clone(),
         })
     }
 }
@@ -114,12 +128,30 @@ impl Checkpoint {
         flush(&mut piece, 1, write)?;
         let mut rows: Vec<[u8; ROW_BYTES]> = self.ids.iter().copied().collect();
         rows.sort_unstable();
-        rows.as_flattened().chunks(PIECE_BYTES).try_for_each(write)
+        rows.as_flattened().chunks(PIECE_BYTES).try_for_each(&mut *write)?;
+        if self.rules >= RULES_LIFE_CYCLE { self.put_waiting(write) } else { Ok(()) }
+    }
+
+    fn put_waiting(&self, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut piece = Vec::with_capacity(PIECE_BYTES + 1024);
+        piece.extend_from_slice(&self.rules.to_le_bytes());
+        piece.extend_from_slice(&self.waiting.next_order.to_le_bytes());
+        piece.extend_from_slice(&(self.waiting.slots().len() as u32).to_le_bytes());
+        piece.extend_from_slice(&(self.waiting.count() as u32).to_le_bytes());
+        for (place, waiting) in (0u32..).zip(self.waiting.slots()) {
+            if let Some(waiting) = waiting {
+                piece.extend_from_slice(&place.to_le_bytes());
+                waiting.encode(&mut piece);
+                flush(&mut piece, PIECE_BYTES, write)?;
+            }
+        }
+        flush(&mut piece, 1, write)
     }
 
     fn put_head(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if self.rules >= RULES_LIFE_CYCLE { VERSION } else { VERSION_FIRST };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&self.genesis_digest.0);
         out.extend_from_slice(&self.genesis_time.0.to_le_bytes());
         out.extend_from_slice(&self.root.0);

@@ -11,6 +11,10 @@
 //! | 6 | set account status | 0 | 0 | id 16, account u32, status u8 |
 //! | 7 | admit participant | 0 | keys | BIC 11, name (length u8, UTF-8), sealing key 32, keys 32 each |
 //! | 8 | add asset | 0 | 0 | code (length u8, characters), exponent u8, issuer u32 |
+//! | 9 | activate rules | 0 | 0 | version u16 |
+//! | 10, 13 | approve, cancel | 0 | 0 | transfer 16 |
+//! | 11 | refuse | 0 | 0 | transfer 16, reason 4 |
+//! | 12 | reveal | 0 | 0 | transfer 16, preimage (length u8, bytes) |
 //!
 //! Options: one byte of presence bits, then the present fields (`codec/options.rs`). A field equal to its
 //! default is absent, so there is one spelling. Decoding is strict: whatever it accepts encodes to the same
@@ -24,12 +28,12 @@ use thiserror::Error;
 use crate::account::AccountStatus;
 use crate::amount::{Amount, Exponent};
 use crate::command::{
-    AddAsset, AdmitParticipant, Command, Issue, Leg, Legs, OpenAccount, Redeem, SetAccountStatus,
-    SetFloor, Transfer, TransferOptions,
+    ActivateRules, AddAsset, AdmitParticipant, Approve, Cancel, Command, Issue, Leg, Legs,
+    OpenAccount, Redeem, Refuse, Reveal, SetAccountStatus, SetFloor, Transfer, TransferOptions,
 };
 use crate::id::{AccountNumber, AssetNumber, Digest, ParticipantNumber, PublicKey, TransferId};
-use crate::limits::{LEGS_MAX, PARTICIPANT_NAME_BYTES_MAX, SIGNING_KEYS_MAX};
-use crate::name::Bic;
+use crate::limits::{LEGS_MAX, PARTICIPANT_NAME_BYTES_MAX, PREIMAGE_BYTES_MAX, SIGNING_KEYS_MAX};
+use crate::name::{Bic, ReasonCode};
 use reader::Reader;
 
 const KIND_TRANSFER: u8 = 1;
@@ -40,6 +44,12 @@ const KIND_SET_FLOOR: u8 = 5;
 const KIND_SET_ACCOUNT_STATUS: u8 = 6;
 const KIND_ADMIT_PARTICIPANT: u8 = 7;
 const KIND_ADD_ASSET: u8 = 8;
+
+const KIND_ACTIVATE_RULES: u8 = 9;
+const KIND_APPROVE: u8 = 10;
+const KIND_REFUSE: u8 = 11;
+const KIND_REVEAL: u8 = 12;
+const KIND_CANCEL: u8 = 13;
 
 const FLAG_DOCUMENT: u8 = 1;
 const FLAG_OPTIONS: u8 = 2;
@@ -116,6 +126,21 @@ impl Command {
                 out.push(exponent.get());
                 out.extend_from_slice(&issuer.0.to_le_bytes());
             }
+            Self::ActivateRules(ActivateRules { version }) => {
+                header(KIND_ACTIVATE_RULES, 0, 0, out);
+                out.extend_from_slice(&version.to_le_bytes());
+            }
+            Self::Approve(Approve { transfer }) => encode_about(KIND_APPROVE, transfer, &[], out),
+            Self::Refuse(Refuse { transfer, reason }) => {
+                encode_about(KIND_REFUSE, transfer, reason.as_bytes(), out);
+            }
+            Self::Reveal(Reveal { transfer, preimage }) => {
+                encode_about(KIND_REVEAL, transfer, &[], out);
+                // A length beyond 8 bits becomes one that decoding refuses.
+                out.push(u8::try_from(preimage.len()).unwrap_or(u8::MAX));
+                out.extend_from_slice(preimage);
+            }
+            Self::Cancel(Cancel { transfer }) => encode_about(KIND_CANCEL, transfer, &[], out),
         }
     }
 
@@ -153,6 +178,13 @@ fn encode_movement(id: TransferId, account: AccountNumber, amount: Amount, out: 
     out.extend_from_slice(&id.0);
     out.extend_from_slice(&account.0.to_le_bytes());
     out.extend_from_slice(&amount.minor().to_le_bytes());
+}
+
+/// A command about a waiting transfer.
+fn encode_about(kind: u8, transfer: &TransferId, rest: &[u8], out: &mut Vec<u8>) {
+    header(kind, 0, 0, out);
+    out.extend_from_slice(&transfer.0);
+    out.extend_from_slice(rest);
 }
 
 fn encode_transfer(transfer: &Transfer, out: &mut Vec<u8>) {
@@ -204,7 +236,19 @@ fn decode_transfer(
     let document = if flags & FLAG_DOCUMENT != 0 { Some(Digest(reader.array()?)) } else { None };
     let options =
         if flags & FLAG_OPTIONS != 0 { Some(Box::new(options::decode(reader)?)) } else { None };
-    Ok(Transfer { id, legs, document, options })
+    let transfer = Transfer { id, legs, document, options };
+    if transfer.shows_original_well() { Ok(transfer) } else { Err(DecodeError::Field("original")) }
+}
+
+/// The original that a return shows: a transfer that shows none itself.
+fn decode_original(reader: &mut Reader<'_>) -> Result<Transfer, DecodeError> {
+    let kind = reader.u8()?;
+    let flags = reader.u8()?;
+    let count = usize::from(reader.u16()?);
+    if kind != KIND_TRANSFER {
+        return Err(DecodeError::Kind(kind));
+    }
+    decode_transfer(flags, count, reader)
 }
 
 fn decode_leg(reader: &mut Reader<'_>) -> Result<Leg, DecodeError> {
@@ -222,7 +266,7 @@ fn decode_plain(
     count: usize,
     reader: &mut Reader<'_>,
 ) -> Result<Command, DecodeError> {
-    if !(KIND_ISSUE..=KIND_ADD_ASSET).contains(&kind) {
+    if !(KIND_ISSUE..=KIND_CANCEL).contains(&kind) {
         return Err(DecodeError::Kind(kind));
     }
     if flags != 0 {
@@ -259,11 +303,37 @@ fn decode_plain(
                 .ok_or(DecodeError::Field("account status"))?,
         }),
         KIND_ADMIT_PARTICIPANT => decode_admit_participant(count, reader)?,
-        _ => Command::AddAsset(AddAsset {
+        KIND_ADD_ASSET => Command::AddAsset(AddAsset {
             code: reader.short_text()?.parse().map_err(|_| DecodeError::Field("asset code"))?,
             exponent: Exponent::new(reader.u8()?).ok_or(DecodeError::Field("exponent"))?,
             issuer: ParticipantNumber(reader.u32()?),
         }),
+        KIND_ACTIVATE_RULES => Command::ActivateRules(ActivateRules { version: reader.u16()? }),
+        about => decode_about(about, TransferId(reader.array()?), reader)?,
+    })
+}
+
+/// The commands about a waiting transfer.
+fn decode_about(
+    kind: u8,
+    transfer: TransferId,
+    reader: &mut Reader<'_>,
+) -> Result<Command, DecodeError> {
+    Ok(match kind {
+        KIND_APPROVE => Command::Approve(Approve { transfer }),
+        KIND_REFUSE => {
+            let reason = ReasonCode::from_bytes(reader.array()?);
+            let reason = reason.map_err(|_| DecodeError::Field("reason"))?;
+            Command::Refuse(Refuse { transfer, reason })
+        }
+        KIND_REVEAL => {
+            let count = usize::from(reader.u8()?);
+            if !(1..=PREIMAGE_BYTES_MAX).contains(&count) {
+                return Err(DecodeError::Count { what: "bytes of a preimage", count });
+            }
+            Command::Reveal(Reveal { transfer, preimage: reader.bytes(count)?.into() })
+        }
+        _ => Command::Cancel(Cancel { transfer }),
     })
 }
 

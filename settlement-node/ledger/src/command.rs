@@ -3,22 +3,32 @@
 //! `check` reads the state and answers with a refusal or a plan; `apply` carries the plan out and cannot fail.
 //! Nothing else writes to the state. A command says what its sender wants; who may want it is in its file.
 
+mod activate_rules;
 mod add_asset;
 mod admit_participant;
+mod approve;
+mod cancel;
 mod issue;
 mod open_account;
 mod options;
 mod redeem;
+mod refuse;
+mod reveal;
 mod set_account_status;
 mod set_floor;
 mod transfer;
 
+pub use activate_rules::{ActivateRules, RULES_FIRST, RULES_LAST, RULES_LIFE_CYCLE};
 pub use add_asset::AddAsset;
 pub use admit_participant::AdmitParticipant;
+pub use approve::Approve;
+pub use cancel::Cancel;
 pub use issue::Issue;
 pub use open_account::OpenAccount;
 pub use options::{Approver, Condition, OnShortage, Priority, TransferOptions};
 pub use redeem::Redeem;
+pub use refuse::Refuse;
+pub use reveal::Reveal;
 pub use set_account_status::SetAccountStatus;
 pub use set_floor::SetFloor;
 pub use transfer::{Leg, Legs, LegsError, Transfer};
@@ -44,11 +54,21 @@ pub enum Command {
     AdmitParticipant(AdmitParticipant),
     /// Add an asset. In genesis only, until governance is active.
     AddAsset(AddAsset),
+    /// Activate a version of the rules. In genesis only, until governance is active.
+    ActivateRules(ActivateRules),
+    /// Approve a waiting transfer.
+    Approve(Approve),
+    /// Refuse a waiting transfer, with a reason.
+    Refuse(Refuse),
+    /// Show the preimage that a waiting transfer asks for.
+    Reveal(Reveal),
+    /// Cancel a waiting transfer.
+    Cancel(Cancel),
 }
 
 impl Command {
     /// The id that makes a repetition recognisable; `None` for commands that can succeed only once as it is:
-    /// what they open, admit or add exists from then on, and their repetition is refused for that.
+    /// what they open, admit, add or answer is so from then on, and their repetition is refused or does nothing.
     #[must_use]
     pub const fn id(&self) -> Option<TransferId> {
         match self {
@@ -57,7 +77,14 @@ impl Command {
             Self::Redeem(redeem) => Some(redeem.id),
             Self::SetFloor(set) => Some(set.id),
             Self::SetAccountStatus(set) => Some(set.id),
-            Self::OpenAccount(_) | Self::AdmitParticipant(_) | Self::AddAsset(_) => None,
+            Self::OpenAccount(_)
+            | Self::AdmitParticipant(_)
+            | Self::AddAsset(_)
+            | Self::ActivateRules(_)
+            | Self::Approve(_)
+            | Self::Refuse(_)
+            | Self::Reveal(_)
+            | Self::Cancel(_) => None,
         }
     }
 
@@ -73,6 +100,11 @@ impl Command {
             Self::SetAccountStatus(_) => "set-account-status",
             Self::AdmitParticipant(_) => "admit-participant",
             Self::AddAsset(_) => "add-asset",
+            Self::ActivateRules(_) => "activate-rules",
+            Self::Approve(_) => "approve",
+            Self::Refuse(_) => "refuse",
+            Self::Reveal(_) => "reveal",
+            Self::Cancel(_) => "cancel",
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The state root: one SHA-256 over all of the replicated state, cheap to keep up to date.
 //!
 //! root = SHA-256("corridor state root" ‖ version u8 ‖ genesis digest ‖ account count u32 ‖ accounts root ‖
-//! names digest ‖ participants digest ‖ assets digest ‖ id count u64), numbers little-endian.
+//! names digest ‖ participants digest ‖ assets digest ‖ id count u64), numbers little-endian. The version is 1 under
+//! rule version 1; later it is 2 and there follow: rule version u16 ‖ next order u64 ‖ places u32 ‖ places root.
 //!
 //! *Accounts root*: a binary tree over the accounts by number. A leaf is SHA-256(0 ‖ posted i128 ‖ held i128 ‖
 //! floor i64 ‖ owner u32 ‖ asset u32 ‖ status u8), one SHA block; a node is SHA-256(1 ‖ left ‖ right). The
 //! tree is filled up to a power of two: where a whole subtree is beyond the last account its hash is 32 zero
 //! bytes. Only touched accounts and the nodes above them are hashed again. No accounts: 32 zero bytes.
+//!
+//! *Places root*: the same kind of tree over the places of waiting transfers; a leaf is SHA-256(2 ‖ the bytes of
+//! the transfer in a checkpoint), or 32 zero bytes where a place is free.
 //!
 //! *Names digest*: a chain over owner, asset and label of each account, in order of opening. Participants and
 //! assets (with what was issued and redeemed) are few and hashed whole. Ids are counted, not hashed: they are
@@ -19,9 +23,12 @@ use crate::id::{AssetNumber, Digest, ParticipantNumber};
 use crate::name::Label;
 use crate::registry::{Asset, Participant};
 use crate::state::Ledger;
+use crate::waiting::WaitingTable;
 
 const ROOT_DOMAIN: &[u8] = b"corridor state root";
-const ROOT_VERSION: u8 = 1;
+/// Of rule version 1, which has nothing that waits: networks that run it keep their roots.
+const ROOT_VERSION_FIRST: u8 = 1;
+const ROOT_VERSION: u8 = 2;
 const LEAF_BYTES: usize = 50;
 const NODE_BYTES: usize = 65;
 
@@ -39,15 +46,15 @@ const SHA256_START: [u32; 8] = [
 
 const EMPTY: [u8; 32] = [0; 32];
 
-/// The tree over the accounts: level 0 is the leaves, the last level has one node.
+/// A tree over accounts or places: level 0 is the leaves, the last level has one node.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AccountTree {
+pub(crate) struct HashTree {
     levels: Vec<Vec<[u8; 32]>>,
 }
 
-impl AccountTree {
-    /// Hashes the `touched` accounts and the nodes above them. New accounts must be among them.
-    fn update(&mut self, accounts: &[Account], touched: &mut Vec<u32>) {
+impl HashTree {
+    /// Hashes the `touched` leaves of `count` and the nodes above them. New ones must be among them.
+    fn update(&mut self, count: usize, touched: &mut Vec<u32>, leaf: impl Fn(u32) -> [u8; 32]) {
         if touched.is_empty() {
             return;
         }
@@ -55,9 +62,9 @@ impl AccountTree {
         if self.levels.is_empty() {
             self.levels.push(Vec::new());
         }
-        self.levels[0].resize(accounts.len(), EMPTY);
+        self.levels[0].resize(count, EMPTY);
         for &index in touched.iter() {
-            self.levels[0][index as usize] = leaf(&accounts[index as usize]);
+            self.levels[0][index as usize] = leaf(index);
         }
         let mut level = 0;
         while self.levels[level].len() > 1 {
@@ -94,6 +101,17 @@ fn leaf(account: &Account) -> [u8; 32] {
     bytes[45..49].copy_from_slice(&account.asset.0.to_le_bytes());
     bytes[49] = account.status as u8;
     sha256_in_place::<LEAF_BYTES>(&mut blocks)
+}
+
+/// Hashes the touched places of waiting transfers. A place is SHA-256(2 ‖ its bytes), a free one 32 zero bytes.
+fn update_waiting(tree: &mut HashTree, table: &WaitingTable, touched: &mut Vec<u32>) {
+    let place = |at: u32| {
+        let Some(waiting) = table.place(at) else { return EMPTY };
+        let mut bytes = vec![2];
+        waiting.encode(&mut bytes);
+        Digest::of(&bytes).0
+    };
+    tree.update(table.slots().len(), touched, place);
 }
 
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
@@ -175,29 +193,48 @@ impl Ledger {
         for &index in &self.touched {
             self.accounts[index as usize].touched = false;
         }
-        self.tree.update(&self.accounts, &mut self.touched);
-        self.root = self.root_over(self.tree.root(), &self.names_digest);
+        let accounts = &self.accounts;
+        self.tree.update(accounts.len(), &mut self.touched, |at| leaf(&accounts[at as usize]));
+        if self.has_life_cycle() {
+            debug_assert!(self.progress.is_empty(), "a block is closed before it is sealed");
+            let mut touched = std::mem::take(&mut self.waiting.touched).into_iter().collect();
+            update_waiting(&mut self.waiting_tree, &self.waiting, &mut touched);
+        }
+        let waiting = self.waiting_tree.root();
+        self.root = self.root_over(self.tree.root(), &self.names_digest, waiting);
         self.root
     }
 
     /// The state root from the whole state, for tests and for whoever loads a state from elsewhere.
     #[must_use]
     pub fn recompute_root(&self) -> Digest {
-        let mut tree = AccountTree::default();
-        tree.update(&self.accounts, &mut (0..self.accounts.len() as u32).collect());
-        self.root_over(tree.root(), &self.recompute_names())
+        let mut tree = HashTree::default();
+        let mut all = (0..self.accounts.len() as u32).collect();
+        tree.update(self.accounts.len(), &mut all, |at| leaf(&self.accounts[at as usize]));
+        let mut waiting = HashTree::default();
+        let mut all = (0..self.waiting.slots().len() as u32).collect();
+        update_waiting(&mut waiting, &self.waiting, &mut all);
+        self.root_over(tree.root(), &self.recompute_names(), waiting.root())
     }
 
     /// True when nothing was applied since the last seal.
     pub(crate) fn is_sealed(&self) -> bool {
-        self.touched.is_empty() && self.root == self.root_over(self.tree.root(), &self.names_digest)
+        let root =
+            || self.root_over(self.tree.root(), &self.names_digest, self.waiting_tree.root());
+        self.touched.is_empty()
+            && self.waiting.touched.is_empty()
+            && self.progress.is_empty()
+            && self.root == root()
     }
 
     /// Computes tree, names digest and root of a state that was put together from elsewhere.
     pub(crate) fn rebuild_digests(&mut self) {
         self.names_digest = self.recompute_names();
         self.touched = (0..self.accounts.len() as u32).collect();
-        self.tree = AccountTree::default();
+        self.tree = HashTree::default();
+        let places = self.waiting.slots().len() as u32;
+        self.waiting.touched = (0..places).collect();
+        self.waiting_tree = HashTree::default();
         self.seal_block();
     }
 
@@ -208,10 +245,10 @@ impl Ledger {
         })
     }
 
-    fn root_over(&self, accounts_root: [u8; 32], names: &Digest) -> Digest {
+    fn root_over(&self, accounts_root: [u8; 32], names: &Digest, waiting_root: [u8; 32]) -> Digest {
         let mut hash = Sha256::new();
         hash.update(ROOT_DOMAIN);
-        hash.update([ROOT_VERSION]);
+        hash.update([if self.has_life_cycle() { ROOT_VERSION } else { ROOT_VERSION_FIRST }]);
         hash.update(self.genesis_digest.0);
         hash.update((self.accounts.len() as u32).to_le_bytes());
         hash.update(accounts_root);
@@ -219,6 +256,12 @@ impl Ledger {
         hash.update(participants_digest(&self.registry.participants));
         hash.update(assets_digest(&self.registry.assets));
         hash.update(self.ids.count().to_le_bytes());
+        if self.has_life_cycle() {
+            hash.update(self.rules.to_le_bytes());
+            hash.update(self.waiting.next_order.to_le_bytes());
+            hash.update((self.waiting.slots().len() as u32).to_le_bytes());
+            hash.update(waiting_root);
+        }
         Digest(hash.finalize().into())
     }
 }
@@ -245,7 +288,7 @@ mod tests {
 
     #[test]
     fn growing_tree_equals_its_definition() {
-        let mut tree = AccountTree::default();
+        let mut tree = HashTree::default();
         for count in 1..=70 {
             let accounts = accounts(count);
             // The new account and one old one.
@@ -253,7 +296,7 @@ mod tests {
             if count > 1 {
                 touched.push(count / 2 - 1);
             }
-            tree.update(&accounts, &mut touched);
+            tree.update(accounts.len(), &mut touched, |at| leaf(&accounts[at as usize]));
             let leaves: Vec<_> = accounts.iter().map(leaf).collect();
             let expected = by_definition(&leaves, leaves.len().next_power_of_two());
             assert_eq!(tree.root(), expected, "{count} accounts");
@@ -274,6 +317,6 @@ mod tests {
 
     #[test]
     fn no_accounts_is_zero() {
-        assert_eq!(AccountTree::default().root(), EMPTY);
+        assert_eq!(HashTree::default().root(), EMPTY);
     }
 }

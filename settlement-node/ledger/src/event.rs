@@ -4,6 +4,7 @@
 //! A refusal or a repetition establishes nothing and has no event.
 
 use crate::account::AccountStatus;
+use crate::answer::Stage;
 use crate::id::{AccountNumber, AssetNumber, ParticipantNumber};
 
 /// Something that happened. `position` is the place of the command in its batch.
@@ -15,6 +16,27 @@ pub enum Event {
         position: u32,
         /// Its leaf in the record log.
         leaf: u64,
+    },
+    /// A transfer was taken and waits.
+    Waits {
+        /// Place of the command in its batch.
+        position: u32,
+        /// Its leaf in the record log.
+        leaf: u64,
+        /// Where it waits.
+        stage: Stage,
+    },
+    /// An approval, refusal, preimage or cancellation of a waiting transfer counted.
+    Answered {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// A version of the rules is active.
+    RulesActivated {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The version.
+        version: u16,
     },
     /// An account was opened.
     AccountOpened {

@@ -10,7 +10,7 @@ use crate::answer::Answer;
 use crate::apply::{Authority, Turn};
 use crate::batch::CheckedCommand;
 use crate::command::Command;
-use crate::id::{Digest, LedgerTime};
+use crate::id::{Digest, LedgerTime, ParticipantNumber};
 use crate::ids::{GENESIS_LEAF, OldIds};
 use crate::refusal::Refusal;
 use crate::state::Ledger;
@@ -60,6 +60,7 @@ impl Ledger {
         for (position, command) in commands.iter().enumerate() {
             let turn = Turn {
                 authority: Authority::Genesis,
+                submitter: ParticipantNumber(0),
                 time,
                 valid_until: time,
                 position: position as u32,

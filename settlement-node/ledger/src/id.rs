@@ -24,6 +24,9 @@ pub enum ParseIdError {
     /// Not `BIC/ASSET` or `BIC/ASSET/label`.
     #[error("not an account name: BIC/ASSET or BIC/ASSET/label")]
     AccountName,
+    /// Not a reason code.
+    #[error("not a reason: 4 capital letters or digits")]
+    ReasonCode,
     /// Not a hyphenated lower-case UUID.
     #[error("not a transfer id: a lower-case UUID such as 0a1b2c3d-0000-4000-8000-000000000000")]
     TransferId,
@@ -35,7 +38,7 @@ pub enum ParseIdError {
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub $inner);
 
         impl fmt::Display for $name {

@@ -4,10 +4,13 @@
 //! stops. Available may be below zero when an issuer withdrew a credit line, so it is not among these; that no
 //! *payment* takes it there is a property that the tests check with a model.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 use crate::account::AccountStatus;
-use crate::id::{AccountNumber, AssetNumber};
+use crate::answer::Stage;
+use crate::id::{AccountNumber, AssetNumber, TransferId};
 use crate::limits::BALANCE_MAX;
 use crate::name::AssetCode;
 use crate::state::Ledger;
@@ -45,7 +48,7 @@ pub enum Violation {
     /// A balance is outside its bound.
     #[error("account {0}: balance outside the bound")]
     Bound(AccountNumber),
-    /// Something is held although there are no holds.
+    /// What is held is not what the live holds of the account reserve.
     #[error("account {0}: held is not the sum of its live holds")]
     Held(AccountNumber),
     /// A floor is above zero.
@@ -54,6 +57,9 @@ pub enum Violation {
     /// A closed account is not empty.
     #[error("account {0}: closed but not empty")]
     Closed(AccountNumber),
+    /// A waiting transfer has no live deadline, or cannot be found.
+    #[error("transfer {0}: waits without a deadline ahead, or cannot be found by its id")]
+    Waiting(TransferId),
     /// An account cannot be found by its name.
     #[error("account {0}: not found by its name")]
     Name(AccountNumber),
@@ -77,17 +83,45 @@ impl Ledger {
         totals
     }
 
+    /// What the holds reserve on each account, from the holds alone.
+    fn reserved_by_holds(&self) -> BTreeMap<AccountNumber, i128> {
+        let mut reserved = BTreeMap::new();
+        let mut net = Vec::new();
+        for waiting in self.all_waiting().filter(|one| one.stage == Stage::Held) {
+            waiting.transfer.net_effects(&mut net);
+            for effect in net.iter().filter(|effect| effect.change < 0) {
+                if waiting.agreed(self.authorised(effect.account).owner) {
+                    *reserved.entry(effect.account).or_default() -= effect.change;
+                }
+            }
+        }
+        reserved
+    }
+
     /// Checks every invariant. Reads every account.
     ///
     /// # Errors
     /// The first violation found.
     pub fn check_invariants(&self) -> Result<(), Violation> {
+        let reserved = self.reserved_by_holds();
+        for waiting in self.all_waiting() {
+            let found = self.waiting(&waiting.transfer.id).is_some_and(|found| found == waiting);
+            let deadline = waiting.transfer.options.as_ref().and_then(|one| one.deadline);
+            let sound =
+                deadline.is_some_and(|deadline| waiting.due.0 <= deadline.0.saturating_add(1));
+            if !found
+                || !sound
+                || self.next_due().is_none_or(|due| due.0 > waiting.deadline().0 + 1)
+            {
+                return Err(Violation::Waiting(waiting.transfer.id));
+            }
+        }
         for view in self.accounts() {
             let number = view.number;
             if view.posted.minor().abs() > BALANCE_MAX {
                 return Err(Violation::Bound(number));
             }
-            if view.held.minor() != 0 {
+            if view.held.minor() != reserved.get(&number).copied().unwrap_or(0) {
                 return Err(Violation::Held(number));
             }
             if view.floor > 0 {

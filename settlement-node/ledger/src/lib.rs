@@ -2,8 +2,9 @@
 //!
 //! One state machine keeps the accounts of all participants in all assets. It is pure: no I/O, clock, threads
 //! or randomness; the same genesis and the same batches give the same answers, events and state root on every
-//! node, for ever. There is one door: `Ledger::apply_batch`. It checks everything, then writes; the write part
-//! cannot fail. It answers each command with settled or a numbered refusal, and an answer never reverses.
+//! node, for ever. There is one door: `Ledger::apply_batch`, between `open_block` and `close_block`, which act on what
+//! waits. It checks everything, then writes; the write part cannot fail. It answers each command with settled, a
+//! numbered refusal, or waiting; settled and refused never reverse, and what waits ends by its deadline.
 //!
 //! Promises, checked by tests after every block: what is in the accounts of an asset is what was issued less
 //! what was redeemed; nobody pays out more than is available; an id is answered once, however old it is.
@@ -32,8 +33,10 @@ pub mod codec;
 pub mod batch;
 // Why not.
 pub mod refusal;
-// Settled or refused.
+// Settled, refused, or waiting.
 pub mod answer;
+// What becomes of what waits.
+pub mod progress;
 // What happened.
 pub mod event;
 // Balance, credit line, status.
@@ -42,12 +45,20 @@ pub mod account;
 pub mod registry;
 // Remembered ids.
 pub mod ids;
+// What was shown of each condition.
+mod conditions;
+// Transfers that wait.
+mod waiting;
 // All state, and how to read it.
 pub mod state;
 // The first state.
 pub mod genesis;
 // The only mutator.
 mod apply;
+// From submitted to settled or released.
+mod life;
+// Giving back what was moved, and not more.
+mod returns;
 // What must hold after every block.
 pub mod invariant;
 // The state root.
@@ -57,13 +68,14 @@ pub mod checkpoint;
 
 pub use account::{Account, AccountStatus, AccountView};
 pub use amount::{Amount, Balance, Exponent};
-pub use answer::{Answer, Outcome};
+pub use answer::{Answer, Outcome, Stage};
 pub use batch::{Authorisation, Batch, BatchContext, CheckedCommand};
 pub use checkpoint::{Checkpoint, RestoreError};
 pub use codec::DecodeError;
 pub use command::{
-    AddAsset, AdmitParticipant, Approver, Command, Condition, Issue, Leg, Legs, LegsError,
-    OnShortage, OpenAccount, Priority, Redeem, SetAccountStatus, SetFloor, Transfer,
+    ActivateRules, AddAsset, AdmitParticipant, Approve, Approver, Cancel, Command, Condition,
+    Issue, Leg, Legs, LegsError, OnShortage, OpenAccount, Priority, RULES_FIRST, RULES_LAST,
+    RULES_LIFE_CYCLE, Redeem, Refuse, Reveal, SetAccountStatus, SetFloor, Transfer,
     TransferOptions,
 };
 pub use event::Event;
@@ -74,7 +86,9 @@ pub use id::{
 };
 pub use ids::{GENESIS_LEAF, Generation, IdEntry, OldIds};
 pub use invariant::{AssetTotals, Violation};
-pub use name::{AccountName, AssetCode, Bic, Label};
+pub use name::{AccountName, AssetCode, Bic, Label, ReasonCode};
+pub use progress::{Cause, Progress, resolution_id, return_id};
 pub use refusal::Refusal;
 pub use registry::{Asset, Participant};
 pub use state::Ledger;
+pub use waiting::Waiting;

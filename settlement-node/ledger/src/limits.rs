@@ -58,3 +58,21 @@ pub const LEAF_END: u64 = 1 << 48;
 
 /// Most bytes of one command in canonical form; the longest is a transfer with 64 legs and full conditions.
 pub const COMMAND_BYTES_MAX: usize = 16 * 1024;
+
+/// Most transfers that wait (warehoused, held or queued) in one network at a time.
+pub const WAITING_MAX: usize = 1 << 18;
+
+/// Most waiting transfers submitted by one participant: nobody can take all the room.
+pub const WAITING_PER_PARTICIPANT_MAX: u32 = 1 << 16;
+
+/// Longest time from a transfer's submission to its deadline, in nanoseconds: 400 days of 24 hours.
+pub const WAIT_NANOSECONDS_MAX: u64 = 400 * 86_400 * 1_000_000_000;
+
+/// Most waiting transfers whose time has come that one block acts on; the next block goes on.
+pub const DUE_PER_BLOCK_MAX: usize = 4_096;
+
+/// Most bytes of a preimage. At least one.
+pub const PREIMAGE_BYTES_MAX: usize = 128;
+
+/// Most transfers that return parts of one direction of a transfer.
+pub const RETURNS_MAX: u8 = 16;

@@ -147,6 +147,44 @@ impl FromStr for Label {
 
 display_as_str!(Label);
 
+/// A reason from one of ISO 20022's external code lists: 4 capital letters or digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReasonCode([u8; 4]);
+
+impl ReasonCode {
+    /// The 4 characters.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+
+    /// Checks 4 characters.
+    ///
+    /// # Errors
+    /// `ParseIdError::ReasonCode` when one is no capital letter or digit.
+    pub fn from_bytes(bytes: [u8; 4]) -> Result<Self, ParseIdError> {
+        let allowed = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        if bytes.iter().all(allowed) { Ok(Self(bytes)) } else { Err(ParseIdError::ReasonCode) }
+    }
+
+    /// The characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a reason is ASCII, checked when it was made")
+    }
+}
+
+impl FromStr for ReasonCode {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let bytes = text.as_bytes().try_into().map_err(|_| ParseIdError::ReasonCode)?;
+        Self::from_bytes(bytes)
+    }
+}
+
+display_as_str!(ReasonCode);
+
 /// Full name of an account: whose, in what, which. Written `BIC/ASSET` or `BIC/ASSET/label`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountName {

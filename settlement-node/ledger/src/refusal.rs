@@ -92,11 +92,27 @@ refusals! {
     DeadlinePassed = 131, "TM01",
         "The transaction arrived after its own deadline.",
         "ledger time is later than the transfer's deadline";
+    /// A transfer that may wait names no deadline.
+    DeadlineMissing = 132, "DT01",
+        "A transaction that may wait needs a deadline.",
+        "release conditions, a later start or queueing asked for without a deadline";
+    /// The deadline is further away than a transfer may wait.
+    DeadlineTooFar = 133, "DT01",
+        "The deadline is too far in the future.",
+        "deadline is more than 400 days after the ledger's time";
+    /// The transfer could only settle after its deadline.
+    StartAfterDeadline = 134, "DT01",
+        "The transaction may not settle before its own deadline has passed.",
+        "not-before, in the options or as a condition, is later than the deadline";
     // 140: rules.
     /// The command or option is not active in the current rule version.
     RuleNotActive = 140, "AG03",
         "The network does not offer this kind of transaction or option yet.",
         "command or option of a rule version that is not active";
+    /// A return asks for something that could make it wait.
+    ReturnMayNotWait = 141, "AG03",
+        "A return settles at once or not at all: it takes no conditions, start time or queueing.",
+        "a transfer that returns another has several legs, conditions, a start time or asks to be queued";
     // 150: legs.
     /// A leg debits and credits the same account.
     SameAccount = 150, "AC01",
@@ -194,11 +210,70 @@ refusals! {
     KeyInUse = 204, "NARR",
         "A signing key belongs to another participant or is named twice.",
         "signing key is not unique in the network";
+    /// A condition names a key that no participant has.
+    UnknownKey = 205, "NARR",
+        "A key that should approve is not registered in the network.",
+        "a condition names a key that is no participant's live key: it could never be met";
+    /// A condition names the same approver twice.
+    ApproverTwice = 206, "NARR",
+        "An approver is named twice in one condition.",
+        "a threshold condition names a participant or key twice: one approval would count twice";
     // 210: capacity.
     /// The network has as many participants, assets or accounts as it can hold.
     LimitReached = 210, "NARR",
         "The network cannot hold more of these. Ask its operator.",
         "a limit of the ledger is reached: participants, assets, accounts, or accounts of one participant";
+    /// Too many transfers are waiting, of this participant or in all.
+    TooManyWaiting = 211, "NARR",
+        "Too many transactions of yours or of the network are waiting. Try again later.",
+        "the table of waiting transfers is full, for the submitter or as a whole";
+    // 220: waiting transfers. 220 is found where signatures are asked for.
+    /// No transfer of this id is waiting.
+    NotWaiting = 220, "AG09",
+        "No transaction of this reference is waiting. Ask for its status.",
+        "approve, refuse, reveal, cancel: the transfer is not in the table of waiting ones, or no more";
+    /// Who approved cannot refuse, and the other way round.
+    AlreadyAnswered = 221, "RCON",
+        "You have answered this transaction before, and an answer stands.",
+        "refusal after approval by the same approver, or approval after refusal";
+    /// A hold binds its debtor until all who take part agree to cancel it.
+    HoldBinds = 222, "AG03",
+        "A held transaction is cancelled only with the signatures of all who would be paid by it.",
+        "cancellation of a hold without the signatures of the owners of all its accounts";
+    /// The bytes shown are not the preimage that a condition asks for.
+    WrongPreimage = 223, "AM09",
+        "The secret shown is not the one that the transaction waits for.",
+        "SHA-256 of the preimage is in no open condition of the transfer";
+    // 230: returns.
+    /// The transfer to return is not known as settled, or not shown as it was.
+    OriginalUnknown = 230, "AG09",
+        "The original transaction is not known as settled, or is not shown as it was sent.",
+        "no settled transfer of this id, or the original given has another content digest";
+    /// The return does not go back the way of the original.
+    NotTheReverse = 231, "AC01",
+        "The return does not lead from the account that was credited to the one that was debited.",
+        "the original has no leg from the credit account of the return to its debit account";
+    /// More would be returned than the original moved.
+    ReturnTooLarge = 232, "AM09",
+        "The return, with earlier returns, is more than the original transaction moved.",
+        "sum of the returns of this direction would pass what the original moved, or 16 returns were made";
+    // 300: how a waiting transfer ends without settling.
+    /// An approver or a receiver refused it; the reason is in the command that did.
+    RefusedByParty = 300, "MS03",
+        "A party whose agreement the transaction needs has refused it.",
+        "released: refused by an approver, or by the owner of an account to be credited";
+    /// The conditions were not met by the deadline.
+    ConditionsNotMet = 301, "AB05",
+        "The transaction was not accepted before its deadline.",
+        "released at the deadline with open conditions";
+    /// No cover was found by the deadline.
+    CoverNotFound = 302, "AM04",
+        "There was no cover for the transaction before its deadline.",
+        "released from the queue at the deadline";
+    /// Cancelled by its debtor.
+    Cancelled = 303, "CUST",
+        "The transaction was cancelled by its debtor before it settled.",
+        "released: cancelled by the owner of a debited account, with all others where it was held";
 }
 
 impl Refusal {
@@ -219,6 +294,7 @@ impl Refusal {
                 | Self::Malformed
                 | Self::UnknownDebitAccount
                 | Self::UnknownAccount
+                | Self::NotWaiting
         )
     }
 }

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use crate::account::{Account, AccountView};
-use crate::command::OpenAccount;
-use crate::digest::{AccountTree, chain_name};
+use crate::command::{OpenAccount, RULES_FIRST, RULES_LIFE_CYCLE};
+use crate::digest::{HashTree, chain_name};
 use crate::id::{AccountNumber, AssetNumber, Digest, LedgerTime, ParticipantNumber, TransferId};
 use crate::ids::{Generation, IdEntry, Ids};
 use crate::name::{AccountName, AssetCode, Bic};
+use crate::progress::Progress;
 use crate::registry::{Asset, Participant, Registry};
+use crate::waiting::{Waiting, WaitingTable};
 
 /// The ledger: made by `Ledger::genesis`, changed by `Ledger::apply_batch` and nothing else.
 #[derive(Debug, Clone)]
@@ -21,7 +23,7 @@ pub struct Ledger {
     pub(crate) touched: Vec<u32>,
     pub(crate) registry: Registry,
     pub(crate) ids: Ids,
-    pub(crate) tree: AccountTree,
+    pub(crate) tree: HashTree,
     /// Running digest of the names of all accounts, in order of opening.
     pub(crate) names_digest: Digest,
     pub(crate) genesis_time: LedgerTime,
@@ -30,6 +32,13 @@ pub struct Ledger {
     pub(crate) root: Digest,
     /// Net effects of the transfer at hand; kept so that transfers do not allocate.
     pub(crate) net: Vec<NetEffect>,
+    /// The version of the rules that is active.
+    pub(crate) rules: u16,
+    /// Transfers that wait.
+    pub(crate) waiting: WaitingTable,
+    pub(crate) waiting_tree: HashTree,
+    /// What became of waiting transfers in this block so far.
+    pub(crate) progress: Vec<Progress>,
 }
 
 /// What a transfer does to one account in sum.
@@ -52,12 +61,16 @@ impl Ledger {
             touched: Vec::new(),
             registry: Registry::default(),
             ids: Ids::new(key),
-            tree: AccountTree::default(),
+            tree: HashTree::default(),
             names_digest: Digest([0; 32]),
             genesis_time: time,
             genesis_digest,
             root: Digest([0; 32]),
             net: Vec::new(),
+            rules: RULES_FIRST,
+            waiting: WaitingTable::default(),
+            waiting_tree: HashTree::default(),
+            progress: Vec::new(),
         }
     }
 
@@ -149,6 +162,34 @@ impl Ledger {
             label: self.registry.labels[index],
         };
         AccountView { number: AccountNumber(index as u32), name, account }
+    }
+
+    /// The version of the rules that is active.
+    #[must_use]
+    pub const fn rules(&self) -> u16 {
+        self.rules
+    }
+
+    /// True when transfers may wait.
+    pub(crate) const fn has_life_cycle(&self) -> bool {
+        self.rules >= RULES_LIFE_CYCLE
+    }
+
+    /// The waiting transfer of an id.
+    #[must_use]
+    pub fn waiting(&self, id: &TransferId) -> Option<&Waiting> {
+        self.waiting.get(id)
+    }
+
+    /// All waiting transfers, by their place in the table.
+    pub fn all_waiting(&self) -> impl Iterator<Item = &Waiting> + '_ {
+        self.waiting.slots().flatten().map(AsRef::as_ref)
+    }
+
+    /// How many transfers wait.
+    #[must_use]
+    pub fn waiting_count(&self) -> usize {
+        self.waiting.count()
     }
 
     /// What is remembered of an id, in the generations that are in memory.

@@ -31,6 +31,7 @@ fn golden() -> Vec<(Command, &'static str)> {
         priority: Priority::Urgent,
         on_shortage: OnShortage::Queue,
         returns: Some(TransferId([9; 16])),
+        original: None,
         conditions: vec![
             Condition::Approval { participant: ParticipantNumber(3) },
             Condition::KeyApproval { key: PublicKey([4; 32]) },
@@ -116,6 +117,36 @@ fn golden() -> Vec<(Command, &'static str)> {
             }),
             "08000000034a50590007000000",
         ),
+        (Command::ActivateRules(ActivateRules { version: 2 }), "090000000200"),
+        (Command::Approve(Approve { transfer: id() }), "0a000000eb6305c91f7f49deaed016487c27b42d"),
+        (
+            Command::Refuse(Refuse { transfer: id(), reason: "AC04".parse().unwrap() }),
+            "0b000000eb6305c91f7f49deaed016487c27b42d41433034",
+        ),
+        (
+            Command::Reveal(Reveal { transfer: id(), preimage: [1, 2, 3].into() }),
+            "0c000000eb6305c91f7f49deaed016487c27b42d03010203",
+        ),
+        (Command::Cancel(Cancel { transfer: id() }), "0d000000eb6305c91f7f49deaed016487c27b42d"),
+        (
+            transfer(
+                Legs::One(leg(2, 1, 3)),
+                None,
+                Some(Box::new(TransferOptions {
+                    returns: Some(TransferId([9; 16])),
+                    original: Some(Box::new(Transfer {
+                        id: TransferId([9; 16]),
+                        legs: Legs::One(leg(1, 2, 3)),
+                        document: None,
+                        options: None,
+                    })),
+                    ..TransferOptions::default()
+                })),
+            ),
+            "01020100eb6305c91f7f49deaed016487c27b42d0200000001000000030000000000000050\
+             0909090909090909090909090909090901000100\
+             0909090909090909090909090909090901000000020000000300000000000000",
+        ),
     ]
 }
 
@@ -164,6 +195,11 @@ fn values_beyond_the_limits_encode_to_bytes_that_are_refused() {
         assert!(Legs::new(legs.as_slice().to_vec()).is_err());
         assert!(Command::decode(&encoded(&transfer(legs))).is_err(), "{count} legs");
     }
+    for length in [0, limits::PREIMAGE_BYTES_MAX + 1, 300] {
+        let preimage = vec![1; length].into();
+        let reveal = Command::Reveal(Reveal { transfer: id(), preimage });
+        assert!(Command::decode(&encoded(&reveal)).is_err(), "{length} bytes");
+    }
     for (name, keys) in [(0, 1), (141, 1), (300, 1), (1, 0), (1, 9)] {
         let admit = Command::AdmitParticipant(AdmitParticipant {
             bic: "DEUTDEFF".parse().unwrap(),
@@ -189,12 +225,54 @@ fn the_longest_command_is_within_its_limit() {
             priority: Priority::High,
             on_shortage: OnShortage::Queue,
             returns: Some(id()),
+            original: None,
             conditions: vec![condition; limits::CONDITIONS_MAX],
         })),
     });
-    let bytes = encoded(&command);
-    assert!(bytes.len() <= limits::COMMAND_BYTES_MAX);
-    assert_eq!(Command::decode(&bytes), Ok((command, bytes.len())));
+    let Command::Transfer(original) = command.clone() else { unreachable!("a transfer") };
+    let back = Command::Transfer(Transfer {
+        id: TransferId([2; 16]),
+        legs: Legs::One(leg(2, 1, 3)),
+        document: Some(Digest([1; 32])),
+        options: Some(Box::new(TransferOptions {
+            returns: Some(id()),
+            original: Some(Box::new(original)),
+            deadline: Some(LedgerTime(1)),
+            ..TransferOptions::default()
+        })),
+    });
+    for command in [command, back] {
+        let bytes = encoded(&command);
+        assert!(bytes.len() <= limits::COMMAND_BYTES_MAX);
+        assert_eq!(Command::decode(&bytes), Ok((command, bytes.len())));
+    }
+}
+
+#[test]
+fn a_return_shows_one_original_that_shows_none() {
+    let transfer = |id, options| {
+        let options = Some(Box::new(options));
+        Transfer { id, legs: Legs::One(leg(1, 2, 3)), document: None, options }
+    };
+    let plain = Transfer { id: id(), legs: Legs::One(leg(2, 1, 3)), document: None, options: None };
+    let showing = |original: Transfer| TransferOptions {
+        returns: Some(original.id),
+        original: Some(Box::new(original)),
+        ..TransferOptions::default()
+    };
+    let back = transfer(TransferId([2; 16]), showing(plain.clone()));
+    let refused = |options: TransferOptions| {
+        let bytes = encoded(&Command::Transfer(transfer(TransferId([3; 16]), options)));
+        Command::decode(&bytes) == Err(DecodeError::Field("original"))
+    };
+    assert!(refused(showing(back)));
+    assert!(refused(TransferOptions {
+        returns: Some(TransferId([7; 16])),
+        ..showing(plain.clone())
+    }));
+    assert!(refused(TransferOptions { returns: None, ..showing(plain.clone()) }));
+    let conditions = vec![Condition::NotBefore(LedgerTime(1))];
+    assert!(refused(TransferOptions { conditions, ..showing(plain) }));
 }
 
 proptest! {
@@ -203,7 +281,7 @@ proptest! {
     /// Whatever is accepted has one spelling. Starts from valid bytes, so that damage reaches deep fields.
     #[test]
     fn damaged_bytes_never_panic_and_what_is_accepted_is_canonical(
-        which in 0..10usize,
+        which in 0..16usize,
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         tail in prop::collection::vec(any::<u8>(), 0..8),
     ) {
@@ -220,7 +298,7 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(
-        kind in 0..10u8, flags in 0..8u8, count in 0..80u16,
+        kind in 0..16u8, flags in 0..8u8, count in 0..80u16,
         body in prop::collection::vec(any::<u8>(), 0..2_000),
     ) {
         let mut bytes = vec![kind, flags];

@@ -13,9 +13,11 @@ use ledger::Refusal;
 use script::Network;
 
 /// Refusals that no script can reach: their limits are beyond any script. Each has a test elsewhere.
-const BEYOND_SCRIPTS: [Refusal; 2] = [
+const BEYOND_SCRIPTS: [Refusal; 3] = [
     // apply.rs: amounts_beyond_the_bound_are_refused_before_any_debit
     Refusal::AmountTooLarge,
+    // waiting.rs: the_table_of_waiting_transfers_is_bounded
+    Refusal::TooManyWaiting,
     // properties.rs: a_participant_has_a_bounded_number_of_accounts
     Refusal::LimitReached,
 ];

@@ -8,12 +8,13 @@ use std::io::{self, ErrorKind, Read};
 
 use thiserror::Error;
 
-use super::{ACCOUNT_BYTES, MAGIC, VERSION};
+use super::restore_waiting::read_waiting;
+use super::{ACCOUNT_BYTES, MAGIC, VERSION, VERSION_FIRST};
 use crate::account::{Account, AccountStatus};
 use crate::amount::{Balance, Exponent};
 use crate::answer::Answer;
 use crate::apply::Authority;
-use crate::command::{AddAsset, AdmitParticipant, OpenAccount};
+use crate::command::{AddAsset, AdmitParticipant, OpenAccount, RULES_LIFE_CYCLE};
 use crate::id::{AssetNumber, Digest, LedgerTime, ParticipantNumber, PublicKey, TransferId};
 use crate::ids::{GENESIS_LEAF, IdEntry, ROW_BYTES};
 use crate::invariant::Violation;
@@ -54,7 +55,7 @@ pub enum RestoreError {
     /// A field whose bytes are no value of its type, or one in a form that is never written.
     #[error("{what} {number}: {field} is not well formed")]
     Field {
-        /// Participant, asset, account or id.
+        /// Participant, asset, account, id or waiting transfer.
         what: &'static str,
         /// Which one, from 0.
         number: u64,
@@ -102,33 +103,35 @@ struct Head {
     assets: u64,
     accounts: u64,
     ids: u64,
+    /// Rule version 2 or later: waiting transfers follow.
+    life_cycle: bool,
 }
 
 /// A position in the bytes. Reads exactly what it is asked for and says in which part it failed.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     input: &'a mut dyn Read,
     part: &'static str,
 }
 
 impl Source<'_> {
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RestoreError> {
+    pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RestoreError> {
         self.input.read_exact(bytes).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => RestoreError::Truncated(self.part),
             _ => RestoreError::Read(self.part, error),
         })
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], RestoreError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RestoreError> {
         let mut bytes = [0; N];
         self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn u8(&mut self) -> Result<u8, RestoreError> {
+    pub(super) fn u8(&mut self) -> Result<u8, RestoreError> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    fn u32(&mut self) -> Result<u32, RestoreError> {
+    pub(super) fn u32(&mut self) -> Result<u32, RestoreError> {
         self.array().map(u32::from_le_bytes)
     }
 
@@ -187,6 +190,10 @@ impl Ledger {
         source.items(head.ids, |number, row| {
             add_id(&mut ledger, row, number, leaf_end, &mut before)
         })?;
+        if head.life_cycle {
+            source.part = "waiting transfers";
+            read_waiting(&mut ledger, &mut source, leaf_end)?;
+        }
         ledger.rebuild_digests();
         #[cfg(feature = "planted")]
         if crate::planted::is(crate::planted::Bug::CheckpointBelieved) {
@@ -205,7 +212,7 @@ fn read_head(source: &mut Source<'_>) -> Result<(Ledger, Head), RestoreError> {
         return Err(RestoreError::Magic);
     }
     let version = source.u32()?;
-    if version != VERSION {
+    if version != VERSION && version != VERSION_FIRST {
         return Err(RestoreError::Version(version));
     }
     let genesis_digest = Digest(source.array()?);
@@ -228,7 +235,12 @@ fn read_head(source: &mut Source<'_>) -> Result<(Ledger, Head), RestoreError> {
     if !ledger.ids.resume(generation) {
         return Err(RestoreError::Count { what: "full generations", count: generation });
     }
-    Ok((ledger, Head { root, participants, assets, accounts, ids }))
+    let life_cycle = version == VERSION;
+    if life_cycle {
+        // The version itself comes with the waiting transfers.
+        ledger.rules = RULES_LIFE_CYCLE;
+    }
+    Ok((ledger, Head { root, participants, assets, accounts, ids, life_cycle }))
 }
 
 fn read_participant(
@@ -330,7 +342,9 @@ fn add_id(
     if before.replace(id).is_some_and(|before| before >= id) {
         return Err(RestoreError::Order(number));
     }
-    if Answer::from_code(entry.code).is_none() {
+    // Under the first rules nothing waits.
+    let known = Answer::from_code(entry.code);
+    if known.is_none_or(|answer| !answer.is_final() && !ledger.has_life_cycle()) {
         return Err(RestoreError::Field { what: "id", number, field: "answer" });
     }
     if entry.leaf >= leaf_end && entry.leaf != GENESIS_LEAF {

@@ -6,6 +6,7 @@
 //! | 2, 3 | priority, on shortage | u8 each, never the default |
 //! | 4 | returns | 16 |
 //! | 5 | conditions | count u8 (1 to 16), then each: kind u8 and its fields |
+//! | 6 | original | the canonical bytes of the transfer named in bit 4; never together with bit 5 |
 //!
 //! Conditions: 1 approval (u32), 2 key approval (32), 3 threshold (k u8, count u8, then 1 participant u32 or
 //! 2 key 32 each), 4 preimage (32), 5 not before (u64).
@@ -22,7 +23,8 @@ const HAS_PRIORITY: u8 = 1 << 2;
 const HAS_ON_SHORTAGE: u8 = 1 << 3;
 const HAS_RETURNS: u8 = 1 << 4;
 const HAS_CONDITIONS: u8 = 1 << 5;
-const HAS_ALL: u8 = (1 << 6) - 1;
+const HAS_ORIGINAL: u8 = 1 << 6;
+const HAS_ALL: u8 = (1 << 7) - 1;
 
 pub(super) fn encode(options: &TransferOptions, out: &mut Vec<u8>) {
     let presence_at = out.len();
@@ -52,6 +54,10 @@ pub(super) fn encode(options: &TransferOptions, out: &mut Vec<u8>) {
         presence |= HAS_CONDITIONS;
         out.push(count_byte(options.conditions.len()));
         options.conditions.iter().for_each(|condition| encode_condition(condition, out));
+    }
+    if let Some(original) = &options.original {
+        presence |= HAS_ORIGINAL;
+        super::encode_transfer(original, out);
     }
     out[presence_at] = presence;
 }
@@ -137,6 +143,15 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<TransferOptions, DecodeE
         for _ in 0..count {
             options.conditions.push(decode_condition(reader)?);
         }
+    }
+    if has(HAS_ORIGINAL) {
+        // Of these bits, so that bytes cannot nest deeper than one original.
+        if !has(HAS_RETURNS) || has(HAS_CONDITIONS) || reader.is_nested() {
+            return Err(DecodeError::Field("original"));
+        }
+        reader.set_nested(true);
+        options.original = Some(Box::new(super::decode_original(reader)?));
+        reader.set_nested(false);
     }
     Ok(options)
 }

@@ -5,11 +5,22 @@ use super::DecodeError;
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
     consumed: usize,
+    nested: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(input: &'a [u8]) -> Self {
-        Self { rest: input, consumed: 0 }
+        Self { rest: input, consumed: 0, nested: false }
+    }
+
+    /// True while a transfer inside another command is read.
+    pub(super) const fn is_nested(&self) -> bool {
+        self.nested
+    }
+
+    /// Notes that what follows is inside another command, or no longer.
+    pub(super) const fn set_nested(&mut self, nested: bool) {
+        self.nested = nested;
     }
 
     /// How many bytes were read so far.
@@ -17,7 +28,7 @@ impl<'a> Reader<'a> {
         self.consumed
     }
 
-    fn bytes(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+    pub(super) fn bytes(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Truncated)?;
         self.rest = rest;
         self.consumed += length;

@@ -2,12 +2,15 @@
 //!
 //! It is written from the rules as people state them. Where it and the ledger disagree, one of them is wrong.
 
+pub(crate) mod waiting;
+
 use std::collections::BTreeMap;
 
 use ledger::{
-    AccountStatus, Authorisation, Command, LedgerTime, Leg, OnShortage, Priority, PublicKey,
-    Refusal, Transfer, TransferId,
+    AccountStatus, Authorisation, Command, Condition, LedgerTime, OnShortage, ParticipantNumber,
+    Priority, PublicKey, Refusal, Transfer, TransferId,
 };
+use waiting::ModelWaiting;
 
 #[derive(Debug, Clone)]
 pub(crate) struct ModelAccount {
@@ -17,12 +20,6 @@ pub(crate) struct ModelAccount {
     pub(crate) balance: i128,
     pub(crate) floor: i128,
     pub(crate) status: AccountStatus,
-}
-
-impl ModelAccount {
-    pub(crate) fn available(&self) -> i128 {
-        self.balance - self.floor
-    }
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +32,14 @@ pub(crate) struct Model {
     pub(crate) redeemed: BTreeMap<u32, i128>,
     /// Every id ever answered: command, code, leaf.
     pub(crate) answered: Vec<(TransferId, Command, u16, u64)>,
+    /// The version of the rules; 0 is 1.
+    pub(crate) rules: u16,
+    pub(crate) waiting: Vec<ModelWaiting>,
+    /// What became of waiting transfers: id and code, in this block, and of those that ended, ever.
+    pub(crate) came: Vec<(TransferId, u16)>,
+    pub(crate) ended: Vec<(TransferId, u16)>,
+    /// Returns that settled: the id of the original, and the return.
+    pub(crate) returned: Vec<(TransferId, Transfer)>,
 }
 
 /// Where and for whom one command is applied. `signers` is `None` in genesis.
@@ -68,7 +73,7 @@ impl Model {
             self.carry_out(turn, command)
         };
         let code = match result {
-            Ok(()) => 1,
+            Ok(code) => code,
             Err(refusal) => refusal.code(),
         };
         if let Some(id) = id {
@@ -99,7 +104,19 @@ impl Model {
         match command {
             Command::Transfer(transfer) => {
                 unknown = Refusal::UnknownDebitAccount;
-                needed.extend(transfer.legs.as_slice().iter().map(|leg| owner(leg.debit.0)));
+                let debtors = transfer.legs.as_slice().iter().map(|leg| owner(leg.debit.0));
+                let asked = |who: u32| {
+                    self.rules >= 2
+                        && transfer.options.as_ref().is_some_and(|options| {
+                            let participant = ParticipantNumber(who);
+                            options.conditions.contains(&Condition::Approval { participant })
+                        })
+                };
+                let one_signed = debtors.clone().flatten().any(signed);
+                needed.extend(debtors.filter(|who| match who {
+                    Some(who) => !(one_signed && asked(*who)),
+                    None => true,
+                }));
             }
             Command::Issue(issue) => needed.push(issuer(issue.account.0)),
             Command::Redeem(redeem) => {
@@ -115,7 +132,9 @@ impl Model {
                     needed.push(issuer(set.account.0));
                 }
             }
-            Command::AdmitParticipant(_) | Command::AddAsset(_) => {}
+            Command::AdmitParticipant(_) | Command::AddAsset(_) | Command::ActivateRules(_) => {}
+            _ if self.rules < 2 => {}
+            other => self.may_speak(other, signers)?,
         }
         needed.into_iter().try_for_each(|who| match who {
             None => Err(unknown),
@@ -124,7 +143,20 @@ impl Model {
         })
     }
 
-    fn carry_out(&mut self, turn: &ModelTurn<'_>, command: &Command) -> Result<(), Refusal> {
+    fn carry_out(&mut self, turn: &ModelTurn<'_>, command: &Command) -> Result<u16, Refusal> {
+        match command {
+            Command::Transfer(transfer) if transfer.options.is_some() && self.rules >= 2 => {
+                self.submit(turn, transfer)
+            }
+            other => self.carry_out_at_once(turn, other).map(|()| 1),
+        }
+    }
+
+    fn carry_out_at_once(
+        &mut self,
+        turn: &ModelTurn<'_>,
+        command: &Command,
+    ) -> Result<(), Refusal> {
         match command {
             Command::Transfer(transfer) => self.transfer(turn.now, transfer),
             Command::Issue(issue) => {
@@ -137,14 +169,15 @@ impl Model {
                 Ok(())
             }
             Command::Redeem(redeem) => {
-                let account =
-                    self.accounts.get_mut(&redeem.account.0).ok_or(Refusal::UnknownDebitAccount)?;
+                let number = redeem.account.0;
+                let account = self.accounts.get(&number).ok_or(Refusal::UnknownDebitAccount)?;
                 pays(account)?;
                 positive(redeem.amount.minor())?;
                 let amount = i128::from(redeem.amount.minor());
-                if account.available() < amount {
+                if self.available(number) < amount {
                     return Err(Refusal::InsufficientCover);
                 }
+                let account = self.accounts.get_mut(&number).unwrap();
                 account.balance -= amount;
                 *self.redeemed.entry(account.asset).or_default() += amount;
                 Ok(())
@@ -188,12 +221,14 @@ impl Model {
                 Ok(())
             }
             Command::SetAccountStatus(set) => {
+                let held = self.accounts.contains_key(&set.account.0);
+                let held = if held { self.held(set.account.0) } else { 0 };
                 let account =
                     self.accounts.get_mut(&set.account.0).ok_or(Refusal::UnknownAccount)?;
                 match (account.status, set.status) {
                     (old, new) if old == new => {}
                     (AccountStatus::Closed, _) => return Err(Refusal::AccountClosed),
-                    (_, AccountStatus::Closed) if account.balance != 0 => {
+                    (_, AccountStatus::Closed) if account.balance != 0 || held != 0 => {
                         return Err(Refusal::AccountNotEmpty);
                     }
                     (_, new) => account.status = new,
@@ -214,6 +249,15 @@ impl Model {
                 self.assets.push((add.code.to_string(), add.issuer.0));
                 Ok(())
             }
+            Command::ActivateRules(activate) => {
+                if turn.signers.is_some() {
+                    return Err(Refusal::RuleNotActive);
+                }
+                self.rules = activate.version;
+                Ok(())
+            }
+            _ if self.rules < 2 => Err(Refusal::RuleNotActive),
+            other => self.answer(turn, other),
         }
     }
 
@@ -231,27 +275,10 @@ impl Model {
                 return Err(Refusal::DeadlinePassed);
             }
         }
-        let legs: &[Leg] = transfer.legs.as_slice();
-        if legs.iter().any(|leg| leg.debit == leg.credit) {
-            return Err(Refusal::SameAccount);
-        }
-        for leg in legs {
-            let debit = self.accounts.get(&leg.debit.0).ok_or(Refusal::UnknownDebitAccount)?;
-            let credit = self.accounts.get(&leg.credit.0).ok_or(Refusal::UnknownCreditAccount)?;
-            if debit.asset != credit.asset {
-                return Err(Refusal::AssetMismatch);
-            }
-            pays(debit)?;
-            receives(credit)?;
-        }
-        legs.iter().try_for_each(|leg| positive(leg.amount.minor()))?;
-        let mut sums: BTreeMap<u32, i128> = BTreeMap::new();
-        for leg in legs {
-            *sums.entry(leg.debit.0).or_default() -= i128::from(leg.amount.minor());
-            *sums.entry(leg.credit.0).or_default() += i128::from(leg.amount.minor());
-        }
+        self.legs(transfer)?;
+        let sums = waiting::net(transfer);
         for (number, sum) in &sums {
-            if *sum < 0 && self.accounts[number].available() < -sum {
+            if *sum < 0 && self.available(*number) < -sum {
                 return Err(Refusal::InsufficientCover);
             }
         }
@@ -269,7 +296,7 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::Redeem(redeem) => Some(redeem.id),
         Command::SetFloor(set) => Some(set.id),
         Command::SetAccountStatus(set) => Some(set.id),
-        Command::OpenAccount(_) | Command::AdmitParticipant(_) | Command::AddAsset(_) => None,
+        _ => None,
     }
 }
 

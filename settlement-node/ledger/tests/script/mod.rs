@@ -7,13 +7,19 @@
 //! ecb: issue i1 alpha/EUR 1000
 //! alpha+ecb: redeem r1 alpha/EUR 10
 //! alpha: open alpha/EUR/fees      ecb: floor f1 alpha/EUR -500      ecb: status s1 alpha/EUR blocked
-//! genesis: admit ALPHDEFF 7 Alpha     genesis: asset JPY 0 ecb
+//! genesis: admit ALPHDEFF 7 Alpha     genesis: asset JPY 0 ecb     genesis: rules 2
+//! alpha: transfer t2 alpha/EUR -> beta/EUR 5 needs beta hash open-sesame after 1200 any 2 of beta gamma deadline 2000
+//! beta: approve t2      beta: refuse t2 AC04      alpha: reveal t2 open-sesame      alpha: cancel t2
+//! beta: transfer r1 beta/EUR -> alpha/EUR 5 returns t1
+//! pass 2001                       the time, and a block in which nobody sends anything
 //! ```
 //!
 //! Before the colon stand the signers, the first being the submitter; `alpha?` signs with a foreign key and
 //! `#9` is a participant that does not exist; accounts may be numbers (`#99`). Each line is a batch of its own.
 //! Every script starts from one network: issuers `ecb` (EUR) and `fed` (USD), banks `alpha`, `beta`, `gamma`,
 //! an empty main account of each bank in each asset, and of `ecb` in EUR. A `genesis:` line adds to it.
+
+use std::collections::BTreeMap;
 
 use ledger::*;
 
@@ -33,6 +39,8 @@ pub(crate) struct Network {
     valid_until: u64,
     height: u64,
     leaf: u64,
+    /// Transfers as they were sent, for returns to show.
+    sent: BTreeMap<TransferId, Transfer>,
     /// Every refusal seen.
     pub(crate) refusals: Vec<Refusal>,
 }
@@ -68,8 +76,16 @@ impl Network {
             genesis.push(Command::OpenAccount(OpenAccount { owner, asset, label: Label::MAIN }));
         }
         let ledger = Ledger::genesis(LedgerTime(0), &genesis).unwrap();
-        let refusals = Vec::new();
-        Self { ledger, genesis, time: 1_000, valid_until: u64::MAX, height: 0, leaf: 0, refusals }
+        Self {
+            ledger,
+            genesis,
+            time: 1_000,
+            valid_until: u64::MAX,
+            height: 0,
+            leaf: 0,
+            sent: BTreeMap::new(),
+            refusals: Vec::new(),
+        }
     }
 
     /// Carries out one line; returns what is said about it, or `None` for a directive.
@@ -81,6 +97,15 @@ impl Network {
         if let Some(time) = line.strip_prefix("valid-until ") {
             self.valid_until = time.parse().unwrap();
             return None;
+        }
+        if let Some(time) = line.strip_prefix("pass ") {
+            self.time = time.parse().unwrap();
+            let came = self.block(None).1;
+            return Some(if came.is_empty() {
+                "nothing was due".to_owned()
+            } else {
+                came.join(", ")
+            });
         }
         let (signers, words) = line.split_once(": ").unwrap_or_else(|| panic!("no signer: {line}"));
         let command = self.command(words);
@@ -129,21 +154,15 @@ impl Network {
             authorisations,
             commands: vec![CheckedCommand::new(command)],
         };
-        self.height += 1;
-        let context = BatchContext {
-            height: Height(self.height),
-            time: LedgerTime(self.time),
-            first_leaf: self.leaf,
-        };
-        self.leaf += 1;
-        let (mut outcomes, mut events) = (Vec::new(), Vec::new());
-        self.ledger.apply_batch(&context, &batch, &OldIds::NONE, &mut outcomes, &mut events);
-        let root = self.ledger.seal_block();
-        assert_eq!(root, self.ledger.recompute_root());
-        self.ledger.check_invariants().unwrap();
+        if let Command::Transfer(transfer) = &batch.commands[0].command {
+            self.sent.entry(transfer.id).or_insert_with(|| transfer.clone());
+        }
+        let (applied, came) = self.block(Some(batch));
+        let (outcomes, events) = applied.unwrap();
         let mut said = match outcomes[0].answer {
             Answer::Settled => "settled".to_owned(),
             Answer::Refused(refusal) => self.refused(refusal),
+            Answer::Waiting(stage) => stage.name().to_owned(),
         };
         if let Some(leaf) = outcomes[0].original {
             said += &format!(", as answered at leaf {leaf}");
@@ -153,7 +172,49 @@ impl Network {
             None if outcomes[0].answer.is_settled() => said += ", nothing changed",
             _ => {}
         }
+        for one in came {
+            said += &format!("; {one}");
+        }
         said
+    }
+
+    /// One block with one batch or none; returns what came of the batch and of waiting transfers.
+    fn block(&mut self, batch: Option<Batch>) -> (Option<(Vec<Outcome>, Vec<Event>)>, Vec<String>) {
+        self.height += 1;
+        let context = BatchContext {
+            height: Height(self.height),
+            time: LedgerTime(self.time),
+            first_leaf: self.leaf,
+        };
+        self.ledger.open_block(context.time);
+        let applied = batch.map(|batch| {
+            let (mut outcomes, mut events) = (Vec::new(), Vec::new());
+            self.ledger.apply_batch(&context, &batch, &OldIds::NONE, &mut outcomes, &mut events);
+            self.leaf += 1;
+            (outcomes, events)
+        });
+        let progress = self.ledger.close_block(self.leaf);
+        let came = progress.iter().map(|one| self.progress(one)).collect();
+        self.leaf += progress.len() as u64;
+        let root = self.ledger.seal_block();
+        assert_eq!(root, self.ledger.recompute_root());
+        self.ledger.check_invariants().unwrap();
+        assert!(self.ledger.all_waiting().all(|one| one.deadline() >= context.time));
+        (applied, came)
+    }
+
+    fn progress(&mut self, one: &Progress) -> String {
+        let became = match one.answer {
+            Answer::Settled => "settled".to_owned(),
+            Answer::Refused(refusal) => self.refused(refusal),
+            Answer::Waiting(stage) => stage.name().to_owned(),
+        };
+        let found = self.ledger.lookup(&resolution_id(&one.id));
+        assert_eq!(
+            found.map(|entry| entry.answer()),
+            Some(one.answer).filter(|end| end.is_final())
+        );
+        format!("{} {became}", word_of(&one.id))
     }
 
     fn command(&self, words: &str) -> Command {
@@ -198,6 +259,17 @@ impl Network {
                 let (bic, number) = (next(), next().parse().unwrap());
                 admit(bic, number, &parts.collect::<Vec<_>>().join(" "))
             }
+            "rules" => Command::ActivateRules(ActivateRules { version: next().parse().unwrap() }),
+            "approve" => Command::Approve(Approve { transfer: transfer_id(next()) }),
+            "cancel" => Command::Cancel(Cancel { transfer: transfer_id(next()) }),
+            "refuse" => Command::Refuse(Refuse {
+                transfer: transfer_id(next()),
+                reason: next().parse().unwrap(),
+            }),
+            "reveal" => Command::Reveal(Reveal {
+                transfer: transfer_id(next()),
+                preimage: next().as_bytes().into(),
+            }),
             "asset" => Command::AddAsset(AddAsset {
                 code: next().parse().unwrap(),
                 exponent: Exponent::new(next().parse().unwrap()).unwrap(),
@@ -231,7 +303,40 @@ impl Network {
                 "document" => document = Some(Digest::of(value().as_bytes())),
                 "deadline" => options.deadline = Some(LedgerTime(value().parse().unwrap())),
                 "not-before" => options.not_before = Some(LedgerTime(value().parse().unwrap())),
-                "returns" => options.returns = Some(transfer_id(value())),
+                "returns" => {
+                    let id = transfer_id(value());
+                    options.returns = Some(id);
+                    options.original = self.sent.get(&id).cloned().map(Box::new);
+                }
+                "showing" => {
+                    let mut shown = self.sent[&transfer_id(value())].clone();
+                    shown.id = options.returns.unwrap();
+                    options.original = Some(Box::new(shown));
+                }
+                "hash" => {
+                    let sha256 = Digest::of(value().as_bytes());
+                    options.conditions.push(Condition::Preimage { sha256 });
+                }
+                "after" => {
+                    let time = LedgerTime(value().parse().unwrap());
+                    options.conditions.push(Condition::NotBefore(time));
+                }
+                "needs-key" => {
+                    let key = key(value().parse().unwrap());
+                    options.conditions.push(Condition::KeyApproval { key });
+                }
+                "any" => {
+                    let k = value().parse().unwrap();
+                    assert_eq!(value(), "of");
+                    let mut of = Vec::new();
+                    while let Some(name) = words.next_if(|word| !OPTION_WORDS.contains(word)) {
+                        of.push(match name.strip_prefix("key-") {
+                            Some(number) => Approver::Key(key(number.parse().unwrap())),
+                            None => Approver::Participant(self.participant(name)),
+                        });
+                    }
+                    options.conditions.push(Condition::Threshold { k, of });
+                }
                 "urgent" => options.priority = Priority::Urgent,
                 "queue" => options.on_shortage = OnShortage::Queue,
                 "needs" => {
@@ -282,6 +387,9 @@ impl Network {
             let bank = BANKS[view.owner.0 as usize].0;
             let name = view.name.to_string().replacen(&view.name.bic.to_string(), bank, 1);
             let mut line = format!("{name} {}", view.posted);
+            if view.held.minor() != 0 {
+                line += &format!(" held {} available {}", view.held, view.available());
+            }
             if view.floor != 0 {
                 line += &format!(" floor {} available {}", view.floor, view.available());
             }
@@ -289,6 +397,12 @@ impl Network {
                 line += &format!(" {}", status_word(view.status));
             }
             lines.push(line);
+        }
+        for waiting in self.ledger.all_waiting() {
+            let word = word_of(&waiting.transfer.id);
+            let open = waiting.open_conditions(LedgerTime(self.time)).count();
+            let (stage, deadline) = (waiting.stage.name(), waiting.deadline());
+            lines.push(format!("{word} {stage} until {deadline}, {open} conditions open"));
         }
         for totals in self.ledger.conservation() {
             if totals.issued > 0 || totals.redeemed > 0 {
@@ -309,6 +423,28 @@ fn status_word(status: AccountStatus) -> &'static str {
         AccountStatus::Blocked => "blocked",
         AccountStatus::Closed => "closed",
     }
+}
+
+/// Words that end a list of approvers.
+const OPTION_WORDS: [&str; 12] = [
+    "document",
+    "deadline",
+    "not-before",
+    "returns",
+    "urgent",
+    "queue",
+    "needs",
+    "hash",
+    "after",
+    "needs-key",
+    "any",
+    "showing",
+];
+
+/// The short name that an id was made of.
+fn word_of(id: &TransferId) -> String {
+    let end = id.0.iter().position(|byte| *byte == 0).unwrap_or(id.0.len());
+    String::from_utf8_lossy(&id.0[..end]).into_owned()
 }
 
 /// A short name of a script as an id: its characters, filled up with zeros.
