@@ -70,6 +70,8 @@ pub struct Account {
     pub status: AccountStatus,
     /// On the list of accounts to hash again at the next seal. No part of the replicated state.
     pub(crate) touched: bool,
+    /// A queued transfer waits for its cover. Follows from the waiting transfers.
+    pub(crate) queued: bool,
 }
 
 const _: () = assert!(size_of::<Account>() == 64);
@@ -85,6 +87,7 @@ impl Account {
             asset,
             status: AccountStatus::Open,
             touched: false,
+            queued: false,
         }
     }
 

@@ -225,6 +225,7 @@ impl Command {
             Self::Refuse(command) => command.authorise(ledger, authority),
             Self::Reveal(command) => command.authorise(ledger),
             Self::Cancel(command) => command.authorise(ledger, authority),
+            Self::Reorder(command) => command.authorise(ledger, authority),
         }
     }
 
@@ -326,6 +327,10 @@ impl Command {
             Self::Cancel(command) => {
                 command.carry_out(ledger, turn)?;
                 Some(Event::Answered { position })
+            }
+            Self::Reorder(command) => {
+                command.carry_out(ledger, turn)?;
+                Some(Event::Reordered { position })
             }
         })
     }

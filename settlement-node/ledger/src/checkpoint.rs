@@ -10,7 +10,7 @@
 //! | assets | code (length u8, characters), exponent u8, issuer u32, issued u128, redeemed u128 |
 //! | accounts | posted i128, held i128, floor i64, owner u32, asset u32, status u8, label (length u8, 16, padded) |
 //! | ids | rows of 32 (`IdEntry::to_row`) in strictly ascending order |
-//! | waiting | only in version 2: rule version u16, next order u64, places u32, transfers u32; each: place u32, ascending, and its bytes |
+//! | waiting | only in version 2: rule version u16, next order u64, first order u64, last offsetting u64, wanted u8, accounts to look at (count u32, u32 each), places u32, transfers u32; each: place u32, ascending, and its bytes |
 //!
 //! The version is 1 under rule version 1, where nothing waits, and 2 later. The bytes of a waiting transfer: leaf
 //! u64, submitter u32, stage u8, priority u8, order u64, due u64, number of conditions u8, of each the members that approved
@@ -136,6 +136,13 @@ impl Checkpoint {
         let mut piece = Vec::with_capacity(PIECE_BYTES + 1024);
         piece.extend_from_slice(&self.rules.to_le_bytes());
         piece.extend_from_slice(&self.waiting.next_order.to_le_bytes());
+        piece.extend_from_slice(&self.waiting.first_order.to_le_bytes());
+        piece.extend_from_slice(&self.waiting.last_offset.0.to_le_bytes());
+        piece.push(u8::from(self.waiting.offset_wanted));
+        piece.extend_from_slice(&(self.waiting.to_release.len() as u32).to_le_bytes());
+        for account in &self.waiting.to_release {
+            piece.extend_from_slice(&account.0.to_le_bytes());
+        }
         piece.extend_from_slice(&(self.waiting.slots().len() as u32).to_le_bytes());
         piece.extend_from_slice(&(self.waiting.count() as u32).to_le_bytes());
         for (place, waiting) in (0u32..).zip(self.waiting.slots()) {

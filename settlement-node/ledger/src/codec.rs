@@ -15,6 +15,7 @@
 //! | 10, 13 | approve, cancel | 0 | 0 | transfer 16 |
 //! | 11 | refuse | 0 | 0 | transfer 16, reason 4 |
 //! | 12 | reveal | 0 | 0 | transfer 16, preimage (length u8, bytes) |
+//! | 14 | reorder | 0 | 0 | id 16, transfer 16, priority u8, position u8 |
 //!
 //! Options: one byte of presence bits, then the present fields (`codec/options.rs`). A field equal to its
 //! default is absent, so there is one spelling. Decoding is strict: whatever it accepts encodes to the same
@@ -29,7 +30,8 @@ use crate::account::AccountStatus;
 use crate::amount::{Amount, Exponent};
 use crate::command::{
     ActivateRules, AddAsset, AdmitParticipant, Approve, Cancel, Command, Issue, Leg, Legs,
-    OpenAccount, Redeem, Refuse, Reveal, SetAccountStatus, SetFloor, Transfer, TransferOptions,
+    OpenAccount, Position, Priority, Redeem, Refuse, Reorder, Reveal, SetAccountStatus, SetFloor,
+    Transfer, TransferOptions,
 };
 use crate::id::{AccountNumber, AssetNumber, Digest, ParticipantNumber, PublicKey, TransferId};
 use crate::limits::{LEGS_MAX, PARTICIPANT_NAME_BYTES_MAX, PREIMAGE_BYTES_MAX, SIGNING_KEYS_MAX};
@@ -50,6 +52,7 @@ const KIND_APPROVE: u8 = 10;
 const KIND_REFUSE: u8 = 11;
 const KIND_REVEAL: u8 = 12;
 const KIND_CANCEL: u8 = 13;
+const KIND_REORDER: u8 = 14;
 
 const FLAG_DOCUMENT: u8 = 1;
 const FLAG_OPTIONS: u8 = 2;
@@ -141,6 +144,10 @@ impl Command {
                 out.extend_from_slice(preimage);
             }
             Self::Cancel(Cancel { transfer }) => encode_about(KIND_CANCEL, transfer, &[], out),
+            Self::Reorder(Reorder { id, transfer, priority, position }) => {
+                encode_about(KIND_REORDER, id, &transfer.0, out);
+                out.extend_from_slice(&[*priority as u8, *position as u8]);
+            }
         }
     }
 
@@ -180,7 +187,7 @@ fn encode_movement(id: TransferId, account: AccountNumber, amount: Amount, out: 
     out.extend_from_slice(&amount.minor().to_le_bytes());
 }
 
-/// A command about a waiting transfer.
+/// A command that begins with an id, mostly of a waiting transfer.
 fn encode_about(kind: u8, transfer: &TransferId, rest: &[u8], out: &mut Vec<u8>) {
     header(kind, 0, 0, out);
     out.extend_from_slice(&transfer.0);
@@ -266,7 +273,7 @@ fn decode_plain(
     count: usize,
     reader: &mut Reader<'_>,
 ) -> Result<Command, DecodeError> {
-    if !(KIND_ISSUE..=KIND_CANCEL).contains(&kind) {
+    if !(KIND_ISSUE..=KIND_REORDER).contains(&kind) {
         return Err(DecodeError::Kind(kind));
     }
     if flags != 0 {
@@ -333,7 +340,13 @@ fn decode_about(
             }
             Command::Reveal(Reveal { transfer, preimage: reader.bytes(count)?.into() })
         }
-        _ => Command::Cancel(Cancel { transfer }),
+        KIND_CANCEL => Command::Cancel(Cancel { transfer }),
+        _ => Command::Reorder(Reorder {
+            id: transfer,
+            transfer: TransferId(reader.array()?),
+            priority: Priority::from_number(reader.u8()?).ok_or(DecodeError::Field("priority"))?,
+            position: Position::from_number(reader.u8()?).ok_or(DecodeError::Field("position"))?,
+        }),
     })
 }
 

@@ -13,6 +13,7 @@ mod open_account;
 mod options;
 mod redeem;
 mod refuse;
+mod reorder;
 mod reveal;
 mod set_account_status;
 mod set_floor;
@@ -28,9 +29,11 @@ pub use open_account::OpenAccount;
 pub use options::{Approver, Condition, OnShortage, Priority, TransferOptions};
 pub use redeem::Redeem;
 pub use refuse::Refuse;
+pub use reorder::{Position, Reorder};
 pub use reveal::Reveal;
 pub use set_account_status::SetAccountStatus;
 pub use set_floor::SetFloor;
+pub(crate) use transfer::check_bounds;
 pub use transfer::{Leg, Legs, LegsError, Transfer};
 
 use crate::id::TransferId;
@@ -64,6 +67,8 @@ pub enum Command {
     Reveal(Reveal),
     /// Cancel a waiting transfer.
     Cancel(Cancel),
+    /// Move a waiting transfer in the queue.
+    Reorder(Reorder),
 }
 
 impl Command {
@@ -77,6 +82,7 @@ impl Command {
             Self::Redeem(redeem) => Some(redeem.id),
             Self::SetFloor(set) => Some(set.id),
             Self::SetAccountStatus(set) => Some(set.id),
+            Self::Reorder(reorder) => Some(reorder.id),
             Self::OpenAccount(_)
             | Self::AdmitParticipant(_)
             | Self::AddAsset(_)
@@ -105,6 +111,7 @@ impl Command {
             Self::Refuse(_) => "refuse",
             Self::Reveal(_) => "reveal",
             Self::Cancel(_) => "cancel",
+            Self::Reorder(_) => "reorder",
         }
     }
 }

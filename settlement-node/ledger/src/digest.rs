@@ -2,7 +2,8 @@
 //!
 //! root = SHA-256("corridor state root" ‖ version u8 ‖ genesis digest ‖ account count u32 ‖ accounts root ‖
 //! names digest ‖ participants digest ‖ assets digest ‖ id count u64), numbers little-endian. The version is 1 under
-//! rule version 1; later it is 2 and there follow: rule version u16 ‖ next order u64 ‖ places u32 ‖ places root.
+//! rule version 1; later it is 2 and there follow: rule version u16 ‖ next order u64 ‖ first order u64 ‖ last
+//! offsetting u64 ‖ offsetting wanted u8 ‖ accounts to look at (count u32, u32 each) ‖ places u32 ‖ places root.
 //!
 //! *Accounts root*: a binary tree over the accounts by number. A leaf is SHA-256(0 ‖ posted i128 ‖ held i128 ‖
 //! floor i64 ‖ owner u32 ‖ asset u32 ‖ status u8), one SHA block; a node is SHA-256(1 ‖ left ‖ right). The
@@ -259,6 +260,13 @@ impl Ledger {
         if self.has_life_cycle() {
             hash.update(self.rules.to_le_bytes());
             hash.update(self.waiting.next_order.to_le_bytes());
+            hash.update(self.waiting.first_order.to_le_bytes());
+            hash.update(self.waiting.last_offset.0.to_le_bytes());
+            hash.update([u8::from(self.waiting.offset_wanted)]);
+            hash.update((self.waiting.to_release.len() as u32).to_le_bytes());
+            for account in &self.waiting.to_release {
+                hash.update(account.0.to_le_bytes());
+            }
             hash.update((self.waiting.slots().len() as u32).to_le_bytes());
             hash.update(waiting_root);
         }

@@ -31,6 +31,11 @@ pub enum Event {
         /// Place of the command in its batch.
         position: u32,
     },
+    /// A waiting transfer was moved in the queue.
+    Reordered {
+        /// Place of the command in its batch.
+        position: u32,
+    },
     /// A version of the rules is active.
     RulesActivated {
         /// Place of the command in its batch.

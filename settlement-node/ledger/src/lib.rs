@@ -55,6 +55,12 @@ pub mod state;
 pub mod genesis;
 // The only mutator.
 mod apply;
+// Who waits for whose cover, and its release.
+mod queue;
+// What can settle at the same moment.
+mod offset;
+// Why a transfer waits.
+pub mod explain;
 // From submitted to settled or released.
 mod life;
 // Giving back what was moved, and not more.
@@ -74,11 +80,12 @@ pub use checkpoint::{Checkpoint, RestoreError};
 pub use codec::DecodeError;
 pub use command::{
     ActivateRules, AddAsset, AdmitParticipant, Approve, Approver, Cancel, Command, Condition,
-    Issue, Leg, Legs, LegsError, OnShortage, OpenAccount, Priority, RULES_FIRST, RULES_LAST,
-    RULES_LIFE_CYCLE, Redeem, Refuse, Reveal, SetAccountStatus, SetFloor, Transfer,
-    TransferOptions,
+    Issue, Leg, Legs, LegsError, OnShortage, OpenAccount, Position, Priority, RULES_FIRST,
+    RULES_LAST, RULES_LIFE_CYCLE, Redeem, Refuse, Reorder, Reveal, SetAccountStatus, SetFloor,
+    Transfer, TransferOptions,
 };
 pub use event::Event;
+pub use explain::Obstacle;
 pub use genesis::GenesisError;
 pub use id::{
     AccountNumber, AssetNumber, ContentDigest, Digest, Height, LedgerTime, ParseIdError,

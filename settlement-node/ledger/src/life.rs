@@ -51,6 +51,7 @@ impl Ledger {
             return;
         }
         assert!(self.touched.is_empty(), "the block before was sealed");
+        self.block_time = time;
         for _ in 0..DUE_PER_BLOCK_MAX {
             match self.waiting.first_due() {
                 Some((due, slot)) if due <= time => self.advance(slot, time, Cause::Time),
@@ -59,12 +60,16 @@ impl Ledger {
         }
     }
 
-    /// Ends a block: returns what became of waiting transfers in it. `first_leaf` is the leaf of the record of the
+    /// Ends a block: releases queued transfers that found cover, tries offsetting, and returns what became of waiting transfers in it. `first_leaf` is the leaf of the record of the
     /// first of these, the others follow; the ends are remembered under `resolution_id` with these leaves.
     ///
     /// # Panics
     /// When a leaf number reaches 2^48 - 1.
     pub fn close_block(&mut self, first_leaf: u64) -> Vec<Progress> {
+        if self.has_life_cycle() {
+            self.release_queues(self.block_time);
+            self.offset_queues(self.block_time);
+        }
         let progress = std::mem::take(&mut self.progress);
         let end = first_leaf.checked_add(progress.len() as u64);
         assert!(
@@ -85,7 +90,9 @@ impl Ledger {
     /// then, even if nobody sends anything.
     #[must_use]
     pub fn next_due(&self) -> Option<LedgerTime> {
-        self.waiting.first_due().map(|(due, _)| due)
+        let left_over = (!self.waiting.to_release.is_empty()).then_some(self.block_time);
+        let due = self.waiting.first_due().map(|(due, _)| due);
+        [left_over, due, self.offset_due()].into_iter().flatten().min()
     }
 
     /// How the transfer of this id ended that ended in this block or, as far as memory and `old` know, before.
@@ -158,7 +165,10 @@ impl Ledger {
         let next = self.judge(&waiting, now);
         drop(waiting);
         match next {
-            Next::Stay => self.waiting.reschedule(slot, now),
+            Next::Stay => {
+                self.waiting.reschedule(slot, now);
+                self.reindex(slot);
+            }
             Next::Settle => self.settle(slot, cause),
             Next::Release(reason) => self.release(slot, reason, cause),
             Next::Wait(stage) => {
@@ -168,6 +178,7 @@ impl Ledger {
                 }
                 self.move_to(slot, stage, cause);
                 self.waiting.reschedule(slot, now);
+                self.reindex(slot);
             }
         }
     }
@@ -193,8 +204,11 @@ impl Ledger {
         if let Err(reason) = waiting.transfer.check_legs(self) {
             return Next::Release(reason);
         }
-        let covered = match waiting.stage {
-            Stage::Held => Ok(()),
+        let covered = match (waiting.stage, waiting.options().on_shortage) {
+            (Stage::Held, _) => Ok(()),
+            (_, OnShortage::Queue) if self.yields(waiting.priority) => {
+                Err(Refusal::InsufficientCover)
+            }
             _ => self.check_cover(|owner| waiting.agreed(owner)),
         };
         match (covered, waiting.options().on_shortage) {
@@ -207,6 +221,7 @@ impl Ledger {
     }
 
     fn settle(&mut self, slot: u32, cause: Cause) {
+        self.unindex(slot);
         let waiting = self.waiting.remove(slot);
         waiting.transfer.net_effects(&mut self.net);
         if waiting.stage == Stage::Held {
@@ -218,6 +233,7 @@ impl Ledger {
 
     /// Ends a waiting transfer without settling it; gives back what it reserved.
     pub(crate) fn release(&mut self, slot: u32, reason: Refusal, cause: Cause) {
+        self.unindex(slot);
         let waiting = self.waiting.remove(slot);
         if waiting.stage == Stage::Held {
             waiting.transfer.net_effects(&mut self.net);
@@ -232,7 +248,7 @@ impl Ledger {
         self.tell(&waiting, Answer::Waiting(stage), cause);
     }
 
-    fn tell(&mut self, waiting: &Waiting, answer: Answer, cause: Cause) {
+    pub(crate) fn tell(&mut self, waiting: &Waiting, answer: Answer, cause: Cause) {
         let (id, leaf) = (waiting.transfer.id, waiting.leaf);
         self.progress.push(Progress { id, leaf, answer, cause });
     }
@@ -305,7 +321,9 @@ impl Transfer {
         let stage = if options.not_before.is_some_and(|start| start > turn.time) {
             Stage::Warehoused
         } else {
+            let queues = options.on_shortage == OnShortage::Queue;
             match ledger.check_cover(|owner| agreed(&options.conditions, &marks, owner)) {
+                Ok(()) if queues && ledger.yields(options.priority) => Stage::Queued,
                 Ok(()) if met => {
                     ledger.post_net();
                     if let Some(returns) = returns {
@@ -314,7 +332,7 @@ impl Transfer {
                     return Ok(Answer::Settled);
                 }
                 Ok(()) => Stage::Held,
-                Err(_) if options.on_shortage == OnShortage::Queue => Stage::Queued,
+                Err(_) if queues => Stage::Queued,
                 Err(short) => return Err(short),
             }
         };
@@ -337,7 +355,8 @@ impl Transfer {
             marks,
         };
         waiting.due = waiting.next_due(turn.time);
-        ledger.waiting.insert(waiting);
+        let slot = ledger.waiting.insert(waiting);
+        ledger.reindex(slot);
         Ok(Answer::Waiting(stage))
     }
 }

@@ -76,3 +76,18 @@ pub const PREIMAGE_BYTES_MAX: usize = 128;
 
 /// Most transfers that return parts of one direction of a transfer.
 pub const RETURNS_MAX: u8 = 16;
+
+/// Most attempts of one block to settle queued transfers; the next block goes on.
+pub const RELEASE_ATTEMPTS_MAX: usize = 1_024;
+
+/// How far by-passing looks into the queue of an account.
+pub const RELEASE_DEPTH_MAX: usize = 64;
+
+/// How far bilateral offsetting looks into the queue of the other side.
+pub const PAIR_DEPTH_MAX: usize = 16;
+
+/// Most legs that one multilateral offsetting looks at.
+pub const OFFSET_LEGS_MAX: usize = 8_192;
+
+/// Least ledger time between two multilateral offsettings, in nanoseconds.
+pub const OFFSET_INTERVAL_NANOSECONDS: u64 = 200_000_000;

@@ -33,7 +33,7 @@ pub enum Cause {
     Time,
     /// Cover became available.
     Cover,
-    /// It settled at the same moment as all others of the block with this number; none would have had cover alone.
+    /// Offsetting: it settled at the same moment as all others of the block with this number.
     Together(u32),
 }
 

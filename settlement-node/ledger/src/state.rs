@@ -37,6 +37,8 @@ pub struct Ledger {
     /// Transfers that wait.
     pub(crate) waiting: WaitingTable,
     pub(crate) waiting_tree: HashTree,
+    /// The time of the block that is open.
+    pub(crate) block_time: LedgerTime,
     /// What became of waiting transfers in this block so far.
     pub(crate) progress: Vec<Progress>,
 }
@@ -70,6 +72,7 @@ impl Ledger {
             rules: RULES_FIRST,
             waiting: WaitingTable::default(),
             waiting_tree: HashTree::default(),
+            block_time: time,
             progress: Vec::new(),
         }
     }
@@ -156,6 +159,7 @@ impl Ledger {
     fn view(&self, index: usize) -> AccountView {
         let mut account = self.accounts[index];
         account.touched = false;
+        account.queued = false;
         let name = AccountName {
             bic: self.registry.participants[account.owner.0 as usize].bic,
             asset: self.registry.assets[account.asset.0 as usize].code,

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use crate::answer::Stage;
 use crate::apply::Authority;
-use crate::command::{Command, Condition, Priority, Transfer, TransferOptions};
+use crate::command::{Command, Condition, Position, Priority, Transfer, TransferOptions};
 use crate::conditions::{Mark, Marks, name_a_signer};
-use crate::id::{LedgerTime, ParticipantNumber, TransferId};
+use crate::id::{AccountNumber, LedgerTime, ParticipantNumber, TransferId};
 use crate::limits::{WAITING_MAX, WAITING_PER_PARTICIPANT_MAX};
+use crate::queue::Place;
 
 /// A transfer that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +130,18 @@ pub(crate) fn agreed(conditions: &[Condition], marks: &Marks, debtor: Participan
     !conditions.iter().enumerate().any(lacks)
 }
 
+/// The queues that a transfer stands in.
+#[derive(Debug, Clone)]
+struct Standing {
+    place: Place,
+    accounts: Vec<AccountNumber>,
+}
+
+/// The order of the first arrival: the middle, so that others can be moved before it.
+pub(crate) const ORDER_START: u64 = 1 << 63;
+
 /// All transfers that wait.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct WaitingTable {
     slots: Vec<Option<Arc<Waiting>>>,
     free: BTreeSet<u32>,
@@ -139,7 +150,39 @@ pub(crate) struct WaitingTable {
     by_submitter: BTreeMap<ParticipantNumber, u32>,
     /// Places to hash again.
     pub(crate) touched: BTreeSet<u32>,
+    /// The order of the next that arrives, and of the next that is moved to the front.
     pub(crate) next_order: u64,
+    pub(crate) first_order: u64,
+    /// Who waits for the cover of each account; and all of those.
+    queues: BTreeMap<AccountNumber, BTreeSet<Place>>,
+    ready: BTreeSet<Place>,
+    standing: BTreeMap<u32, Standing>,
+    /// Accounts whose queue is to be looked at when the block is closed.
+    pub(crate) to_release: BTreeSet<AccountNumber>,
+    /// Something has changed since offsetting was last tried, and when that was (0: never).
+    pub(crate) offset_wanted: bool,
+    pub(crate) last_offset: LedgerTime,
+}
+
+impl Default for WaitingTable {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: BTreeSet::new(),
+            by_id: BTreeMap::new(),
+            due: BTreeSet::new(),
+            by_submitter: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            next_order: ORDER_START,
+            first_order: ORDER_START - 1,
+            queues: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            standing: BTreeMap::new(),
+            to_release: BTreeSet::new(),
+            offset_wanted: false,
+            last_offset: LedgerTime(0),
+        }
+    }
 }
 
 impl WaitingTable {
@@ -220,6 +263,76 @@ impl WaitingTable {
 
     pub(crate) fn set_stage(&mut self, slot: u32, stage: Stage) {
         self.change(slot, |waiting| waiting.stage = stage);
+    }
+
+    /// Moves a transfer to a place in a priority.
+    pub(crate) fn set_place(&mut self, slot: u32, priority: Priority, position: Position) {
+        // 2^63 moves either way are more than there will ever be.
+        let order = match position {
+            Position::Keep => self.at(slot).order,
+            Position::First => {
+                self.first_order -= 1;
+                self.first_order + 1
+            }
+            Position::Last => {
+                self.next_order += 1;
+                self.next_order - 1
+            }
+        };
+        self.change(slot, |waiting| {
+            waiting.priority = priority;
+            waiting.order = order;
+        });
+    }
+
+    /// The queue of an account; none where nobody waits for it.
+    pub(crate) fn queue(&self, account: AccountNumber) -> Option<&BTreeSet<Place>> {
+        self.queues.get(&account)
+    }
+
+    /// All that wait for cover alone, in queue order.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = Place> + '_ {
+        self.ready.iter().copied()
+    }
+
+    pub(crate) fn nothing_queued(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// True when the transfer stands in the queues on this place.
+    pub(crate) fn stands_at(&self, place: Place) -> bool {
+        self.ready.contains(&place)
+    }
+
+    /// Lets a transfer stand in the queue of an account, which is looked at when the block is closed.
+    pub(crate) fn enqueue(&mut self, account: AccountNumber, place: Place) {
+        self.queues.entry(account).or_default().insert(place);
+        self.ready.insert(place);
+        let standing = self.standing.entry(place.2);
+        standing.or_insert(Standing { place, accounts: Vec::new() }).accounts.push(account);
+        self.to_release.insert(account);
+    }
+
+    /// Takes a transfer out of all queues; returns the accounts for which nobody waits any more. The others are to be
+    /// looked at: somebody may have waited behind it.
+    pub(crate) fn dequeue(&mut self, slot: u32) -> Vec<AccountNumber> {
+        let Some(Standing { place, mut accounts }) = self.standing.remove(&slot) else {
+            return Vec::new();
+        };
+        self.ready.remove(&place);
+        accounts.retain(|account| {
+            let queue = self.queues.get_mut(account).expect("a queue that somebody stands in");
+            queue.remove(&place);
+            let empty = queue.is_empty();
+            if empty {
+                self.queues.remove(account);
+                self.to_release.remove(account);
+            } else {
+                self.to_release.insert(*account);
+            }
+            empty
+        });
+        accounts
     }
 
     /// Looks at the transfer again when something may have changed by itself, from now on.

@@ -129,6 +129,15 @@ fn golden() -> Vec<(Command, &'static str)> {
         ),
         (Command::Cancel(Cancel { transfer: id() }), "0d000000eb6305c91f7f49deaed016487c27b42d"),
         (
+            Command::Reorder(Reorder {
+                id: id(),
+                transfer: TransferId([9; 16]),
+                priority: Priority::High,
+                position: Position::Last,
+            }),
+            "0e000000eb6305c91f7f49deaed016487c27b42d090909090909090909090909090909090203",
+        ),
+        (
             transfer(
                 Legs::One(leg(2, 1, 3)),
                 None,
@@ -281,7 +290,7 @@ proptest! {
     /// Whatever is accepted has one spelling. Starts from valid bytes, so that damage reaches deep fields.
     #[test]
     fn damaged_bytes_never_panic_and_what_is_accepted_is_canonical(
-        which in 0..16usize,
+        which in 0..17usize,
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         tail in prop::collection::vec(any::<u8>(), 0..8),
     ) {

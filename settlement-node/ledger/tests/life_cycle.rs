@@ -6,6 +6,8 @@
 mod draw;
 mod model;
 
+use std::collections::BTreeMap;
+
 use draw::{Draw, genesis};
 use ledger::*;
 use model::ModelTurn;
@@ -24,20 +26,24 @@ fn encoded(ledger: &Ledger) -> Vec<u8> {
     bytes
 }
 
+/// How often a command was answered with a code, or a waiting transfer came forward by a cause.
+type Seen = BTreeMap<(&'static str, u16), u64>;
+
 /// One history, command by command; the ledger is put aside and read back now and then.
-fn run(seed: u64) {
+fn run(seed: u64, seen: &mut Seen) {
     let (mut ledger, mut model) = genesis();
     let mut draw = Draw::new(seed);
     let mut leaf = 0;
     let mut time = 1;
     for height in 1..=draw.below(14) + 2 {
+        // Mostly small steps; now and then enough for offsetting, which is tried every fifth of a second.
         time += 1 + draw.below(12);
         let context =
             BatchContext { height: Height(height), time: LedgerTime(time), first_leaf: leaf };
         ledger.open_block(context.time);
         model.pass(time);
         if draw.below(8) > 0 {
-            let batch = draw.batch(time);
+            let batch = draw.batch(time, &ledger);
             let (mut outcomes, mut events) = (Vec::new(), Vec::new());
             ledger.apply_batch(&context, &batch, &OldIds::NONE, &mut outcomes, &mut events);
             for (checked, outcome) in batch.commands.iter().zip(&outcomes) {
@@ -51,12 +57,25 @@ fn run(seed: u64) {
                 let expected = model.apply(&turn, &checked.command);
                 let found = (outcome.answer.code(), outcome.original);
                 assert_eq!(found, expected, "seed {seed}, block {height}: {:?}", checked.command);
+                *seen.entry((checked.command.name(), found.0)).or_default() += 1;
                 leaf += 1;
             }
         }
         let progress = ledger.close_block(leaf);
         let came: Vec<_> = progress.iter().map(|one| (one.id, one.answer.code())).collect();
+        let before = model.came.len();
+        assert_eq!(came[..before.min(came.len())], model.came, "seed {seed}, block {height}");
+        model.release(&progress[before..]);
         assert_eq!(came, std::mem::take(&mut model.came), "seed {seed}, block {height}");
+        for one in &progress {
+            let by = match one.cause {
+                Cause::Command(_) => "command",
+                Cause::Time => "time",
+                Cause::Cover => "cover",
+                Cause::Together(_) => "together",
+            };
+            *seen.entry((by, one.answer.code())).or_default() += 1;
+        }
         leaf += progress.len() as u64;
         let root = ledger.seal_block();
         for (view, (number, expected)) in ledger.accounts().zip(&model.accounts) {
@@ -84,16 +103,67 @@ fn run(seed: u64) {
         }
     }
     // Nothing waits for ever: with time alone everything ends.
-    ledger.open_block(LedgerTime(10_000));
+    ledger.open_block(LedgerTime(1 << 40));
     ledger.close_block(leaf);
     assert_eq!(ledger.waiting_count(), 0, "seed {seed}");
     assert!(ledger.accounts().all(|account| account.held.minor() == 0), "seed {seed}");
 }
 
+/// What must come up in the histories, so that they test what they seem to.
+fn check_seen(seen: &Seen) {
+    let mut missing = Vec::new();
+    let mut need = |what: &'static str, code: u16| {
+        if seen.get(&(what, code)).copied().unwrap_or(0) < 20 {
+            missing.push((what, code));
+        }
+    };
+    [1, 2, 3, 4].into_iter().for_each(|code| need("transfer", code));
+    let of_transfers = [
+        Refusal::DeadlinePassed,
+        Refusal::DeadlineMissing,
+        Refusal::StartAfterDeadline,
+        Refusal::ReturnMayNotWait,
+        Refusal::UnknownParticipant,
+        Refusal::ApproverTwice,
+        Refusal::InsufficientCover,
+        Refusal::OriginalUnknown,
+        Refusal::NotTheReverse,
+        Refusal::ReturnTooLarge,
+    ];
+    of_transfers.iter().for_each(|one| need("transfer", one.code()));
+    for one in [Refusal::NotWaiting, Refusal::NotAuthorised] {
+        ["approve", "refuse", "cancel", "reorder"]
+            .iter()
+            .for_each(|command| need(command, one.code()));
+    }
+    for command in ["approve", "refuse", "reveal", "cancel", "reorder"] {
+        need(command, 1);
+    }
+    need("approve", Refusal::InsufficientCover.code());
+    need("approve", Refusal::AlreadyAnswered.code());
+    need("refuse", Refusal::AlreadyAnswered.code());
+    need("cancel", Refusal::HoldBinds.code());
+    need("reveal", Refusal::WrongPreimage.code());
+    need("command", 1);
+    need("command", Stage::Queued as u16);
+    need("command", Refusal::RefusedByParty.code());
+    need("command", Refusal::Cancelled.code());
+    for code in [1, 3, 4] {
+        need("time", code);
+    }
+    need("time", Refusal::ConditionsNotMet.code());
+    need("time", Refusal::CoverNotFound.code());
+    need("cover", 1);
+    need("together", 1);
+    assert!(missing.is_empty(), "{missing:?} among {seen:?}");
+}
+
 #[test]
 fn random_histories_equal_the_model() {
+    let mut seen = Seen::new();
     if let Ok(seed) = std::env::var("SEED") {
-        return run(seed.parse().unwrap());
+        return run(seed.parse().unwrap(), &mut seen);
     }
-    (0..HISTORIES).for_each(run);
+    (0..HISTORIES).for_each(|seed| run(seed, &mut seen));
+    check_seen(&seen);
 }

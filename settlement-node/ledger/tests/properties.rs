@@ -229,7 +229,9 @@ proptest! {
             ledger.open_block(context.time);
             model.pass(context.time.0);
             let (outcomes, events) = apply(&mut ledger, &context, batch);
-            prop_assert_eq!(ledger.close_block(leaf + outcomes.len() as u64), []);
+            let progress = ledger.close_block(leaf + outcomes.len() as u64);
+            model.release(&progress);
+            prop_assert_eq!(progress, []);
             for (checked, outcome) in batch.commands.iter().zip(&outcomes) {
                 let before =
                     model.accounts.keys().map(|one| (*one, model.available(*one))).collect();

@@ -327,7 +327,8 @@ fn add_account(
     let at = open.apply(ledger).0 as usize;
     // The list of what is to be hashed is made anew at the end.
     ledger.touched.clear();
-    ledger.accounts[at] = Account { posted, held, floor, owner, asset, status, touched: false };
+    let account = Account::open(owner, asset);
+    ledger.accounts[at] = Account { posted, held, floor, status, ..account };
     Ok(())
 }
 

@@ -3,11 +3,13 @@
 //! Each is checked as far as what follows relies on it: that it has options, a deadline, accounts that exist, marks
 //! that its conditions can have. What the accounts hold for it is compared by the invariants.
 
+use std::collections::BTreeSet;
+
 use super::restore::{RestoreError, Source};
 use crate::answer::Stage;
 use crate::command::{Command, Priority, RULES_LAST, RULES_LIFE_CYCLE, Transfer};
 use crate::conditions::{Mark, Marks};
-use crate::id::{LedgerTime, ParticipantNumber};
+use crate::id::{AccountNumber, LedgerTime, ParticipantNumber};
 use crate::ids::GENESIS_LEAF;
 use crate::limits::{COMMAND_BYTES_MAX, CONDITIONS_MAX, WAITING_MAX};
 use crate::state::Ledger;
@@ -34,6 +36,14 @@ pub(super) fn read_waiting(
     }
     ledger.rules = rules;
     ledger.waiting.next_order = u64::from_le_bytes(source.array()?);
+    ledger.waiting.first_order = u64::from_le_bytes(source.array()?);
+    ledger.waiting.last_offset = LedgerTime(u64::from_le_bytes(source.array()?));
+    ledger.waiting.offset_wanted = match source.u8()? {
+        0 => false,
+        1 => true,
+        _ => return Err(wrong(0, "wish for offsetting")),
+    };
+    let to_release = read_accounts(ledger, source)?;
     let places = source.u32()?;
     let count = source.u32()?;
     if places as usize > WAITING_MAX || count > places {
@@ -48,8 +58,31 @@ pub(super) fn read_waiting(
         }
         let waiting = read_one(ledger, source, number, leaf_end)?;
         ledger.waiting.insert_at(place, waiting);
+        ledger.reindex(place);
     }
+    ledger.waiting.to_release = to_release;
     Ok(())
+}
+
+/// The accounts whose queues are still to be looked at, ascending.
+fn read_accounts(
+    ledger: &Ledger,
+    source: &mut Source<'_>,
+) -> Result<BTreeSet<AccountNumber>, RestoreError> {
+    let count = source.u32()?;
+    if count as usize > ledger.accounts().len() {
+        return Err(RestoreError::Count { what: "accounts to look at", count: u64::from(count) });
+    }
+    let mut accounts = BTreeSet::new();
+    for number in 0..u64::from(count) {
+        let account = AccountNumber(source.u32()?);
+        let ascends = accounts.last().is_none_or(|last| *last < account);
+        if !ascends || ledger.account(account).is_none() {
+            return Err(wrong(number, "account to look at"));
+        }
+        accounts.insert(account);
+    }
+    Ok(accounts)
 }
 
 fn read_one(
@@ -70,7 +103,7 @@ fn read_one(
         Stage::from_number(u16::from(source.u8()?)).ok_or_else(|| wrong(number, "stage"))?;
     let priority = Priority::from_number(source.u8()?).ok_or_else(|| wrong(number, "priority"))?;
     let order = u64::from_le_bytes(source.array()?);
-    if order >= ledger.waiting.next_order {
+    if order >= ledger.waiting.next_order || order <= ledger.waiting.first_order {
         return Err(wrong(number, "order"));
     }
     let due = LedgerTime(u64::from_le_bytes(source.array()?));

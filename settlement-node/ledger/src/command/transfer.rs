@@ -264,7 +264,7 @@ fn add_effect(net: &mut Vec<NetEffect>, account: AccountNumber, change: i128) {
 }
 
 /// Amounts of the net effects.
-fn check_bounds(ledger: &Ledger) -> Result<(), Refusal> {
+pub(crate) fn check_bounds(ledger: &Ledger) -> Result<(), Refusal> {
     // Only upwards: a payer is held by its cover, far above the lower bound.
     let beyond = |effect: &NetEffect| {
         let account: &Account = ledger.authorised(effect.account);

@@ -74,11 +74,22 @@ pub(crate) struct Draw {
     state: u64,
     /// Transfers drawn so far.
     sent: BTreeMap<TransferId, Transfer>,
+    /// What waits, as far as whoever draws was told.
+    waiting: Vec<TransferId>,
+    fresh: u64,
+    /// Every second history is about the queue: few conditions, everybody asks to wait for cover.
+    about_queue: bool,
 }
 
 impl Draw {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), sent: BTreeMap::new() }
+        Self {
+            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            sent: BTreeMap::new(),
+            waiting: Vec::new(),
+            fresh: 0,
+            about_queue: seed % 2 == 1,
+        }
     }
 
     pub(crate) fn below(&mut self, end: u64) -> u64 {
@@ -93,7 +104,8 @@ impl Draw {
     }
 
     /// Signed by everybody or by some, now and then with a key of somebody else.
-    pub(crate) fn batch(&mut self, now: u64) -> Batch {
+    pub(crate) fn batch(&mut self, now: u64, ledger: &Ledger) -> Batch {
+        self.waiting = ledger.all_waiting().map(|one| one.transfer.id).collect();
         let mut signers: Vec<u32> = (0..PARTICIPANTS).collect();
         if !self.chance(5) {
             let kept = 1 + self.below(3) as usize;
@@ -115,8 +127,31 @@ impl Draw {
         }
     }
 
+    /// Mostly one that was never used.
     fn id(&mut self) -> TransferId {
-        id(self.below(24))
+        if self.chance(12) {
+            return id(self.below(24));
+        }
+        self.fresh += 1;
+        id(1 << 20 | self.fresh)
+    }
+
+    /// Mostly one that waits.
+    fn target(&mut self) -> TransferId {
+        if self.waiting.is_empty() || self.chance(8) {
+            return if self.chance(2) { self.sent_id() } else { id(self.below(24)) };
+        }
+        let at = self.below(self.waiting.len() as u64) as usize;
+        self.waiting[at]
+    }
+
+    fn sent_id(&mut self) -> TransferId {
+        let count = self.sent.len() as u64;
+        if count == 0 {
+            return id(0);
+        }
+        let at = self.below(count) as usize;
+        *self.sent.keys().nth(at).unwrap()
     }
 
     fn account(&mut self) -> AccountNumber {
@@ -126,15 +161,24 @@ impl Draw {
     fn command(&mut self, now: u64) -> Command {
         match self.below(30) {
             0..14 => self.transfer(now),
-            14..19 => Command::Approve(Approve { transfer: self.id() }),
+            14..19 => Command::Approve(Approve { transfer: self.target() }),
             19..21 => {
                 let reason = "MS03".parse().unwrap();
-                Command::Refuse(Refuse { transfer: self.id(), reason })
+                Command::Refuse(Refuse { transfer: self.target(), reason })
             }
-            21..23 => Command::Cancel(Cancel { transfer: self.id() }),
+            21 => {
+                let (id, transfer) = (id(100 + self.below(50)), self.target());
+                Command::Reorder(Reorder {
+                    id,
+                    transfer,
+                    priority: Priority::from_number(1 + self.below(3) as u8).unwrap(),
+                    position: Position::from_number(1 + self.below(3) as u8).unwrap(),
+                })
+            }
+            22 => Command::Cancel(Cancel { transfer: self.target() }),
             23..25 => {
                 let preimage = [self.below(2) as u8].into();
-                Command::Reveal(Reveal { transfer: self.id(), preimage })
+                Command::Reveal(Reveal { transfer: self.target(), preimage })
             }
             25 => {
                 let (id, account) = (id(100 + self.below(50)), self.account());
@@ -183,8 +227,12 @@ impl Draw {
         if !self.chance(12) {
             options.deadline = Some(LedgerTime((now + 30).saturating_sub(self.below(34))));
         }
-        if self.chance(3) {
+        if self.about_queue || self.chance(3) {
             options.on_shortage = OnShortage::Queue;
+        }
+        if self.about_queue && !self.chance(6) {
+            options.priority = Priority::from_number(1 + self.below(3) as u8).unwrap();
+            return options;
         }
         if self.chance(4) {
             options.not_before = Some(LedgerTime(now + self.below(20)));
@@ -232,7 +280,7 @@ impl Draw {
 
     /// A return of something that was sent, mostly the right way round.
     fn giving_back(&mut self) -> Command {
-        let original = self.id();
+        let original = self.sent_id();
         let shown = self.sent.get(&original).cloned();
         let mut leg = self.leg();
         if let Some(shown) = &shown {

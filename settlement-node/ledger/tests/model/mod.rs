@@ -35,6 +35,7 @@ pub(crate) struct Model {
     /// The version of the rules; 0 is 1.
     pub(crate) rules: u16,
     pub(crate) waiting: Vec<ModelWaiting>,
+    pub(crate) next_order: i64,
     /// What became of waiting transfers: id and code, in this block, and of those that ended, ever.
     pub(crate) came: Vec<(TransferId, u16)>,
     pub(crate) ended: Vec<(TransferId, u16)>,
@@ -296,6 +297,7 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::Redeem(redeem) => Some(redeem.id),
         Command::SetFloor(set) => Some(set.id),
         Command::SetAccountStatus(set) => Some(set.id),
+        Command::Reorder(reorder) => Some(reorder.id),
         _ => None,
     }
 }

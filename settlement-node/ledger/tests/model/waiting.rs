@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use ledger::{
-    Answer, Approver, Authorisation, Condition, LedgerTime, Legs, OnShortage, Refusal, Stage,
-    Transfer, TransferId, TransferOptions,
+    Answer, Approver, Authorisation, Cause, Condition, LedgerTime, Legs, OnShortage, Position,
+    Priority, Progress, Refusal, Stage, Transfer, TransferId, TransferOptions,
 };
 
 use super::{Model, ModelTurn, pays, positive, receives};
@@ -23,6 +23,9 @@ pub(crate) struct ModelWaiting {
     no: Vec<Authorisation>,
     shown: Vec<ledger::Digest>,
     looked_at: u64,
+    priority: Priority,
+    /// Its place within the priority; lower is earlier.
+    order: i64,
 }
 
 impl ModelWaiting {
@@ -52,6 +55,15 @@ impl ModelWaiting {
             Condition::Preimage { sha256 } => self.shown.contains(sha256),
             people => said(people, &self.yes).len() >= needed(people),
         }
+    }
+
+    /// It waits for cover alone, as far as was known when it was last looked at.
+    fn ready(&self) -> bool {
+        self.stage == Stage::Queued && self.all_met(self.looked_at)
+    }
+
+    fn debits(&self) -> Vec<u32> {
+        net(&self.transfer).into_iter().filter(|(_, sum)| *sum < 0).map(|(at, _)| at).collect()
     }
 
     pub(crate) fn all_met(&self, now: u64) -> bool {
@@ -121,6 +133,95 @@ impl Model {
         net(transfer).iter().any(|(account, change)| {
             of(self.accounts[account].owner) && *change < 0 && self.available(*account) < -change
         })
+    }
+
+    /// One of higher priority waits for an account that the transfer debits.
+    fn yields(&self, transfer: &Transfer, priority: Priority) -> bool {
+        let debits: Vec<u32> =
+            net(transfer).into_iter().filter(|(_, sum)| *sum < 0).map(|(at, _)| at).collect();
+        self.waiting.iter().any(|one| {
+            let shared = one.debits().iter().any(|account| debits.contains(account));
+            one.ready() && shared && one.priority < priority
+        })
+    }
+
+    /// It could settle alone now.
+    fn could_settle(&self, one: &ModelWaiting) -> bool {
+        one.ready()
+            && self.legs(&one.transfer).is_ok()
+            && !self.short(&one.transfer, |_| true)
+            && !self.yields(&one.transfer, one.priority)
+    }
+
+    /// The end of a block: what the ledger says became of queued transfers is checked line by line against the rules
+    /// and then believed. In the end nothing may be left that could settle alone.
+    pub(crate) fn release(&mut self, said: &[Progress]) {
+        let mut rest = said;
+        while let [first, ..] = rest {
+            let together = |one: &&Progress| {
+                one.cause == first.cause && matches!(one.cause, Cause::Together(_))
+            };
+            let count = rest.iter().take_while(together).count().max(1);
+            let (group, others) = rest.split_at(count);
+            rest = others;
+            let members: Vec<ModelWaiting> = group
+                .iter()
+                .map(|one| self.waiting[self.place_of(&one.id).unwrap()].clone())
+                .collect();
+            match first.cause {
+                Cause::Cover => self.released_alone(first, &members[0]),
+                Cause::Together(_) => self.released_together(group, &members),
+                other => panic!("{other:?} at the end of a block"),
+            }
+            for (one, member) in group.iter().zip(&members) {
+                let at = self.place_of(&one.id).unwrap();
+                self.end(at, one.answer);
+                if one.answer.is_settled() {
+                    self.move_money(&member.transfer);
+                }
+            }
+        }
+        let left = self.waiting.iter().find(|one| self.could_settle(one));
+        assert!(left.is_none(), "could settle: {left:?}");
+    }
+
+    fn released_alone(&self, said: &Progress, one: &ModelWaiting) {
+        assert!(one.ready(), "{said:?}");
+        match said.answer {
+            Answer::Settled => {
+                assert!(self.could_settle(one), "{said:?} of {one:?}");
+                let before = |other: &&ModelWaiting| {
+                    let shared = other.debits().iter().any(|at| one.debits().contains(at));
+                    shared && (other.priority, other.order) < (one.priority, one.order)
+                };
+                let by_passed = self.waiting.iter().filter(before).find(|at| self.could_settle(at));
+                assert!(by_passed.is_none(), "{one:?} by-passed {by_passed:?}");
+            }
+            other => {
+                let reason = self.legs(&one.transfer).unwrap_err();
+                assert_eq!(other, Answer::Refused(reason), "{said:?}");
+            }
+        }
+    }
+
+    fn released_together(&self, said: &[Progress], group: &[ModelWaiting]) {
+        let mut sums: BTreeMap<u32, i128> = BTreeMap::new();
+        for (one, member) in said.iter().zip(group) {
+            assert_eq!(one.answer, Answer::Settled);
+            assert!(member.ready() && self.legs(&member.transfer).is_ok(), "{member:?}");
+            for (account, change) in net(&member.transfer) {
+                *sums.entry(account).or_default() += change;
+            }
+            // Whatever has a higher priority on the same account comes along.
+            for other in self.waiting.iter().filter(|other| other.ready()) {
+                let shared = other.debits().iter().any(|at| member.debits().contains(at));
+                let along = group.iter().any(|among| among.transfer.id == other.transfer.id);
+                assert!(!shared || along || other.priority >= member.priority, "{other:?}");
+            }
+        }
+        for (account, sum) in sums {
+            assert!(sum >= 0 || self.available(account) + sum >= 0, "{account} pays {sum}");
+        }
     }
 
     fn move_money(&mut self, transfer: &Transfer) {
@@ -212,11 +313,16 @@ impl Model {
             no: Vec::new(),
             shown: Vec::new(),
             looked_at: now,
+            priority: options.priority,
+            order: self.next_order,
         };
+        let queues = options.on_shortage == OnShortage::Queue;
         if options.not_before.is_some_and(|start| start.0 > now) {
             new.stage = Stage::Warehoused;
+        } else if queues && self.yields(transfer, options.priority) {
+            new.stage = Stage::Queued;
         } else if self.short(transfer, |owner| new.agreed(owner)) {
-            if options.on_shortage == OnShortage::Refuse {
+            if !queues {
                 return Err(Refusal::InsufficientCover);
             }
             new.stage = Stage::Queued;
@@ -228,6 +334,7 @@ impl Model {
             return Ok(1);
         }
         let code = new.stage as u16;
+        self.next_order += 1;
         self.waiting.push(new);
         Ok(code)
     }
@@ -284,9 +391,16 @@ impl Model {
             ledger::Command::Refuse(one) => one.transfer,
             ledger::Command::Cancel(one) => one.transfer,
             ledger::Command::Reveal(one) => one.transfer,
+            ledger::Command::Reorder(one) => one.transfer,
             _ => return Ok(()),
         };
-        let waiting = &self.waiting[self.place_of(&id).ok_or(Refusal::NotWaiting)?];
+        let known = |id| self.answered.iter().any(|(known, ..)| *known == id);
+        let at = match (self.place_of(&id), command) {
+            (Some(at), _) => at,
+            (None, ledger::Command::Reorder(one)) if known(one.id) => return Ok(()),
+            _ => return Err(Refusal::NotWaiting),
+        };
+        let waiting = &self.waiting[at];
         let named = waiting.options().conditions.iter().any(|one| !said(one, signers).is_empty());
         let signed = |account: u32| {
             signers.iter().any(|one| one.participant.0 == self.accounts[&account].owner)
@@ -295,7 +409,9 @@ impl Model {
         let allowed = match command {
             ledger::Command::Approve(_) => named,
             ledger::Command::Refuse(_) => named || legs.iter().any(|leg| signed(leg.credit.0)),
-            ledger::Command::Cancel(_) => legs.iter().any(|leg| signed(leg.debit.0)),
+            ledger::Command::Cancel(_) | ledger::Command::Reorder(_) => {
+                legs.iter().any(|leg| signed(leg.debit.0))
+            }
             _ => true,
         };
         if allowed { Ok(()) } else { Err(Refusal::NotAuthorised) }
@@ -312,6 +428,7 @@ impl Model {
             ledger::Command::Refuse(one) => one.transfer,
             ledger::Command::Cancel(one) => one.transfer,
             ledger::Command::Reveal(one) => one.transfer,
+            ledger::Command::Reorder(one) => one.transfer,
             _ => unreachable!("an answer"),
         };
         let at = self.place_of(&id).ok_or(Refusal::NotWaiting)?;
@@ -326,6 +443,20 @@ impl Model {
                 said(one, list).iter().any(|member| now.contains(member))
             })
         };
+        if let ledger::Command::Reorder(reorder) = command {
+            let orders = self.waiting.iter().map(|one| one.order);
+            after.priority = reorder.priority;
+            match reorder.position {
+                Position::Keep => {}
+                Position::First => after.order = orders.min().unwrap() - 1,
+                Position::Last => {
+                    after.order = self.next_order;
+                    self.next_order += 1;
+                }
+            }
+            self.waiting[at] = after;
+            return Ok(());
+        }
         match command {
             ledger::Command::Approve(_) => {
                 if contradicts(&after.no) {
@@ -422,7 +553,10 @@ impl Model {
         if let Err(reason) = self.legs(&one.transfer) {
             return self.end(at, Answer::Refused(reason));
         }
-        if one.stage != Stage::Held && self.short(&one.transfer, |owner| one.agreed(owner)) {
+        let yields = one.options().on_shortage == OnShortage::Queue
+            && self.yields(&one.transfer, one.priority);
+        let short = self.short(&one.transfer, |owner| one.agreed(owner));
+        if one.stage != Stage::Held && (yields || short) {
             match one.options().on_shortage {
                 OnShortage::Refuse => {
                     self.end(at, Answer::Refused(Refusal::InsufficientCover));

@@ -10,6 +10,8 @@
 //! genesis: admit ALPHDEFF 7 Alpha     genesis: asset JPY 0 ecb     genesis: rules 2
 //! alpha: transfer t2 alpha/EUR -> beta/EUR 5 needs beta hash open-sesame after 1200 any 2 of beta gamma deadline 2000
 //! beta: approve t2      beta: refuse t2 AC04      alpha: reveal t2 open-sesame      alpha: cancel t2
+//! alpha: reorder q1 t2 urgent first
+//! why t2                          what a waiting transfer waits for
 //! beta: transfer r1 beta/EUR -> alpha/EUR 5 returns t1
 //! pass 2001                       the time, and a block in which nobody sends anything
 //! ```
@@ -97,6 +99,9 @@ impl Network {
         if let Some(time) = line.strip_prefix("valid-until ") {
             self.valid_until = time.parse().unwrap();
             return None;
+        }
+        if let Some(word) = line.strip_prefix("why ") {
+            return Some(self.why(&transfer_id(word)));
         }
         if let Some(time) = line.strip_prefix("pass ") {
             self.time = time.parse().unwrap();
@@ -203,6 +208,27 @@ impl Network {
         (applied, came)
     }
 
+    fn why(&self, id: &TransferId) -> String {
+        let Some(obstacles) = self.ledger.explain(id, LedgerTime(self.time)) else {
+            return "does not wait".to_owned();
+        };
+        let name = |number: AccountNumber| {
+            let view = self.ledger.account(number).unwrap();
+            let bank = BANKS[view.owner.0 as usize].0;
+            view.name.to_string().replacen(&view.name.bic.to_string(), bank, 1)
+        };
+        let each = obstacles.iter().map(|obstacle| match obstacle {
+            Obstacle::Start(time) => format!("starts at {time}"),
+            Obstacle::Condition(number) => format!("condition {number} is open"),
+            Obstacle::Agreement(who) => format!("{} has not agreed", BANKS[who.0 as usize].0),
+            Obstacle::Cover { account, missing } => format!("{} lacks {missing}", name(*account)),
+            Obstacle::Behind { account, transfer } => {
+                format!("{} is waited for by {}", name(*account), word_of(transfer))
+            }
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+
     fn progress(&mut self, one: &Progress) -> String {
         let became = match one.answer {
             Answer::Settled => "settled".to_owned(),
@@ -214,7 +240,11 @@ impl Network {
             found.map(|entry| entry.answer()),
             Some(one.answer).filter(|end| end.is_final())
         );
-        format!("{} {became}", word_of(&one.id))
+        let together = match one.cause {
+            Cause::Together(number) => format!(" together {number}"),
+            _ => String::new(),
+        };
+        format!("{} {became}{together}", word_of(&one.id))
     }
 
     fn command(&self, words: &str) -> Command {
@@ -269,6 +299,22 @@ impl Network {
             "reveal" => Command::Reveal(Reveal {
                 transfer: transfer_id(next()),
                 preimage: next().as_bytes().into(),
+            }),
+            "reorder" => Command::Reorder(Reorder {
+                id: transfer_id(next()),
+                transfer: transfer_id(next()),
+                priority: match next() {
+                    "urgent" => Priority::Urgent,
+                    "high" => Priority::High,
+                    "normal" => Priority::Normal,
+                    other => panic!("no such priority: {other}"),
+                },
+                position: match next() {
+                    "keep" => Position::Keep,
+                    "first" => Position::First,
+                    "last" => Position::Last,
+                    other => panic!("no such position: {other}"),
+                },
             }),
             "asset" => Command::AddAsset(AddAsset {
                 code: next().parse().unwrap(),
@@ -337,6 +383,7 @@ impl Network {
                     }
                     options.conditions.push(Condition::Threshold { k, of });
                 }
+                "high" => options.priority = Priority::High,
                 "urgent" => options.priority = Priority::Urgent,
                 "queue" => options.on_shortage = OnShortage::Queue,
                 "needs" => {
@@ -426,7 +473,8 @@ fn status_word(status: AccountStatus) -> &'static str {
 }
 
 /// Words that end a list of approvers.
-const OPTION_WORDS: [&str; 12] = [
+const OPTION_WORDS: [&str; 13] = [
+    "high",
     "document",
     "deadline",
     "not-before",
