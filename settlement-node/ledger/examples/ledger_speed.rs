@@ -1,7 +1,8 @@
 //! What applying and sealing cost, without record, hash or disk: `cargo run --release -p ledger --example ledger_speed`.
 //!
 //! Blocks of 8,000 one-leg transfers with fresh random-looking ids between 2, 10,000 and 500,000 accounts, with
-//! the duplicate table growing as in service. Prints nanoseconds per transfer and microseconds per seal.
+//! the duplicate table growing as in service. Prints nanoseconds per transfer and microseconds per seal. Then the same
+//! with 100,000 transfers in the queue, and what opening and closing a block costs with offsetting.
 #![allow(clippy::disallowed_types, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -23,10 +24,13 @@ impl Numbers {
     }
 }
 
-fn genesis(accounts: u32) -> Ledger {
+fn genesis(accounts: u32, rules: u16) -> Ledger {
     let bank = ParticipantNumber;
     let banks = accounts.div_ceil(50_000).max(2);
     let mut commands = Vec::new();
+    if rules > RULES_FIRST {
+        commands.push(Command::ActivateRules(ActivateRules { version: rules }));
+    }
     for number in 0..banks {
         let mut signing_key = [1; 32];
         signing_key[..4].copy_from_slice(&number.to_le_bytes());
@@ -46,7 +50,7 @@ fn genesis(accounts: u32) -> Ledger {
         let label = format!("n{number}").parse().expect("a label");
         let (owner, asset) = (bank(number % banks), AssetNumber(0));
         commands.push(Command::OpenAccount(OpenAccount { owner, asset, label }));
-        let mut id = [0xff; 16];
+        let mut id = [0x4f; 16];
         id[..4].copy_from_slice(&number.to_le_bytes());
         let (account, amount) = (AccountNumber(number), Amount::new(1 << 40));
         commands.push(Command::Issue(Issue { id: TransferId(id), account, amount }));
@@ -59,6 +63,8 @@ fn block(numbers: &mut Numbers, accounts: u64, authorisations: &[Authorisation])
         let mut id = [0; 16];
         id[..8].copy_from_slice(&numbers.next().to_le_bytes());
         id[8..].copy_from_slice(&numbers.next().to_le_bytes());
+        // The version of a UUID.
+        id[6] = id[6] & 0x0f | 0x40;
         let debit = numbers.next() % accounts;
         let credit = (debit + 1 + numbers.next() % (accounts - 1)) % accounts;
         CheckedCommand::new(Command::Transfer(Transfer {
@@ -80,8 +86,40 @@ fn block(numbers: &mut Numbers, accounts: u64, authorisations: &[Authorisation])
     }
 }
 
-fn measure(accounts: u32) {
-    let mut ledger = genesis(accounts);
+/// Lets `count` transfers wait, each for more than its debtor will ever have.
+fn fill_queue(ledger: &mut Ledger, numbers: &mut Numbers, accounts: u64, count: u64) {
+    let submitters: Vec<Authorisation> = ledger
+        .participants()
+        .iter()
+        .map(|one| Authorisation { participant: one.number, key: one.signing_keys[0] })
+        .collect();
+    for first in (0..count).step_by(BLOCK as usize) {
+        let mut batch = block(numbers, accounts, &submitters);
+        batch.submitter = submitters[(first / BLOCK) as usize % submitters.len()].participant;
+        batch.commands.truncate((count - first).min(BLOCK) as usize);
+        for checked in &mut batch.commands {
+            let Command::Transfer(transfer) = &mut checked.command else { continue };
+            let Legs::One(leg) = &mut transfer.legs else { continue };
+            leg.amount = Amount::new(1 << 50);
+            transfer.options = Some(Box::new(TransferOptions {
+                deadline: Some(LedgerTime(1 << 50)),
+                on_shortage: OnShortage::Queue,
+                ..TransferOptions::default()
+            }));
+            *checked = CheckedCommand::new(checked.command.clone());
+        }
+        let context = BatchContext { height: Height(0), time: LedgerTime(0), first_leaf: 0 };
+        ledger.open_block(context.time);
+        let mut outcomes = Vec::new();
+        ledger.apply_batch(&context, &batch, &OldIds::NONE, &mut outcomes, &mut Vec::new());
+        ledger.close_block(0);
+        ledger.seal_block();
+    }
+    assert_eq!(ledger.waiting_count() as u64, count);
+}
+
+fn measure(accounts: u32, rules: u16, queued: u64) {
+    let mut ledger = genesis(accounts, rules);
     // At most 16 banks sign; the larger ledgers have more, so their transfers come from the first banks only.
     let authorisations: Vec<Authorisation> = ledger
         .participants()
@@ -90,6 +128,8 @@ fn measure(accounts: u32) {
         .map(|one| Authorisation { participant: one.number, key: one.signing_keys[0] })
         .collect();
     let mut numbers = Numbers(7);
+    fill_queue(&mut ledger, &mut numbers, u64::from(accounts), queued);
+    let (mut frame, mut frame_slowest) = (Duration::ZERO, Duration::ZERO);
     let (mut apply, mut seal) = (Duration::ZERO, Duration::ZERO);
     let mut blocks = Vec::new();
     let (mut outcomes, mut events) = (Vec::new(), Vec::new());
@@ -100,14 +140,24 @@ fn measure(accounts: u32) {
         events.clear();
         let context = BatchContext {
             height: Height(height + 1),
-            time: LedgerTime(height),
+            // A block every two milliseconds.
+            time: LedgerTime(height * 2_000_000),
             first_leaf: height * BLOCK,
         };
         let start = Instant::now();
+        ledger.open_block(context.time);
+        let opened = start.elapsed();
+        let start = Instant::now();
         ledger.apply_batch(&context, &batch, &OldIds::NONE, &mut outcomes, &mut events);
         let applied = start.elapsed();
+        let start = Instant::now();
+        ledger.close_block((height + 1) * BLOCK);
+        let framed = opened + start.elapsed();
+        frame += framed;
+        frame_slowest = frame_slowest.max(framed);
+        let start = Instant::now();
         ledger.seal_block();
-        seal += start.elapsed() - applied;
+        seal += start.elapsed();
         apply += applied;
         blocks.push(applied);
         settled += outcomes.iter().filter(|one| one.answer.is_settled()).count();
@@ -120,9 +170,11 @@ fn measure(accounts: u32) {
     let median = blocks[blocks.len() / 2].as_nanos() / u128::from(BLOCK);
     let slowest = blocks[blocks.len() - 1].as_micros();
     let seal = seal.as_micros() / u128::from(BLOCKS);
-    println!("{accounts} accounts, {settled} of {count} settled:");
+    println!("{accounts} accounts, rules {rules}, {queued} queued, {settled} of {count} settled:");
     println!("  apply: median {median} ns, mean {mean} ns a transfer; slowest block {slowest} us");
     println!("  seal: mean {seal} us a block");
+    let (frame, slowest) = (frame.as_micros() / u128::from(BLOCKS), frame_slowest.as_micros());
+    println!("  open and close: mean {frame} us a block, slowest {slowest} us");
     measure_checkpoint(&mut ledger, &block(&mut numbers, u64::from(accounts), &authorisations));
 }
 
@@ -136,6 +188,7 @@ fn measure_checkpoint(ledger: &mut Ledger, batch: &Batch) {
     let context =
         BatchContext { height: Height(0), time: LedgerTime(0), first_leaf: BLOCK * BLOCKS };
     let start = Instant::now();
+    ledger.open_block(LedgerTime(1 << 40));
     ledger.apply_batch(&context, batch, &OldIds::NONE, &mut Vec::new(), &mut Vec::new());
     let next = start.elapsed().as_micros();
     let (start, mut bytes) = (Instant::now(), Vec::new());
@@ -156,7 +209,16 @@ fn measure_checkpoint(ledger: &mut Ledger, batch: &Batch) {
 }
 
 fn main() {
+    // With a number: only the first rules, or only the second, without a queue.
+    let only: Option<u16> = std::env::args().nth(1).and_then(|text| text.parse().ok());
     for accounts in [2, 10_000, 500_000] {
-        measure(accounts);
+        for rules in [RULES_FIRST, RULES_LIFE_CYCLE] {
+            if only.is_none_or(|only| only == rules) {
+                measure(accounts, rules, 0);
+            }
+        }
+        if accounts > 2 && only.is_none() {
+            measure(accounts, RULES_LIFE_CYCLE, 100_000);
+        }
     }
 }

@@ -166,6 +166,7 @@ impl Ledger {
     }
 
     /// Applies one command.
+    #[inline]
     pub(crate) fn take_turn(
         &mut self,
         turn: &Turn<'_>,
@@ -175,7 +176,7 @@ impl Ledger {
     ) -> Outcome {
         let command = &checked.command;
         let id = command.id();
-        if id.is_some_and(|id| is_derived(&id)) && self.has_life_cycle() {
+        if self.has_life_cycle() && id.is_some_and(|id| is_derived(&id)) {
             return Outcome::refused(Refusal::Malformed);
         }
         if let Err(refusal) = command.authorise(self, &turn.authority) {
@@ -209,9 +210,19 @@ impl Ledger {
 
 impl Command {
     /// Steps 1 and 2, which leave the id unused.
+    #[inline]
     fn authorise(&self, ledger: &Ledger, authority: &Authority<'_>) -> Result<(), Refusal> {
         match self {
             Self::Transfer(command) => command.authorise(ledger, authority),
+            other => other.authorise_rare(ledger, authority),
+        }
+    }
+
+    /// The commands that are no transfers, out of the way of those.
+    #[inline(never)]
+    fn authorise_rare(&self, ledger: &Ledger, authority: &Authority<'_>) -> Result<(), Refusal> {
+        match self {
+            Self::Transfer(_) => Ok(()),
             Self::Issue(command) => command.authorise(ledger, authority),
             Self::Redeem(command) => command.authorise(ledger, authority),
             Self::OpenAccount(command) => command.authorise(authority),
@@ -230,6 +241,7 @@ impl Command {
     }
 
     /// Steps 4 to 9 and, when none objects, the change.
+    #[inline]
     fn check_and_apply(
         &self,
         ledger: &mut Ledger,
@@ -255,6 +267,22 @@ impl Command {
                 command.apply(ledger);
                 Some(Event::Settled { position, leaf: turn.leaf })
             }
+            other => other.check_and_apply_rare(ledger, turn)?,
+        };
+        events.extend(event);
+        Ok(answer)
+    }
+
+    /// The commands that are no transfers, out of the way of those.
+    #[inline(never)]
+    fn check_and_apply_rare(
+        &self,
+        ledger: &mut Ledger,
+        turn: &Turn<'_>,
+    ) -> Result<Option<Event>, Refusal> {
+        let position = turn.position;
+        Ok(match self {
+            Self::Transfer(_) => None,
             Self::Issue(command) => {
                 command.check(ledger)?;
                 command.apply(ledger);
@@ -265,21 +293,6 @@ impl Command {
                 command.apply(ledger);
                 Some(Event::Settled { position, leaf: turn.leaf })
             }
-            other => other.check_and_apply_rare(ledger, turn)?,
-        };
-        events.extend(event);
-        Ok(answer)
-    }
-
-    /// The commands that are no payments, out of the way of those.
-    fn check_and_apply_rare(
-        &self,
-        ledger: &mut Ledger,
-        turn: &Turn<'_>,
-    ) -> Result<Option<Event>, Refusal> {
-        let position = turn.position;
-        Ok(match self {
-            Self::Transfer(_) | Self::Issue(_) | Self::Redeem(_) => None,
             Self::OpenAccount(command) => {
                 command.check(ledger)?;
                 Some(Event::AccountOpened { position, number: command.apply(ledger) })

@@ -92,6 +92,7 @@ impl HashTree {
     }
 }
 
+#[inline]
 fn leaf(account: &Account) -> [u8; 32] {
     let mut blocks = [[0; 64]];
     let bytes = &mut blocks[0];
@@ -115,6 +116,7 @@ fn update_waiting(tree: &mut HashTree, table: &WaitingTable, touched: &mut Vec<u
     tree.update(table.slots().len(), touched, place);
 }
 
+#[inline]
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     let mut blocks = [[0; 64]; 2];
     let bytes = blocks.as_flattened_mut();

@@ -303,6 +303,7 @@ impl Ledger {
 
 impl Transfer {
     /// Takes a new transfer with options, in rule version 2: settles it, lets it wait, or refuses it.
+    #[inline(never)]
     pub(crate) fn submit(
         &self,
         ledger: &mut Ledger,

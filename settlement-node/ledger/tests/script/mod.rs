@@ -60,6 +60,9 @@ fn admit(bic: &str, number: u8, name: &str) -> Command {
     })
 }
 
+/// What came of a batch.
+type Applied = (Vec<Outcome>, Vec<Event>);
+
 impl Network {
     pub(crate) fn new() -> Self {
         let mut genesis = Vec::new();
@@ -184,7 +187,7 @@ impl Network {
     }
 
     /// One block with one batch or none; returns what came of the batch and of waiting transfers.
-    fn block(&mut self, batch: Option<Batch>) -> (Option<(Vec<Outcome>, Vec<Event>)>, Vec<String>) {
+    fn block(&mut self, batch: Option<Batch>) -> (Option<Applied>, Vec<String>) {
         self.height += 1;
         let context = BatchContext {
             height: Height(self.height),
