@@ -71,6 +71,7 @@ pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
         version: 1,
         network: "test".to_owned(),
         time_ns: 1_772_613_000_000_000_000,
+        rules: 1,
         nodes: vec![RawNode {
             id: 1,
             bic: PAYER.to_owned(),

@@ -102,6 +102,7 @@ pub fn create(dir: &Path, description: Description) -> Result<Layout> {
         version: wire::genesis::VERSION,
         network: layout.description().network.clone(),
         time_ns: i64::try_from(now_ns()).context("the clock is beyond the year 2262")?,
+        rules: 1,
         nodes: Vec::new(),
         participants: Vec::new(),
         assets: Vec::new(),

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use ledger::{
     BatchContext, Digest, Event as LedgerEvent, Height, Ledger, LedgerTime, OldIds, Outcome,
+    Progress,
 };
 use proof::{
     Hash,
@@ -40,6 +41,8 @@ pub struct AppliedBlock {
     pub first_leaf: u64,
     /// Its submissions in order.
     pub submissions: Vec<AppliedSubmission>,
+    /// What became of waiting transfers; each is a record after those of the submissions.
+    pub progress: Vec<Progress>,
     /// The record that closes it.
     pub seal: Seal,
     /// The block as the log holds it.
@@ -156,11 +159,18 @@ impl Chain {
         let first_leaf = self.frontier.size();
         let mut submissions = Vec::with_capacity(block.submissions.len());
         let mut commands = 0;
+        self.ledger.open_block(time);
         for (number, prepared) in block.submissions.iter().enumerate() {
             let old_ids = late.get(number).map_or(&prepared.old_ids[..], |found| &found[..]);
             let applied = self.apply_submission(height, time, prepared, old_ids);
             commands += applied.outcomes.len();
             submissions.push(applied);
+        }
+        let progress = self.ledger.close_block(self.frontier.size());
+        for one in &progress {
+            record::progress(&mut self.record, &wire::progress::encode(one));
+            self.frontier.append(&self.record);
+            self.count(one.answer);
         }
         self.state_root = self.ledger.seal_block();
         let seal = Seal {
@@ -178,7 +188,26 @@ impl Chain {
         self.time = time;
         (self.log_index, self.block_index) = (log_index, log_index);
         let bytes = block.bytes.clone();
-        Ok(AppliedBlock { height, log_index, time, first_leaf, submissions, seal, bytes, block })
+        Ok(AppliedBlock {
+            height,
+            log_index,
+            time,
+            first_leaf,
+            submissions,
+            progress,
+            seal,
+            bytes,
+            block,
+        })
+    }
+
+    /// Counts what ended; what waits is counted at its end.
+    fn count(&mut self, answer: ledger::Answer) {
+        match answer {
+            ledger::Answer::Settled => self.settled += 1,
+            ledger::Answer::Refused(_) => self.refused += 1,
+            ledger::Answer::Waiting(_) => {}
+        }
     }
 
     /// Looks ids up again where the first look-up missed a run whose ids have since left memory.
@@ -242,11 +271,9 @@ impl Chain {
                 verified.command_slice(position),
             );
             self.frontier.append(&self.record);
-            match outcome.answer {
-                // A repetition gets the first answer again, but settles nothing.
-                ledger::Answer::Settled if outcome.original.is_none() => self.settled += 1,
-                ledger::Answer::Settled => {}
-                ledger::Answer::Refused(_) => self.refused += 1,
+            // A repetition gets the first answer again, but settles nothing.
+            if outcome.original.is_none() || !outcome.answer.is_settled() {
+                self.count(outcome.answer);
             }
         }
         AppliedSubmission { batch: signed.digest(), first_leaf, outcomes }

@@ -20,6 +20,9 @@ pub fn history_block(block: &AppliedBlock) -> HistoryBlock {
             wire::client::put_outcome(&mut outcome, one);
         }
     }
+    for one in &block.progress {
+        outcome.extend_from_slice(&wire::progress::encode(one));
+    }
     HistoryBlock {
         height: block.height.0,
         log_index: block.log_index,

@@ -1,7 +1,7 @@
 //! Reading the history: deliveries for those who catch up, and what became of a transfer.
 
 use bytes::Bytes;
-use ledger::{IdEntry, LedgerTime, Outcome, TransferId};
+use ledger::{IdEntry, LedgerTime, Outcome, Progress, TransferId};
 use proof::{
     Hash,
     record::{self, Seal},
@@ -71,6 +71,7 @@ pub struct PastBlock {
     leaf_count: u32,
     submissions: Vec<Submission>,
     outcomes: Vec<Vec<Outcome>>,
+    progress: Vec<Progress>,
 }
 
 impl PastBlock {
@@ -93,7 +94,10 @@ impl PastBlock {
                 .map_err(|error| bad(&error))?;
             outcomes.push(own);
         }
-        reader.end().map_err(|error| bad(&error))?;
+        let mut progress = Vec::new();
+        while reader.remaining() > 0 {
+            progress.push(wire::progress::read(&mut reader).map_err(|error| bad(&error))?);
+        }
         Ok(Self {
             height: block.height,
             time: LedgerTime(block.time_ns),
@@ -101,6 +105,7 @@ impl PastBlock {
             leaf_count: block.leaf_count,
             submissions,
             outcomes,
+            progress,
         })
     }
 
@@ -123,7 +128,7 @@ impl PastBlock {
     ) -> Result<(), String> {
         let bad = |what: &str| Err(format!("block {}: {what}", self.height));
         let commands: usize = self.outcomes.iter().map(Vec::len).sum();
-        let records = commands + self.submissions.len();
+        let records = commands + self.submissions.len() + self.progress.len();
         if seal.previous != *previous {
             return bad("its seal does not follow the one before");
         }
@@ -147,8 +152,18 @@ impl PastBlock {
                 frontier.append(&record);
             }
         }
+        for one in &self.progress {
+            record::progress(&mut record, &wire::progress::encode(one));
+            frontier.append(&record);
+        }
         frontier.append(&seal.encode());
         Ok(())
+    }
+
+    /// What became of waiting transfers in it, each with its leaf.
+    pub fn progress(&self) -> impl Iterator<Item = (u64, &Progress)> {
+        let before = self.outcomes.iter().map(|own| own.len() as u64 + 1).sum::<u64>();
+        (self.first_leaf + before..).zip(&self.progress)
     }
 
     /// Its commands with what became of them.

@@ -78,8 +78,10 @@ impl PreparedSubmission {
         let mut old_ids = Vec::new();
         if runs_below > 0 {
             let commands = &submission.batch.batch().commands;
-            let ids: Vec<TransferId> =
-                commands.iter().filter_map(|checked| checked.command.id()).collect();
+            let mut ids: Vec<TransferId> = Vec::with_capacity(commands.len());
+            for checked in commands {
+                checked.command.ids_consulted(&mut |id| ids.push(id));
+            }
             old_ids = old.find(&ids, runs_below)?;
             old_ids.sort_by_key(|(id, _)| *id);
             old_ids.dedup_by_key(|(id, _)| *id);

@@ -105,6 +105,7 @@ impl Fate {
         match answer {
             Answer::Settled => Self::Settled { time },
             Answer::Refused(refusal) => Self::Refused(refusal),
+            Answer::Waiting(_) => Self::Pending,
         }
     }
 

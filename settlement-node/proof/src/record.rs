@@ -6,9 +6,11 @@
 //! | 2 command | `answer u16, flags u8, reserved u8 = 0`, `original leaf u64` if flag bit 0, canonical bytes of the command |
 //! | 3 seal | `height u64, time u64, first leaf u64, records u32, commands u32, previous seal 32, state root 32` |
 //! | 4 genesis | SHA-256 of the genesis file (the network id), state root after it |
+//! | 5 progress | `transfer id 16, first leaf u64, answer u16, cause u8, number u64`: what became of a transfer that waited |
 //!
 //! All integers are little-endian. A block is written as: for each batch one batch record and its
-//! command records in order; then one seal. The signature of a batch covers its header and the
+//! command records in order; then a progress record for each change of a waiting transfer, in the order in which
+//! they happened; then one seal. The signature of a batch covers its header and the
 //! concatenated bytes of its commands, so the records of a block are enough to check every
 //! signature again. Sealed documents travel beside the log: a command names them by digest.
 
@@ -24,6 +26,12 @@ pub const KIND_COMMAND: u8 = 2;
 pub const KIND_SEAL: u8 = 3;
 /// Kind of the genesis record, leaf 0 of every log.
 pub const KIND_GENESIS: u8 = 4;
+/// Kind of a progress record.
+pub const KIND_PROGRESS: u8 = 5;
+/// Length of a progress record in bytes.
+pub const PROGRESS_BYTES: usize = 2 + PROGRESS_BODY_BYTES;
+/// Length of what a progress record says, without kind and version.
+pub const PROGRESS_BODY_BYTES: usize = 16 + 8 + 2 + 1 + 8;
 /// Longest record, in bytes (tlog-tiles bundles carry 16-bit lengths).
 pub const RECORD_BYTES_MAX: usize = 65_535;
 /// Length of a seal record in bytes.
@@ -66,6 +74,18 @@ pub fn command(out: &mut Vec<u8>, answer: u16, original: Option<u64>, command: &
         out.extend_from_slice(&leaf.to_le_bytes());
     }
     out.extend_from_slice(command);
+}
+
+/// Writes a progress record into `out`, which is cleared first.
+///
+/// `body` is what the wire carries of it: the transfer's id 16, the leaf of its first answer u64, where it stands
+/// now as a numbered outcome u16 (2 to 4 still waiting, 1 settled, 100 and above released), what brought that about
+/// u8 (1 a command, 2 time, 3 cover, 4 together with others), and the leaf of that command, or the number that those
+/// that settled together share, u64.
+pub fn progress(out: &mut Vec<u8>, body: &[u8; PROGRESS_BODY_BYTES]) {
+    out.clear();
+    out.extend_from_slice(&[KIND_PROGRESS, VERSION]);
+    out.extend_from_slice(body);
 }
 
 /// The record that closes a block.
@@ -142,6 +162,8 @@ pub enum Record<'a> {
         /// Canonical bytes of the command.
         command: &'a [u8],
     },
+    /// What became of a transfer that waited.
+    Progress(&'a [u8; PROGRESS_BODY_BYTES]),
     /// The end of a block.
     Seal(Seal),
     /// The beginning of the log.
@@ -192,6 +214,11 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
             Ok(Record::Command { answer: u16::from_le_bytes([*low, *high]), original, command })
         }
         (KIND_SEAL, VERSION) => Seal::decode(bytes).map(Record::Seal).ok_or_else(short),
+        (KIND_PROGRESS, VERSION) => match <&[u8; PROGRESS_BODY_BYTES]>::try_from(body) {
+            Ok(body) => Ok(Record::Progress(body)),
+            Err(_) if body.len() < PROGRESS_BODY_BYTES => Err(short()),
+            Err(_) => Err(RecordError::NotCanonical),
+        },
         (KIND_GENESIS, VERSION) => {
             let body: &[u8; 64] = body.try_into().map_err(|_| short())?;
             let (network, state_root) = body.split_at(32);
@@ -245,6 +272,14 @@ mod tests {
         assert_eq!(decode(&seal.encode()), Ok(Record::Seal(seal)));
         genesis(&mut out, &[8; 32], &[9; 32]);
         assert_eq!(hex(&out), format!("0401{}{}", "08".repeat(32), "09".repeat(32)));
+        let body: [u8; PROGRESS_BODY_BYTES] = std::array::from_fn(|at| at as u8);
+        progress(&mut out, &body);
+        assert_eq!(hex(&out), format!("0501{}", hex(&body)));
+        assert_eq!(out.len(), PROGRESS_BYTES);
+        assert_eq!(decode(&out), Ok(Record::Progress(&body)));
+        assert_eq!(decode(&out[..PROGRESS_BYTES - 1]), Err(RecordError::Short(PROGRESS_BYTES - 1)));
+        out.push(0);
+        assert_eq!(decode(&out), Err(RecordError::NotCanonical));
     }
 
     proptest! {

@@ -413,13 +413,14 @@ impl Lookup {
                 amount_minor: leg.amount.minor(),
             }));
         }
-        let refusal = match entry.answer() {
-            ledger::Answer::Settled => None,
-            ledger::Answer::Refused(refusal) => Some(refusal),
+        let (answer, refusal) = match entry.answer() {
+            ledger::Answer::Settled => ("settled", None),
+            ledger::Answer::Refused(refusal) => ("refused", Some(refusal)),
+            ledger::Answer::Waiting(stage) => (stage.name(), None),
         };
         Ok(Some(TransferView {
             uetr: id.to_string(),
-            answer: if refusal.is_some() { "refused" } else { "settled" },
+            answer,
             code: entry.code,
             iso_code: refusal.map(|refusal| refusal.iso_code()),
             reason: refusal.map(|refusal| refusal.operator_text()),

@@ -5,8 +5,8 @@
 //! whether two banks mean the same network; it is part of everything that is signed.
 
 use ledger::{
-    AccountName, AddAsset, AdmitParticipant, Amount, AssetCode, Bic, Command, Exponent, Issue,
-    Label, Ledger, LedgerTime, OpenAccount, PublicKey, SetFloor, TransferId,
+    AccountName, ActivateRules, AddAsset, AdmitParticipant, Amount, AssetCode, Bic, Command,
+    Exponent, Issue, Label, Ledger, LedgerTime, OpenAccount, PublicKey, SetFloor, TransferId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -57,6 +57,9 @@ pub struct RawGenesis {
     pub network: String,
     /// Ledger time of genesis: nanoseconds since the Unix epoch, UTC.
     pub time_ns: i64,
+    /// Version of the ledger's rules; left out for the first one.
+    #[serde(default = "first_rules", skip_serializing_if = "is_first_rules")]
+    pub rules: u16,
     /// Voting nodes.
     pub nodes: Vec<RawNode>,
     /// Participants.
@@ -68,6 +71,16 @@ pub struct RawGenesis {
     /// First issue of each asset.
     #[serde(default)]
     pub funding: Vec<RawFunding>,
+}
+
+const fn first_rules() -> u16 {
+    ledger::RULES_FIRST
+}
+
+// By reference, as serde asks for it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_first_rules(rules: &u16) -> bool {
+    *rules == ledger::RULES_FIRST
 }
 
 /// A voting node.
@@ -307,6 +320,9 @@ fn floor_id(account: ledger::AccountNumber) -> TransferId {
 
 fn commands(raw: &RawGenesis) -> Result<Vec<Command>, GenesisError> {
     let mut commands = Vec::new();
+    if raw.rules != ledger::RULES_FIRST {
+        commands.push(Command::ActivateRules(ActivateRules { version: raw.rules }));
+    }
     let mut banks: Vec<Bic> = Vec::new();
     for participant in &raw.participants {
         let bic = parsed("participants.bic", &participant.bic)?;
@@ -373,6 +389,28 @@ fn commands(raw: &RawGenesis) -> Result<Vec<Command>, GenesisError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_are_activated_first_and_left_out_when_they_are_the_first() {
+        let text = |rules: &str| {
+            format!(
+                "version = 1\nnetwork = \"n\"\ntime_ns = 1\n{rules}nodes = [{{ id = 1, bic = \"ALPHDEFF\", \
+                 link_key = \"{key}\", address = \"127.0.0.1:1\", client_address = \"127.0.0.1:2\" }}]\n\
+                 participants = []\nassets = []\naccounts = []\n",
+                key = "00".repeat(32)
+            )
+        };
+        let first = Genesis::parse(text("").as_bytes()).expect("a genesis");
+        assert_eq!(first.commands, []);
+        let raw: RawGenesis = toml::from_str(&text("")).expect("a genesis");
+        assert!(!raw.to_text().contains("rules"));
+        let second = Genesis::parse(text("rules = 2\n").as_bytes()).expect("a genesis");
+        assert_eq!(second.commands, [Command::ActivateRules(ActivateRules { version: 2 })]);
+        assert_eq!(second.ledger().expect("a ledger").rules(), 2);
+        let unknown =
+            Genesis::parse(text("rules = 99\n").as_bytes()).expect("only the ledger judges");
+        assert!(unknown.ledger().is_err());
+    }
 
     /// The ids are part of the ledger's state at every bank: they never change.
     #[test]

@@ -8,6 +8,7 @@
 //! | [`peer`] | Raft messages and forwarded batches | node ↔ node |
 //! | [`repair`] | pieces of files for a node that is being mended | node ↔ node |
 //! | [`client`] | submit, outcomes, deliveries, queries | gateway ↔ node |
+//! | [`progress`] | what became of a transfer that waited | a node's records and history |
 //! | [`genesis`] | the network's first page | operator → everybody |
 //!
 //! Decoders are strict (one encoding for a value), bounded (a length is checked before it is
@@ -25,6 +26,7 @@ pub mod frame;
 pub mod genesis;
 pub mod limits;
 pub mod peer;
+pub mod progress;
 pub mod repair;
 
 mod signature;

@@ -114,6 +114,8 @@ impl ClientResult {
                     self.changes[leg.credit as usize] += i64::from(leg.minor);
                 }
                 Answer::Refused(_) => self.refused += 1,
+                // The bench sends nothing that could wait.
+                Answer::Waiting(_) => bail!("a plain transfer waits"),
             }
         }
         Ok(())
