@@ -165,8 +165,8 @@ impl Ledger {
         std::hint::black_box(read);
     }
 
-    /// Applies one command.
-    #[inline]
+    /// Applies one command. Always inside its two callers: a call costs a payment several nanoseconds.
+    #[inline(always)]
     pub(crate) fn take_turn(
         &mut self,
         turn: &Turn<'_>,

@@ -170,7 +170,14 @@ impl Ids {
         self.current.touch(id)
     }
 
+    /// Remembers an id that the ledger has made, away from the path of payments.
+    #[inline(never)]
+    pub(crate) fn insert_derived(&mut self, id: &TransferId, entry: IdEntry) {
+        self.insert(id, entry);
+    }
+
     /// Remembers an id that is not remembered yet.
+    #[inline(always)]
     pub(crate) fn insert(&mut self, id: &TransferId, entry: IdEntry) {
         if self.current.len() == self.generation_ids {
             let next = match self.spare.take() {

@@ -80,7 +80,7 @@ impl Ledger {
             if one.answer.is_final() {
                 let content = number_as_content(one.leaf);
                 let entry = IdEntry { leaf, code: one.answer.code(), content };
-                self.ids.insert(&resolution_id(&one.id), entry);
+                self.ids.insert_derived(&resolution_id(&one.id), entry);
             }
         }
         progress

@@ -27,7 +27,9 @@ impl Return {
     /// Remembers the sum under the leaf of the return.
     pub(crate) fn remember(&self, ledger: &mut Ledger, leaf: u64) {
         let content = number_as_content(self.sum);
-        ledger.ids.insert(&self.derived, IdEntry { leaf, code: Answer::Settled.code(), content });
+        ledger
+            .ids
+            .insert_derived(&self.derived, IdEntry { leaf, code: Answer::Settled.code(), content });
     }
 }
 
