@@ -1,35 +1,35 @@
-//! Writes the schema tables: `tables XSD_DIR OUT_DIR FAMILY...`, e.g. `tables xsd tables pacs.008`.
+//! Writes the schema tables of the library: `tables XSD_DIR OUT_DIR`.
 //!
-//! For each family, all versions found in the folder go into one file `FAMILY.tbl`.
+//! Every `*.xsd` of the folder is read; each message family goes into one file `FAMILY.tbl`, types
+//! used by several families into `shared.tbl`.
 
-use iso20022::xsd::{Schema, table_text};
+use iso20022::xsd::{Schema, table_files};
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [schemas, out, families @ ..] = arguments.as_slice() else {
-        return Err("usage: tables XSD_DIR OUT_DIR FAMILY...".into());
+    let [schemas, out] = arguments.as_slice() else {
+        return Err("usage: tables XSD_DIR OUT_DIR".into());
     };
-    for family in families {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(schemas)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with(&format!("{family}.")) && name.ends_with(".xsd") {
-                files.push(path);
-            }
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(schemas)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "xsd") {
+            files.push(path);
         }
-        files.sort();
-        let mut read = Vec::new();
-        for file in &files {
-            read.push(Schema::parse(&std::fs::read_to_string(file)?)?);
-        }
-        let text = table_text(&read)?;
-        iso20022::table::text::parse(&text)?;
-        let target = Path::new(out).join(format!("{family}.tbl"));
-        std::fs::write(&target, &text)?;
-        println!("{}: {} versions, {} bytes", target.display(), read.len(), text.len());
     }
+    files.sort();
+    let mut read = Vec::new();
+    for file in &files {
+        let schema = Schema::parse(&std::fs::read_to_string(file)?);
+        read.push(schema.map_err(|error| format!("{}: {error}", file.display()))?);
+    }
+    let tables = table_files(&read)?;
+    let bytes: usize = tables.iter().map(|table| table.text.len()).sum();
+    for table in &tables {
+        std::fs::write(Path::new(out).join(format!("{}.tbl", table.name)), &table.text)?;
+    }
+    println!("{} schemas: {} tables, {bytes} bytes", read.len(), tables.len());
     Ok(())
 }

@@ -41,6 +41,14 @@ pub(crate) fn decimal(text: &str) -> Option<DecimalShape> {
     Some(DecimalShape { whole, fraction, negative: minus && !zero })
 }
 
+/// Digits before the point of a legal decimal as a number; the largest number when there are more
+/// than it can hold.
+pub(crate) fn whole_part(text: &str) -> u64 {
+    let digits = text.trim_start_matches(['+', '-']);
+    let whole = digits.split('.').next().unwrap_or("");
+    if whole.is_empty() { 0 } else { whole.parse().unwrap_or(u64::MAX) }
+}
+
 pub(crate) fn boolean(text: &str) -> bool {
     matches!(text, "true" | "false" | "1" | "0")
 }

@@ -13,15 +13,20 @@
 #![allow(clippy::result_large_err)]
 
 pub mod build;
+pub mod bulk;
+mod class;
+pub mod codes;
 pub mod finding;
 mod lexical;
 pub mod limits;
 pub mod message;
 pub mod name;
 mod pattern;
+pub mod profile;
 mod reader;
 pub mod reference;
 pub mod rules;
+pub mod sample;
 pub mod table;
 pub mod tree;
 pub mod views;
@@ -30,6 +35,7 @@ pub mod xsd;
 
 pub use finding::{Finding, Layer, Severity};
 pub use limits::Limits;
-pub use message::{Message, Profile, Unreadable, Validation, read, read_header};
+pub use message::{Message, Unreadable, Validation, read, read_header};
 pub use name::MessageName;
+pub use profile::Profile;
 pub use tree::{Node, Tree};

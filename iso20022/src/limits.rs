@@ -11,8 +11,11 @@ pub const BATCH_BYTES_MAX: usize = 10 << 20;
 pub const DEPTH_MAX: usize = 32;
 /// Most attributes on one element, namespace declarations included.
 pub const ATTRIBUTES_MAX: usize = 32;
-/// Most elements in one message.
-pub const ELEMENTS_MAX: usize = 200_000;
+/// Most elements in a single message, and most attributes of all of its elements together. The
+/// smallest real elements take about 20 bytes, so the limit on bytes is met first.
+pub const ELEMENTS_MAX: usize = 60_000;
+/// Most elements, and most attributes, in a batch file.
+pub const BATCH_ELEMENTS_MAX: usize = 600_000;
 /// Most schema findings, and most errors of the layers above, kept for one message.
 pub const FINDINGS_MAX: usize = 64;
 /// Most warnings kept for one message. Counted apart from errors, so that neither hides the other.
@@ -36,7 +39,7 @@ pub struct Limits {
     pub depth_max: usize,
     /// Most attributes on one element.
     pub attributes_max: usize,
-    /// Most elements in the message.
+    /// Most elements in the message, and most attributes of all of them together.
     pub elements_max: usize,
     /// Most schema findings kept.
     pub findings_max: usize,
@@ -58,7 +61,7 @@ impl Limits {
     /// Bounds for a batch file.
     #[must_use]
     pub const fn batch() -> Self {
-        Self { bytes_max: BATCH_BYTES_MAX, ..Self::message() }
+        Self { bytes_max: BATCH_BYTES_MAX, elements_max: BATCH_ELEMENTS_MAX, ..Self::message() }
     }
 }
 

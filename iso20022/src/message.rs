@@ -7,18 +7,11 @@
 use crate::finding::{Finding, Layer, Severity};
 use crate::limits::Limits;
 use crate::name::MessageName;
+use crate::profile::Profile;
 use crate::reader::{self, ReadPart};
 use crate::rules;
+use crate::table::Tables;
 use crate::tree::Tree;
-
-/// Which rules apply beyond the schema and the rules of the base message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Profile {
-    /// The base message as published: L2 and L4.
-    Base,
-    /// The settlement network: base plus identifiers and totals that settlement relies on.
-    Corridor,
-}
 
 /// A message that was read: its parts and what the schema says against them.
 #[derive(Clone, Debug)]
@@ -94,7 +87,39 @@ pub struct Validation {
 /// The input exceeds a limit, is not well-formed UTF-8 XML, uses a DOCTYPE or entities, or holds
 /// no `Document` of a supported message.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Message, Unreadable> {
-    let parsed = reader::read(bytes, limits).map_err(unreadable)?;
+    read_with(bytes, limits, &BUILT_IN)
+}
+
+/// Reads a message by tables of one's own. Where several of them describe it, the first that has no
+/// objection counts, or else the one with the fewest.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_with(bytes: &[u8], limits: &Limits, tables: &Tables) -> Result<Message, Unreadable> {
+    let mut best = read_choice(bytes, limits, tables, 0)?;
+    let choices = |message: &Message| {
+        let header = message.header.as_ref().map_or(1, |(name, _)| tables.choices(*name));
+        tables.choices(message.name).max(header)
+    };
+    for choice in 1..choices(&best) {
+        if best.is_schema_valid() {
+            break;
+        }
+        let next = read_choice(bytes, limits, tables, choice)?;
+        if next.findings.len() < best.findings.len() {
+            best = next;
+        }
+    }
+    Ok(best)
+}
+
+fn read_choice(
+    bytes: &[u8],
+    limits: &Limits,
+    tables: &Tables,
+    choice: usize,
+) -> Result<Message, Unreadable> {
+    let parsed = reader::read(bytes, limits, tables, choice).map_err(unreadable)?;
     let Some(document) = parsed.document else {
         return Err(unreadable(parsed.unknown.unwrap_or_else(|| absent("Document"))));
     };
@@ -114,13 +139,27 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Message, Unreadable> {
 /// # Errors
 /// As for [`read`], or there is no `AppHdr` of a supported version.
 pub fn read_header(bytes: &[u8], limits: &Limits) -> Result<Header, Unreadable> {
-    let parsed = reader::read(bytes, limits).map_err(unreadable)?;
+    read_header_with(bytes, limits, &BUILT_IN)
+}
+
+/// Reads only the `AppHdr`, by tables of one's own.
+///
+/// # Errors
+/// As for [`read_header`].
+pub fn read_header_with(
+    bytes: &[u8],
+    limits: &Limits,
+    tables: &Tables,
+) -> Result<Header, Unreadable> {
+    let parsed = reader::read(bytes, limits, tables, 0).map_err(unreadable)?;
     let missing = || unreadable(parsed.unknown.unwrap_or_else(|| absent("AppHdr")));
     let ReadPart { message, tree, findings } = parsed.header.ok_or_else(missing)?;
     Ok(Header { name: message, tree, findings })
 }
 
-fn unreadable(finding: Finding) -> Unreadable {
+static BUILT_IN: Tables = Tables::built_in();
+
+pub(crate) fn unreadable(finding: Finding) -> Unreadable {
     Unreadable { findings: vec![finding] }
 }
 

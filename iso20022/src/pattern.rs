@@ -66,6 +66,19 @@ impl Pattern {
         positions.determinise(&whole).map_err(bad)
     }
 
+    /// The state after one more ASCII character, beginning with state 0; `None` when no text that
+    /// matches goes on like this.
+    pub(crate) fn step(&self, state: usize, ascii: u8) -> Option<usize> {
+        let class = usize::from(*self.classes.get(usize::from(ascii))?);
+        let next = self.next[state * self.class_count + class];
+        (next != DEAD).then_some(usize::from(next))
+    }
+
+    /// True when a text that leads to this state matches.
+    pub(crate) fn accepts(&self, state: usize) -> bool {
+        self.accepting[state]
+    }
+
     /// True when the whole text matches.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let mut state = 0_usize;

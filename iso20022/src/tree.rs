@@ -5,6 +5,7 @@
 //! Original lexical values are kept. Namespace prefixes are not: a tree has one namespace, and
 //! content under a wildcard keeps its qualified names and carries the declarations it needs.
 
+use crate::class::Class;
 use crate::finding::line_at;
 use crate::name::MessageName;
 use std::fmt;
@@ -69,6 +70,8 @@ pub(crate) enum NodeKind {
 #[derive(Clone, Debug)]
 pub(crate) struct NodeData {
     pub(crate) kind: NodeKind,
+    /// Class of the element's type.
+    pub(crate) class: Class,
     pub(crate) attribute_count: u16,
     pub(crate) name: Span,
     pub(crate) text: Span,
@@ -165,6 +168,11 @@ impl<'a> Node<'a> {
 
     pub(crate) fn kind(self) -> NodeKind {
         self.data().kind
+    }
+
+    /// Class of the element's type.
+    pub(crate) fn class(self) -> Class {
+        self.data().class
     }
 
     /// The tree that this element is part of.

@@ -6,8 +6,10 @@
 //! reader, so nothing invalid leaves.
 
 mod draft;
+mod short;
 
 pub use draft::{BuildError, Draft};
+pub use short::{Short, Text};
 
 use crate::name::MessageName;
 use crate::tree::{Node, NodeKind, Tree};
@@ -31,7 +33,18 @@ pub(crate) enum Change<'a> {
 pub fn write(tree: &Tree) -> Vec<u8> {
     let mut out = String::with_capacity(tree.source().len() + 64);
     out.push_str(DECLARATION);
-    element(&mut out, tree.root(), Some(tree.message()), &|_| Change::Keep);
+    element(&mut out, tree.root(), Some(tree.message()), None, &|_| Change::Keep);
+    out.into_bytes()
+}
+
+/// Writes a tree for people: as [`write()`], but each element on a line of its own. Only white space
+/// that means nothing is added, so reading the result gives the same content.
+#[must_use]
+pub fn write_indented(tree: &Tree) -> Vec<u8> {
+    let mut out = String::with_capacity(tree.source().len() * 2);
+    out.push_str(DECLARATION);
+    element(&mut out, tree.root(), Some(tree.message()), Some(0), &|_| Change::Keep);
+    out.push('\n');
     out.into_bytes()
 }
 
@@ -51,7 +64,7 @@ pub(crate) fn write_selected<'a>(
     start(&mut out, body, body, None);
     out.push('>');
     for child in children {
-        element(&mut out, child, None, decide);
+        element(&mut out, child, None, None, decide);
     }
     end(&mut out, body);
     end(&mut out, tree.root());
@@ -65,10 +78,30 @@ pub fn write_envelope(header: &Tree, document: &Tree) -> Vec<u8> {
     out.push_str(DECLARATION);
     out.push_str("<Envelope>");
     for tree in [header, document] {
-        element(&mut out, tree.root(), Some(tree.message()), &|_| Change::Keep);
+        element(&mut out, tree.root(), Some(tree.message()), None, &|_| Change::Keep);
     }
     out.push_str("</Envelope>");
     out.into_bytes()
+}
+
+/// Writes header and document into one `Envelope` for people; see [`write_indented`].
+#[must_use]
+pub fn write_envelope_indented(header: &Tree, document: &Tree) -> Vec<u8> {
+    let mut out = String::with_capacity(document.source().len() * 2);
+    out.push_str(DECLARATION);
+    out.push_str("<Envelope>");
+    for tree in [header, document] {
+        line(&mut out, 1);
+        element(&mut out, tree.root(), Some(tree.message()), Some(1), &|_| Change::Keep);
+    }
+    out.push_str("\n</Envelope>\n");
+    out.into_bytes()
+}
+
+/// A new line at this depth.
+fn line(out: &mut String, depth: usize) {
+    out.push('\n');
+    out.extend(std::iter::repeat_n("  ", depth));
 }
 
 /// Depth is bounded by the reader's limit, so plain recursion is safe.
@@ -76,6 +109,7 @@ fn element<'a>(
     out: &mut String,
     node: Node<'a>,
     namespace: Option<MessageName>,
+    depth: Option<usize>,
     decide: &dyn Fn(Node<'a>) -> Change<'a>,
 ) {
     let change = if node.kind() == NodeKind::Element { decide(node) } else { Change::Keep };
@@ -96,12 +130,21 @@ fn element<'a>(
     }
     out.push('>');
     escape_text(out, text);
+    // Between elements that the schema describes white space means nothing; elsewhere it may.
+    let described = nodes.peek().is_some_and(|child| child.kind() == NodeKind::Element);
+    let inner = depth.filter(|_| described && text.is_empty()).map(|depth| depth + 1);
     for child in nodes {
+        if let Some(depth) = inner {
+            line(out, depth);
+        }
         if child.kind() == NodeKind::Text {
             escape_text(out, child.text());
         } else {
-            element(out, child, None, decide);
+            element(out, child, None, inner, decide);
         }
+    }
+    if let Some(depth) = depth.filter(|_| inner.is_some()) {
+        line(out, depth);
     }
     end(out, node);
 }
@@ -133,28 +176,37 @@ fn end(out: &mut String, node: Node<'_>) {
 /// Appends character data. A carriage return is written as a reference, or it would be read back
 /// as a line feed.
 pub(crate) fn escape_text(out: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\r' => out.push_str("&#13;"),
-            other => out.push(other),
-        }
-    }
+    escape(out, text, |byte| match byte {
+        b'<' => Some("&lt;"),
+        b'>' => Some("&gt;"),
+        b'&' => Some("&amp;"),
+        b'\r' => Some("&#13;"),
+        _ => None,
+    });
 }
 
 /// Appends an attribute value for double quotes.
 pub(crate) fn escape_attribute(out: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\t' => out.push_str("&#9;"),
-            '\n' => out.push_str("&#10;"),
-            '\r' => out.push_str("&#13;"),
-            other => out.push(other),
+    escape(out, text, |byte| match byte {
+        b'<' => Some("&lt;"),
+        b'&' => Some("&amp;"),
+        b'"' => Some("&quot;"),
+        b'\t' => Some("&#9;"),
+        b'\n' => Some("&#10;"),
+        b'\r' => Some("&#13;"),
+        _ => None,
+    });
+}
+
+/// Appends a text with a reference in place of each ASCII character that `reference` has one for.
+fn escape(out: &mut String, text: &str, reference: impl Fn(u8) -> Option<&'static str>) {
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if let Some(reference) = reference(byte) {
+            out.push_str(&text[from..at]);
+            out.push_str(reference);
+            from = at + 1;
         }
     }
+    out.push_str(&text[from..]);
 }

@@ -43,7 +43,7 @@ fn truncation_at_every_byte_is_refused() {
 #[test]
 fn bombs_are_refused() {
     let deep = "<a>".repeat(100_000);
-    let wide = format!("<a>{}</a>", "<b/>".repeat(250_000));
+    let wide = format!("<a>{}</a>", "<b/>".repeat(70_000));
     let many = format!("<a {}/>", (0..5000).map(|n| format!("a{n}='' ")).collect::<String>());
     let long = format!("<a>{}</a>", "x".repeat(2 << 20));
     let spaces: String = (0..300).map(|n| format!("<a{n} xmlns:p{n}='u{n}'>")).collect();

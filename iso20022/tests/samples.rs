@@ -9,9 +9,6 @@ use iso20022::{Limits, Node, Profile, read, read_header, rules, writer};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [&str; 6] =
-    ["pacs.008", "pacs.009", "pacs.002", "pacs.004", "head.001", "admi.002"];
-
 struct Sample {
     path: PathBuf,
     document: String,
@@ -28,15 +25,12 @@ fn samples() -> Option<Vec<Sample>> {
     let table: serde_json::Value = serde_json::from_str(&text).unwrap();
     let field = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
     let rows = table.as_array().unwrap().iter();
-    let ours = rows.filter(|row| FAMILIES.contains(&&field(row, "msg")[..8]));
-    Some(
-        ours.map(|row| Sample {
-            path: folder.join(field(row, "file")),
-            document: field(row, "doc"),
-            header: field(row, "hdr"),
-        })
-        .collect(),
-    )
+    let sample = |row| Sample {
+        path: folder.join(field(row, "file")),
+        document: field(row, "doc"),
+        header: field(row, "hdr"),
+    };
+    Some(rows.map(sample).collect())
 }
 
 /// The verdict in the words of the table: `valid`, `invalid` or `-`.

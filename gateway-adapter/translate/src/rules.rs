@@ -7,7 +7,7 @@ use iso20022::{Finding, Layer, Severity};
 
 use crate::time::DateError;
 
-/// One rule: identifier, layer, reason code.
+/// One rule: identifier, layer, reason code, sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// Identifier, e.g. `network.unknown-agent`.
@@ -16,11 +16,18 @@ pub struct Rule {
     pub layer: Layer,
     /// ISO 20022 external status reason code.
     pub code: &'static str,
+    /// What is wrong when it is broken.
+    pub text: &'static str,
 }
 
 macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident = $id:literal, $layer:ident, $code:literal;)*) => {
-        $($(#[$doc])* pub const $name: Rule = Rule { id: $id, layer: Layer::$layer, code: $code };)*
+    ($($(#[doc = $doc:literal])+ $name:ident = $id:literal, $layer:ident, $code:literal;)*) => {
+        $($(#[doc = $doc])+ pub const $name: Rule = Rule {
+            id: $id,
+            layer: Layer::$layer,
+            code: $code,
+            text: concat!($($doc),+).trim_ascii(),
+        };)*
 
         /// Every rule of translation.
         pub const ALL: &[Rule] = &[$($name,)*];

@@ -22,7 +22,52 @@ impl Default for Settlement {
     }
 }
 
+impl Settlement {
+    pub(super) fn draft(&self, group: &mut Draft) {
+        let method = match self {
+            Self::Clearing(name) => {
+                group.set("SttlmInf/ClrSys/Prtry", name);
+                "CLRG"
+            }
+            Self::Instructed => "INDA",
+            Self::Instructing => "INGA",
+        };
+        group.set("SttlmInf/SttlmMtd", method);
+    }
+}
+
 /// A customer credit transfer message.
+///
+/// ```
+/// use iso20022::build::{Account, Build, CustomerCreditTransfer, CustomerTransaction, Party};
+/// use rust_decimal::Decimal;
+///
+/// let party = |name: &str| Party {
+///     name: name.to_owned(),
+///     town: Some("Lyon".to_owned()),
+///     country: Some("FR".to_owned()),
+/// };
+/// let message = CustomerCreditTransfer {
+///     message_id: "EXAMPLE-1".to_owned(),
+///     creation_time: "2026-11-24T10:00:00+00:00".to_owned(),
+///     transactions: vec![CustomerTransaction {
+///         end_to_end_id: "INVOICE-2026-117".to_owned(),
+///         uetr: Some("00000000-0000-4000-8000-000000000001".to_owned()),
+///         amount: Decimal::new(125_000, 2),
+///         currency: "EUR".to_owned(),
+///         charge_bearer: "SHAR".to_owned(),
+///         debtor: party("Example Maschinen GmbH"),
+///         debtor_agent: "ALPHDEFFXXX".to_owned(),
+///         creditor_agent: "BRAVFRPPXXX".to_owned(),
+///         creditor: party("Exemple Outils SARL"),
+///         creditor_account: Some(Account::Iban("FR1420041010050500013M02606".to_owned())),
+///         ..CustomerTransaction::default()
+///     }],
+///     ..CustomerCreditTransfer::default()
+/// };
+/// assert!(String::from_utf8(message.build()?)?.contains(">1250.00</IntrBkSttlmAmt>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustomerCreditTransfer {
     /// `GrpHdr/MsgId`, at most 35 characters.
@@ -99,6 +144,27 @@ pub enum Account {
 }
 
 /// A credit transfer between institutions.
+///
+/// ```
+/// use iso20022::build::{Build, InstitutionCreditTransfer, InstitutionTransaction};
+/// use rust_decimal::Decimal;
+///
+/// let message = InstitutionCreditTransfer {
+///     message_id: "EXAMPLE-2".to_owned(),
+///     creation_time: "2026-11-24T10:00:00+00:00".to_owned(),
+///     transactions: vec![InstitutionTransaction {
+///         end_to_end_id: "NOTPROVIDED".to_owned(),
+///         amount: Decimal::new(50_000_000, 0),
+///         currency: "JPY".to_owned(),
+///         debtor: "ALPHDEFFXXX".to_owned(),
+///         creditor: "CHARSGSGXXX".to_owned(),
+///         ..InstitutionTransaction::default()
+///     }],
+///     ..InstitutionCreditTransfer::default()
+/// };
+/// assert!(String::from_utf8(message.build()?)?.contains(">50000000</IntrBkSttlmAmt>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InstitutionCreditTransfer {
     /// `GrpHdr/MsgId`, at most 35 characters.
@@ -185,15 +251,7 @@ impl Group<'_> {
             .set("MsgId", self.message_id)
             .set("CreDtTm", self.creation_time)
             .set("NbOfTxs", self.count.to_string());
-        let method = match self.settlement {
-            Settlement::Clearing(name) => {
-                group.set("SttlmInf/ClrSys/Prtry", name);
-                "CLRG"
-            }
-            Settlement::Instructed => "INDA",
-            Settlement::Instructing => "INGA",
-        };
-        group.set("SttlmInf/SttlmMtd", method);
+        self.settlement.draft(group);
         agent(group, "InstgAgt", self.instructing_agent);
         agent(group, "InstdAgt", self.instructed_agent);
     }
@@ -215,18 +273,16 @@ impl Core<'_> {
         for (name, account) in
             [("DbtrAcct", self.debtor_account), ("CdtrAcct", self.creditor_account)]
         {
-            match account {
-                Some(Account::Iban(iban)) => draft.set(&format!("{name}/Id/IBAN"), iban),
-                Some(Account::Other(id)) => draft.set(&format!("{name}/Id/Othr/Id"), id),
-                None => continue,
-            };
+            if let Some(account) = account {
+                account.draft(draft, &format!("{name}/Id"));
+            }
         }
         Ok(())
     }
 }
 
 impl Party {
-    fn draft(&self, draft: &mut Draft) {
+    pub(super) fn draft(&self, draft: &mut Draft) {
         draft
             .set("Nm", &self.name)
             .set_some("PstlAdr/TwnNm", self.town.as_ref())

@@ -5,6 +5,21 @@ use crate::name::MessageName;
 use crate::writer::Draft;
 
 /// The header of a message. The name of the message is filled in when it is written.
+///
+/// ```
+/// use iso20022::build::BusinessHeader;
+///
+/// let header = BusinessHeader {
+///     from: "ALPHDEFFXXX".to_owned(),
+///     to: "BRAVFRPPXXX".to_owned(),
+///     business_message_id: "EXAMPLE-1".to_owned(),
+///     creation_time: "2026-11-24T10:00:00+00:00".to_owned(),
+///     ..BusinessHeader::default()
+/// };
+/// let bytes = header.build("pacs.008.001.08".parse()?)?;
+/// assert!(String::from_utf8(bytes)?.contains("<MsgDefIdr>pacs.008.001.08</MsgDefIdr>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BusinessHeader {
     /// BIC of the sender.
@@ -22,7 +37,7 @@ pub struct BusinessHeader {
 }
 
 impl BusinessHeader {
-    pub(super) fn message(&self) -> MessageName {
+    pub(crate) fn message(&self) -> MessageName {
         known("head.001.001.02")
     }
 

@@ -4,18 +4,37 @@
 //! that does not make a valid message gives a [`BuildError`], never an invalid message. Times and
 //! dates are texts in XML Schema form, since this crate has no clock.
 
+mod answers;
 mod credit_transfer;
+mod direct_debit;
 mod header;
+mod initiation;
+mod parts;
+mod payment_return;
+mod recall;
 mod rejection;
+mod statement;
 mod status;
+mod system;
 
+pub use answers::{
+    AccountAnswer, AccountState, Answer, AnswerError, AnswerHeader, BusinessDayAnswer, DayEvent,
+    LimitAnswer, LimitKind, LimitState, OrderReceipt, TransactionAnswer, TransactionState,
+};
 pub use credit_transfer::{
     Account, CustomerCreditTransfer, CustomerTransaction, InstitutionCreditTransfer,
     InstitutionTransaction, Party, Settlement,
 };
+pub use direct_debit::{InstitutionDebit, InstitutionDirectDebit};
 pub use header::BusinessHeader;
+pub use initiation::{InitiationReport, OrderStatus, PaymentOrderStatus};
+pub use parts::{Amount, OriginalPayment};
+pub use payment_return::{PaymentReturn, ReturnChain, ReturnedPayment};
+pub use recall::{PaymentStatusRequest, RecallRequest, RecallResolution};
 pub use rejection::MessageRejection;
+pub use statement::{AccountBalance, AccountEntry, AccountStatement, StatementKind};
 pub use status::{StatusReason, StatusReport, TransactionReport};
+pub use system::{EventNotice, EventReceipt, ReceiptNotice, ResendOrder};
 
 pub use crate::writer::{BuildError, Draft};
 

@@ -12,6 +12,17 @@ const TEXT_CHARS_MAX: usize = 350;
 const NO_REFERENCE: &str = "NOTPROVIDED";
 
 /// A rejection of a whole message.
+///
+/// ```
+/// use iso20022::build::{Build, MessageRejection};
+/// use iso20022::{Limits, read};
+///
+/// let unreadable = read(b"<Document", &Limits::message()).expect_err("it is cut off");
+/// let time = Some("2026-11-24T10:00:00+00:00".to_owned());
+/// let message = MessageRejection::of_unreadable(&unreadable, None, time);
+/// assert!(String::from_utf8(message.build()?)?.contains("<RjctgPtyRsn>FF01"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageRejection {
     /// Reference of the rejected message, at most 35 characters; `NOTPROVIDED` when `None`.

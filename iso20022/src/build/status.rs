@@ -10,6 +10,26 @@ use std::collections::BTreeMap;
 const LINE_CHARS_MAX: usize = 105;
 
 /// A status report on one original message.
+///
+/// ```
+/// use iso20022::build::{Build, StatusReason, StatusReport, TransactionReport};
+///
+/// let message = StatusReport {
+///     message_id: "STATUS-1".to_owned(),
+///     creation_time: "2026-11-24T10:00:00+00:00".to_owned(),
+///     original_message_id: "EXAMPLE-1".to_owned(),
+///     original_message_name: "pacs.008.001.08".to_owned(),
+///     transactions: vec![TransactionReport {
+///         original_end_to_end_id: Some("INVOICE-2026-117".to_owned()),
+///         status: "RJCT".to_owned(),
+///         reasons: vec![StatusReason::code("AM04")],
+///         ..TransactionReport::default()
+///     }],
+///     ..StatusReport::default()
+/// };
+/// assert!(String::from_utf8(message.build()?)?.contains("<Cd>AM04</Cd>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusReport {
     /// `GrpHdr/MsgId`, at most 35 characters.
@@ -149,7 +169,7 @@ impl StatusReason {
         Self { code: code.to_owned(), information: Vec::new() }
     }
 
-    fn draft(&self, draft: &mut Draft) {
+    pub(super) fn draft(&self, draft: &mut Draft) {
         draft.set("Rsn/Cd", &self.code);
         for text in &self.information {
             for line in lines(text) {

@@ -1,26 +1,26 @@
 //! The streaming reader: bytes in, validated trees and findings out.
 //!
-//! One pass: the tokeniser finds markup, this module checks what a tokeniser leaves open
-//! (characters, names, references, namespaces, limits), and [`part`] runs the content automaton
-//! and the facets while the tree grows. `AppHdr` and `Document` are found by expanded name in any
+//! One pass: [`scan`] cuts the input into tags and texts, this module checks names, references,
+//! namespaces and limits, and [`part`] runs the content automaton and the facets while the tree
+//! grows. `AppHdr` and `Document` are found by expanded name in any
 //! wrapper. What breaks XML or a limit ends the reading with a [`Fault`]; what breaks the schema
 //! becomes a finding and the reading goes on.
 
 mod attributes;
 mod names;
 mod part;
+mod scan;
 
 use crate::finding::{Finding, Layer, Severity, excerpt, line_at};
 use crate::limits::Limits;
 use crate::name::{MessageName, NAMESPACE_PREFIX};
-use crate::table;
+use crate::table::{Key, Tables};
 use crate::tree::Span;
 use attributes::{Attribute, bad_reference};
 pub(crate) use names::is_xml_char;
 use names::{NamespaceId, Namespaces, Scope};
 use part::{InScope, Part};
-use quick_xml::Reader as Tokeniser;
-use quick_xml::events::Event;
+use scan::{Scanner, Tag, Text, Token};
 use std::sync::Arc;
 
 pub(crate) use part::{ReadPart, describe};
@@ -34,11 +34,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    fn at(rule: &'static str, offset: usize, text: impl Into<String>) -> Self {
+    pub(crate) fn at(rule: &'static str, offset: usize, text: impl Into<String>) -> Self {
         Self { rule, offset, text: text.into() }
     }
 
-    fn finding(self, bytes: &[u8]) -> Finding {
+    pub(crate) fn finding(self, bytes: &[u8]) -> Finding {
         let valid = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => {
@@ -71,11 +71,16 @@ pub(crate) struct Parsed {
 }
 
 /// Reads a message. The error is a finding of layer L0.
-pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Parsed, Finding> {
-    read_inner(bytes, limits).map_err(|fault| fault.finding(bytes))
+pub(crate) fn read(
+    bytes: &[u8],
+    limits: &Limits,
+    tables: &Tables,
+    choice: usize,
+) -> Result<Parsed, Finding> {
+    read_inner(bytes, limits, (tables, choice)).map_err(|fault| fault.finding(bytes))
 }
 
-fn read_inner(bytes: &[u8], limits: &Limits) -> Result<Parsed, Fault> {
+fn read_inner(bytes: &[u8], limits: &Limits, tables: Choice<'_>) -> Result<Parsed, Fault> {
     if bytes.len() > limits.bytes_max.min((u32::MAX / 2) as usize) {
         return Err(Fault::at("limit.bytes", 0, "The message is larger than allowed."));
     }
@@ -84,34 +89,26 @@ fn read_inner(bytes: &[u8], limits: &Limits) -> Result<Parsed, Fault> {
     if let Some(at) = names::forbidden_char(source) {
         return Err(Fault::at("xml.character", at, "A character is not allowed in XML."));
     }
-    let base = if source.starts_with('\u{FEFF}') { '\u{FEFF}'.len_utf8() } else { 0 };
-    let mut tokeniser = Tokeniser::from_str(&source[base..]);
-    tokeniser.config_mut().check_comments = true;
-    let mut reader = Reader::new(source, limits);
+    let mut reader = Reader::new(source, limits, tables);
+    let mut scanner = Scanner::new(source);
     loop {
-        let start = base + tokeniser.buffer_position() as usize;
-        let event = tokeniser.read_event().map_err(|error| {
-            let offset = base + tokeniser.error_position() as usize;
-            Fault::at("xml.well-formed", offset, format!("The XML is not well-formed: {error}."))
-        })?;
-        let end = base + tokeniser.buffer_position() as usize;
-        match event {
-            Event::Start(tag) => reader.start(start, tag.name().as_ref().len(), end - 1)?,
-            Event::Empty(tag) => {
-                reader.start(start, tag.name().as_ref().len(), end - 2)?;
+        match scanner.next()? {
+            Token::Text(text) => reader.text(&text)?,
+            Token::Start(tag) => {
+                reader.start(&tag)?;
+                if tag.is_empty {
+                    reader.end(tag.start)?;
+                }
+            }
+            Token::End { start, name_end, key } => {
+                reader.check_end(start, name_end, key)?;
                 reader.end(start)?;
             }
-            Event::End(_) => reader.end(start)?,
-            Event::Text(_) => reader.text(start, end)?,
-            Event::CData(_) => reader.cdata(start, end)?,
-            Event::GeneralRef(_) => reader.reference(start, end)?,
-            Event::Decl(_) => reader.declaration(start, end, base)?,
-            Event::PI(_) => reader.instruction(start, end)?,
-            Event::DocType(_) => {
-                return Err(Fault::at("xml.doctype", start, "DOCTYPE is not allowed."));
-            }
-            Event::Comment(_) => {}
-            Event::Eof => return reader.finish(),
+            Token::CData { start, end } => reader.cdata(start, end)?,
+            Token::Declaration { start, end } => reader.declaration(start, end)?,
+            Token::Instruction { start, end } => reader.instruction(start, end)?,
+            Token::Comment => {}
+            Token::EndOfInput => return reader.finish(),
         }
     }
 }
@@ -132,13 +129,20 @@ enum Place {
 struct Frame {
     place: Place,
     outer: Scope,
+    /// Where the qualified name stands.
+    name: (u32, u32),
+    key: Key,
 }
 
+/// Tables, and which of several that describe a message to use.
+type Choice<'t> = (&'t Tables, usize);
+
 struct Reader<'s> {
+    tables: Choice<'s>,
     source: &'s str,
     limits: &'s Limits,
-    shared: Arc<str>,
-    carriage_returns: bool,
+    /// The input, copied once a part is complete: what is refused before costs no copy.
+    shared: Option<Arc<str>>,
     namespaces: Namespaces<'s>,
     scope: Scope,
     frames: Vec<Frame>,
@@ -150,16 +154,17 @@ struct Reader<'s> {
     document: Option<ReadPart>,
     unknown: Option<Fault>,
     elements: usize,
+    attribute_count: usize,
     root_seen: bool,
 }
 
 impl<'s> Reader<'s> {
-    fn new(source: &'s str, limits: &'s Limits) -> Self {
+    fn new(source: &'s str, limits: &'s Limits, tables: Choice<'s>) -> Self {
         Self {
+            tables,
             source,
             limits,
-            shared: Arc::from(source),
-            carriage_returns: memchr::memchr(b'\r', source.as_bytes()).is_some(),
+            shared: None,
             namespaces: Namespaces::new(),
             scope: Scope::OUTER,
             frames: Vec::with_capacity(limits.depth_max.min(64)),
@@ -170,12 +175,13 @@ impl<'s> Reader<'s> {
             document: None,
             unknown: None,
             elements: 0,
+            attribute_count: 0,
             root_seen: false,
         }
     }
 
-    /// A start tag at `start`: the name has `name_length` bytes, attributes end at `end`.
-    fn start(&mut self, start: usize, name_length: usize, end: usize) -> Result<(), Fault> {
+    fn start(&mut self, tag: &Tag) -> Result<(), Fault> {
+        let start = tag.start;
         if self.frames.len() >= self.limits.depth_max {
             return Err(Fault::at("limit.depth", start, "Elements are nested too deep."));
         }
@@ -189,31 +195,53 @@ impl<'s> Reader<'s> {
             }
             self.root_seen = true;
         }
-        let name_end = start + 1 + name_length;
         let outer = self.scope;
         self.attributes.clear();
-        if name_end < end {
-            self.read_attributes(name_end, end)?;
+        if tag.name_end < tag.attributes_end {
+            self.read_attributes(tag.name_end, tag.attributes_end)?;
         }
-        let name = &self.source[start + 1..name_end];
-        let (prefix, local) = names::split(name)
-            .ok_or_else(|| Fault::at("xml.name", start, "An element name is malformed."))?;
+        let name = &self.source[start + 1..tag.name_end];
+        let (prefix, local, key) = if tag.is_plain {
+            ("", name, tag.key)
+        } else {
+            let malformed = || Fault::at("xml.name", start, "An element name is malformed.");
+            let (prefix, local) = names::split(name).ok_or_else(malformed)?;
+            (prefix, local, Key::of(local.as_bytes()))
+        };
         let namespace = self.resolve(prefix, start)?;
-        let place = self.enter(namespace, local, start, name_end)?;
-        self.frames.push(Frame { place, outer });
+        let place = self.enter(namespace, (local, key), start, tag.name_end)?;
+        let name = (start as u32 + 1, tag.name_end as u32);
+        self.frames.push(Frame { place, outer, name, key: tag.key });
         Ok(())
+    }
+
+    /// An end tag must name the element that it ends.
+    fn check_end(&self, start: usize, name_end: usize, key: Key) -> Result<(), Fault> {
+        let Some(frame) = self.frames.last() else {
+            return Err(Fault::at("xml.well-formed", start, "An end tag has no start tag."));
+        };
+        let (from, to) = (frame.name.0 as usize, frame.name.1 as usize);
+        let bytes = self.source.as_bytes();
+        let same =
+            frame.key == key && (key.is_exact() || bytes[from..to] == bytes[start + 2..name_end]);
+        if same {
+            return Ok(());
+        }
+        let text = format!("The end tag of `{}` does not match.", excerpt(&self.source[from..to]));
+        Err(Fault::at("xml.well-formed", start, text))
     }
 
     fn enter(
         &mut self,
         namespace: NamespaceId,
-        local: &'s str,
+        (local, key): (&'s str, Key),
         start: usize,
         name_end: usize,
     ) -> Result<Place, Fault> {
         let tag = part::Tag {
             namespace,
             local,
+            key,
             local_span: Span::source(name_end - local.len(), name_end),
             qualified: Span::source(start + 1, name_end),
             offset: start,
@@ -228,7 +256,7 @@ impl<'s> Reader<'s> {
         }
         let uri = self.namespaces.uri(namespace);
         let known = MessageName::from_namespace(uri)
-            .and_then(table::root_of)
+            .and_then(|name| self.tables.0.root_of(name, self.tables.1))
             .filter(|(_, root)| root.element == local);
         let Some((table, root)) = known else {
             let fault = Fault::at(
@@ -261,6 +289,11 @@ impl<'s> Reader<'s> {
             None => &mut self.scratch,
         };
         attributes::parse(self.source, start, end, self.limits, decoded, &mut self.attributes)?;
+        self.attribute_count += self.attributes.len();
+        if self.attribute_count > self.limits.elements_max {
+            let text = "The message has too many attributes.";
+            return Err(Fault::at("limit.attributes", start, text));
+        }
         for at in 0..self.attributes.len() {
             let attribute = &self.attributes[at];
             let decoded = self.part.as_ref().map_or(&self.scratch, Part::decoded_text);
@@ -314,39 +347,52 @@ impl<'s> Reader<'s> {
         let frame = self.frames.pop().ok_or_else(unmatched)?;
         self.scope = frame.outer;
         self.namespaces.leave(frame.outer);
-        if frame.place == Place::Part
-            && let Some(mut part) = self.part.take()
-        {
-            if part.end(offset) {
-                let is_document = part.is_document();
-                let done = part.finish(Arc::clone(&self.shared));
-                if is_document {
-                    self.document = Some(done);
-                } else {
-                    self.header = Some(done);
-                }
-            } else {
-                self.part = Some(part);
-            }
+        let is_done = match (frame.place, &mut self.part) {
+            (Place::Part, Some(part)) => part.end(offset),
+            _ => false,
+        };
+        if is_done && let Some(part) = self.part.take() {
+            let is_document = part.is_document();
+            let source = self.shared.get_or_insert_with(|| Arc::from(self.source));
+            let done = Some(part.finish(Arc::clone(source)));
+            *(if is_document { &mut self.document } else { &mut self.header }) = done;
         }
         Ok(())
     }
 
-    fn text(&mut self, start: usize, end: usize) -> Result<(), Fault> {
-        let raw = &self.source[start..end];
-        let bytes = raw.as_bytes();
-        for at in memchr::memchr_iter(b'>', bytes) {
-            if at >= 2 && &bytes[at - 2..at] == b"]]" {
-                return Err(Fault::at("xml.well-formed", start + at, "`]]>` stands in text."));
-            }
-        }
+    fn text(&mut self, text: &Text) -> Result<(), Fault> {
+        let (start, end) = (text.start, text.end);
         if self.frames.is_empty() {
-            if raw.bytes().all(is_space) {
+            if text.is_blank() {
                 return Ok(());
             }
             return Err(Fault::at("xml.well-formed", start, "There is text outside the root."));
         }
-        self.characters(start, end);
+        if text.has_bracket() {
+            let raw = &self.source.as_bytes()[start..end];
+            if let Some(at) = memchr::memmem::find(raw, b"]]>") {
+                return Err(Fault::at("xml.well-formed", start + at, "`]]>` stands in text."));
+            }
+        }
+        if !text.has_reference() {
+            self.characters(start, end, text.has_return(), text.is_blank());
+            return Ok(());
+        }
+        let mut at = start;
+        while at < end {
+            let bytes = self.source.as_bytes();
+            let next = memchr::memchr(b'&', &bytes[at..end]).map_or(end, |found| at + found);
+            if next > at {
+                self.characters(at, next, text.has_return(), false);
+            }
+            if next == end {
+                break;
+            }
+            let length = memchr::memchr(b';', &bytes[next..end]);
+            let semicolon = next + length.ok_or_else(|| bad_reference(next))?;
+            self.reference(next, semicolon + 1)?;
+            at = semicolon + 1;
+        }
         Ok(())
     }
 
@@ -354,27 +400,29 @@ impl<'s> Reader<'s> {
         if self.frames.is_empty() {
             return Err(Fault::at("xml.well-formed", start, "There is text outside the root."));
         }
-        self.characters(start + "<![CDATA[".len(), end - "]]>".len());
+        if let Some(part) = &mut self.part {
+            part.before_cdata(start);
+        }
+        let (start, end) = (start + "<![CDATA[".len(), end - "]]>".len());
+        self.characters(start, end, true, false);
         Ok(())
     }
 
-    fn characters(&mut self, start: usize, end: usize) {
+    fn characters(&mut self, start: usize, end: usize, has_return: bool, is_blank: bool) {
         let Some(part) = &mut self.part else { return };
         let raw = &self.source[start..end];
-        if self.carriage_returns && raw.contains('\r') {
+        if has_return && raw.contains('\r') {
             let unified = raw.replace("\r\n", "\n").replace('\r', "\n");
             part.decoded_characters(&unified, start);
         } else {
-            part.characters(start, end);
+            part.characters(start, end, is_blank);
         }
     }
 
+    /// A reference in text.
     fn reference(&mut self, start: usize, end: usize) -> Result<(), Fault> {
         let name = &self.source[start + 1..end - 1];
         let character = names::resolve_reference(name).ok_or_else(|| bad_reference(start))?;
-        if self.frames.is_empty() {
-            return Err(Fault::at("xml.well-formed", start, "There is text outside the root."));
-        }
         if let Some(part) = &mut self.part {
             part.decoded_characters(character.encode_utf8(&mut [0; 4]), start);
         }
@@ -382,9 +430,9 @@ impl<'s> Reader<'s> {
     }
 
     /// The XML declaration: only at the very start, version 1.x, encoding UTF-8.
-    fn declaration(&mut self, start: usize, end: usize, base: usize) -> Result<(), Fault> {
+    fn declaration(&mut self, start: usize, end: usize) -> Result<(), Fault> {
         let malformed = || Fault::at("xml.declaration", start, "The XML declaration is malformed.");
-        if start != base {
+        if start != scan::first(self.source) {
             return Err(malformed());
         }
         let mut scratch = String::new();
@@ -421,7 +469,9 @@ impl<'s> Reader<'s> {
     fn instruction(&self, start: usize, end: usize) -> Result<(), Fault> {
         let inner = &self.source[start + 2..end - 2];
         let target = inner.split([' ', '\t', '\n', '\r']).next().unwrap_or("");
-        if !names::is_local_name(target) || target.eq_ignore_ascii_case("xml") {
+        // Colons are frowned upon in targets, but a validator in wide use lets them pass.
+        let is_name = target.split(':').all(names::is_local_name);
+        if !is_name || target.eq_ignore_ascii_case("xml") {
             let text = "A processing instruction is malformed.";
             return Err(Fault::at("xml.well-formed", start, text));
         }

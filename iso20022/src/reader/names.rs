@@ -2,6 +2,7 @@
 
 use super::Fault;
 use crate::limits::NAMESPACES_MAX;
+use std::borrow::Cow;
 
 /// Number of a namespace within one message.
 pub(super) type NamespaceId = u32;
@@ -22,7 +23,7 @@ const WELL_KNOWN: [&str; 5] = [
 
 /// Declarations in scope, innermost last.
 pub(super) struct Namespaces<'s> {
-    uris: Vec<String>,
+    uris: Vec<Cow<'static, str>>,
     bindings: Vec<(&'s str, NamespaceId)>,
 }
 
@@ -39,7 +40,7 @@ impl Scope {
 
 impl<'s> Namespaces<'s> {
     pub(super) fn new() -> Self {
-        Self { uris: WELL_KNOWN.iter().map(ToString::to_string).collect(), bindings: Vec::new() }
+        Self { uris: WELL_KNOWN.map(Cow::Borrowed).to_vec(), bindings: Vec::new() }
     }
 
     pub(super) fn uri(&self, id: NamespaceId) -> &str {
@@ -83,7 +84,7 @@ impl<'s> Namespaces<'s> {
     fn intern(&mut self, uri: &str) -> NamespaceId {
         let known = self.uris.iter().position(|known| known == uri);
         let at = known.unwrap_or_else(|| {
-            self.uris.push(uri.to_owned());
+            self.uris.push(Cow::Owned(uri.to_owned()));
             self.uris.len() - 1
         });
         at as NamespaceId

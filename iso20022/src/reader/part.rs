@@ -12,11 +12,13 @@ mod foreign;
 use super::Fault;
 use super::attributes::Attribute;
 use super::names::{NamespaceId, Namespaces, SIGNATURE};
+use crate::class::Class;
 use crate::finding::{Finding, Layer, Severity, excerpt, line_at};
 use crate::limits::{DECLARATIONS_BASE, DECLARATIONS_BYTES, Limits};
 use crate::name::MessageName;
-use crate::table::{Kind, Root, State, Step, Table, Term, TypeId};
+use crate::table::{Key, Kind, Root, State, Step, Table, Term, TypeId};
 use crate::tree::{AttributeData, NONE, NodeData, NodeKind, Span, Tree};
+use attributes::Store;
 use explain::rule_of;
 use foreign::Declaration;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub(crate) use explain::describe;
 pub(super) struct Tag<'s> {
     pub(super) namespace: NamespaceId,
     pub(super) local: &'s str,
+    pub(super) key: Key,
     pub(super) local_span: Span,
     pub(super) qualified: Span,
     pub(super) offset: usize,
@@ -73,8 +76,8 @@ struct Pending {
 }
 
 pub(super) struct Part<'s> {
-    table: &'static Table,
-    root: &'static Root,
+    table: &'s Table,
+    root: &'s Root,
     namespace: NamespaceId,
     findings_max: usize,
     decoded: String,
@@ -99,15 +102,15 @@ pub(super) struct InScope<'a, 's> {
 
 impl<'s> Part<'s> {
     pub(super) fn new(
-        table: &'static Table,
-        root: &'static Root,
+        table: &'s Table,
+        root: &'s Root,
         namespace: NamespaceId,
         limits: &Limits,
         decoded: String,
         source: &'s str,
     ) -> Self {
         // Real messages have an element for about every 30 bytes; growing later is cheap.
-        let expected = (source.len() / 32).clamp(8, 4096);
+        let expected = (source.len() / 32).clamp(8, 32_768);
         Self {
             table,
             root,
@@ -200,7 +203,7 @@ impl<'s> Part<'s> {
         } else if tag.namespace != self.namespace {
             (None, Some(("schema.unexpected", "CH17", "is in a foreign namespace")))
         } else {
-            match content.step(&mut state, tag.local) {
+            match content.step_keyed(&mut state, tag.local, tag.key) {
                 Step::Accepted(option) => (Some(option), None),
                 Step::Skipped { option, missing } => {
                     let names = content.slot_names(missing);
@@ -268,6 +271,7 @@ impl<'s> Part<'s> {
         };
         self.nodes.push(NodeData {
             kind,
+            class: Class::OTHER,
             attribute_count: 0,
             name,
             text: Span::EMPTY,
@@ -293,13 +297,15 @@ impl<'s> Part<'s> {
         scope: &InScope<'_, 's>,
     ) {
         let node = self.push_node(NodeKind::Element, tag.local_span, tag.offset);
-        let mode = match &self.table.type_of(type_id).kind {
+        let known = self.table.type_of(type_id);
+        self.nodes[node as usize].class = known.class;
+        let mode = match &known.kind {
             Kind::Complex(_) => Mode::Complex(type_id, State::START),
             Kind::Simple(_) | Kind::Attributed { .. } => Mode::Text(type_id),
         };
         self.text = Span::EMPTY;
         self.open.push(Open { mode, node, last_child: NONE, stray: false });
-        self.check_attributes(tag, type_id, node, attributes, scope);
+        self.check_attributes(tag, type_id, node, attributes, scope, Store::Now);
     }
 
     /// Ends the innermost element; true when that was the root of this part.

@@ -12,10 +12,26 @@ const CODES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE
 /// User-assigned code for Kosovo, in general use in payments and in IBANs.
 const KOSOVO: &str = "XK";
 
+/// One bit for each pair of letters, worked out when the library is built: this is asked often.
+static KNOWN: [u32; 26] = {
+    let mut known = [0; 26];
+    let codes = CODES.as_bytes();
+    let mut at = 0;
+    while at + 1 < codes.len() {
+        if codes[at].is_ascii_uppercase() && codes[at + 1].is_ascii_uppercase() {
+            known[(codes[at] - b'A') as usize] |= 1 << (codes[at + 1] - b'A');
+            at += 1;
+        }
+        at += 1;
+    }
+    known
+};
+
 /// True for an assigned country code (and `XK`).
 #[must_use]
 pub fn is_known(code: &str) -> bool {
-    code == KOSOVO || CODES.split_ascii_whitespace().any(|known| known == code)
+    let [first @ b'A'..=b'Z', second @ b'A'..=b'Z'] = code.as_bytes() else { return false };
+    KNOWN[usize::from(first - b'A')] & (1 << (second - b'A')) != 0 || code == KOSOVO
 }
 
 #[cfg(test)]
@@ -25,6 +41,8 @@ mod tests {
     #[test]
     fn codes() {
         assert_eq!(CODES.split_ascii_whitespace().count(), 249);
+        assert!(CODES.split_ascii_whitespace().all(is_known));
+        assert_eq!(KNOWN.iter().map(|row| row.count_ones()).sum::<u32>(), 249);
         assert!(is_known("DE") && is_known("XK"));
         assert!(!is_known("UK") && !is_known("de") && !is_known("") && !is_known("EU"));
     }

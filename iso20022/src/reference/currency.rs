@@ -16,23 +16,45 @@ const FOUR: &str = "CLF UYW";
 /// Codes of the standard that name no money: metals, bond units, special drawing rights, tests.
 const NOT_MONEY: &str = "XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX";
 
+/// Decimals by the three letters, worked out when the library is built: this is asked often.
+static DECIMALS: [u8; 26 * 26 * 26] = {
+    let mut decimals = [NONE; 26 * 26 * 26];
+    let lists = [ZERO, TWO, THREE, FOUR];
+    let values = [0, 2, 3, 4];
+    let mut list = 0;
+    while list < lists.len() {
+        let codes = lists[list].as_bytes();
+        let mut at = 0;
+        while at + 2 < codes.len() {
+            if codes[at].is_ascii_uppercase() {
+                decimals[index([codes[at], codes[at + 1], codes[at + 2]])] = values[list];
+                at += 3;
+            } else {
+                at += 1;
+            }
+        }
+        list += 1;
+    }
+    decimals
+};
+const NONE: u8 = u8::MAX;
+
+/// The place of three upper-case letters in a table of all of them.
+const fn index(code: [u8; 3]) -> usize {
+    let [first, second, third] = code;
+    let pair = (first - b'A') as usize * 26 + (second - b'A') as usize;
+    pair * 26 + (third - b'A') as usize
+}
+
 /// Number of decimals of an active currency; `None` when the code is not one.
 #[must_use]
 pub fn decimals(code: &str) -> Option<u32> {
-    let among = |list: &str| list.split_ascii_whitespace().any(|known| known == code);
-    if code.len() != 3 {
-        None
-    } else if among(ZERO) {
-        Some(0)
-    } else if among(THREE) {
-        Some(3)
-    } else if among(FOUR) {
-        Some(4)
-    } else if among(TWO) {
-        Some(2)
-    } else {
-        None
+    let code: [u8; 3] = code.as_bytes().try_into().ok()?;
+    if !code.iter().all(u8::is_ascii_uppercase) {
+        return None;
     }
+    let decimals = DECIMALS[index(code)];
+    (decimals != NONE).then_some(u32::from(decimals))
 }
 
 /// True for codes that no interbank settlement can be in (gold, `XXX`, ...).
@@ -82,6 +104,12 @@ mod tests {
         ] {
             assert_eq!(decimals(code), expected, "{code}");
         }
+        let lists = [(ZERO, 0), (TWO, 2), (THREE, 3), (FOUR, 4)];
+        for (list, expected) in lists {
+            assert!(list.split_ascii_whitespace().all(|code| decimals(code) == Some(expected)));
+        }
+        let all = lists.iter().flat_map(|(list, _)| list.split_ascii_whitespace()).count();
+        assert_eq!(DECIMALS.iter().filter(|decimals| **decimals != NONE).count(), all);
         assert!(is_not_money("XXX") && !is_not_money("EUR"));
     }
 

@@ -126,14 +126,24 @@ pub fn check(iban: &str) -> Result<(), BadIban> {
     if !shape {
         return Err(BadIban::Shape);
     }
-    let country = LENGTHS.iter().find(|(country, _)| country.as_bytes() == &bytes[..2]);
-    if let Some((country, expected)) = country
+    if let Some((country, expected)) = registered(&bytes[..2])
         && bytes.len() != *expected
     {
         return Err(BadIban::Length { country, expected: *expected });
     }
     let rotated = bytes[4..].iter().chain(&bytes[..4]).copied();
     if remainder_97(rotated) == Some(1) { Ok(()) } else { Err(BadIban::CheckDigits) }
+}
+
+/// True when a length is registered for the country that the IBAN starts with.
+#[must_use]
+pub fn is_registered(iban: &str) -> bool {
+    iban.as_bytes().get(..2).is_some_and(|country| registered(country).is_some())
+}
+
+fn registered(country: &[u8]) -> Option<&'static (&'static str, usize)> {
+    let at = LENGTHS.binary_search_by(|(known, _)| known.as_bytes().cmp(country)).ok()?;
+    Some(&LENGTHS[at])
 }
 
 /// Remainder by 97 of the number that digits and letters (A = 10 ... Z = 35) spell.

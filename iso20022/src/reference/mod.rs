@@ -5,7 +5,10 @@
 //! data of the network, not of the standard.
 
 pub mod bic;
+pub mod clearing;
 pub mod country;
+pub mod creditor;
 pub mod currency;
 pub mod iban;
+pub mod isin;
 pub mod lei;

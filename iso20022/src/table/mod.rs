@@ -8,8 +8,9 @@
 mod registry;
 pub mod text;
 
-pub use registry::{names, root_of, table_of};
+pub use registry::{Tables, names, root_of, table_of};
 
+use crate::class::Class;
 use crate::lexical;
 use crate::name::MessageName;
 use crate::pattern::Pattern;
@@ -45,6 +46,8 @@ pub struct Root {
 #[derive(Debug)]
 pub(crate) struct Type {
     pub(crate) name: String,
+    /// What rules beyond the schema make of it.
+    pub(crate) class: Class,
     pub(crate) kind: Kind,
 }
 
@@ -83,6 +86,8 @@ pub(crate) struct Simple {
     pub(crate) fraction_digits: u32,
     /// Smallest whole number allowed.
     pub(crate) minimum: Option<u32>,
+    /// Largest whole number allowed.
+    pub(crate) maximum: Option<u32>,
 }
 
 /// Why a value does not belong to a simple type.
@@ -96,6 +101,7 @@ pub(crate) enum Misfit {
     TotalDigits,
     FractionDigits,
     TooSmall,
+    TooLarge,
 }
 
 /// Content model of a complex type: options in schema order, each in a slot.
@@ -103,7 +109,7 @@ pub(crate) enum Misfit {
 pub(crate) struct Content {
     pub(crate) options: Vec<ElementOption>,
     /// Keys of the option names, apart so that a scan touches little memory.
-    pub(crate) keys: Vec<u64>,
+    pub(crate) keys: Vec<Key>,
     /// For each slot: may it be left out, and its first option.
     pub(crate) slots: Vec<Slot>,
 }
@@ -158,21 +164,55 @@ pub(crate) enum Step {
     Unknown,
 }
 
-/// A number that tells element names apart; equal names have equal keys.
-pub(crate) fn key(name: &str) -> u64 {
-    let mut sum = name.len() as u64;
-    for chunk in name.as_bytes().chunks(8) {
-        let mut word = [0_u8; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        sum = (sum.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
+/// An element name as a number: its first 15 bytes and its length. Names of up to 15 bytes are equal
+/// exactly when their keys are; longer ones may share a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(u128);
+
+/// Longest name that its key tells from all others.
+const KEY_BYTES: usize = 15;
+
+impl Key {
+    pub(crate) fn of(name: &[u8]) -> Self {
+        let mut bytes = [0; 16];
+        let length = name.len().min(KEY_BYTES);
+        bytes[..length].copy_from_slice(&name[..length]);
+        Self::masked(u128::from_le_bytes(bytes), name.len())
     }
-    sum
+
+    /// The key of a name within a longer text; cheaper than [`Key::of`] because a load of fixed size
+    /// needs no loop.
+    pub(crate) fn within(text: &[u8], start: usize, end: usize) -> Self {
+        match text.get(start..start + 16).and_then(|bytes| bytes.try_into().ok()) {
+            Some(bytes) => Self::masked(u128::from_le_bytes(bytes), end - start),
+            None => Self::of(&text[start..end]),
+        }
+    }
+
+    fn masked(bytes: u128, length: usize) -> Self {
+        let kept = 8 * length.min(KEY_BYTES) as u32;
+        let mask = (1_u128 << kept) - 1;
+        Self(bytes & mask | (length.min(255) as u128) << 120)
+    }
+
+    /// True when no other name has this key.
+    pub(crate) fn is_exact(self) -> bool {
+        self.0 >> 120 <= KEY_BYTES as u128
+    }
 }
 
 impl Content {
     /// Option that takes `name` at or after `start`.
-    fn find(&self, start: usize, name: &str, key: u64) -> Option<usize> {
-        (start..self.keys.len()).find(|at| self.keys[*at] == key && self.options[*at].name == name)
+    fn find(&self, start: usize, name: &str, key: Key) -> Option<usize> {
+        let keys = self.keys.get(start..)?.iter().enumerate();
+        keys.filter(|(_, known)| **known == key)
+            .map(|(at, _)| start + at)
+            .find(|at| self.is(*at, name, key))
+    }
+
+    /// Whether an option whose key is this one has this name.
+    fn is(&self, option: usize, name: &str, key: Key) -> bool {
+        key.is_exact() || self.options[option].name == name
     }
 
     /// First slot after the current state, taking into account whether the current is satisfied.
@@ -191,12 +231,17 @@ impl Content {
     }
 
     /// Moves on to a named element of the schema's namespace.
+    #[cfg(test)]
     pub(crate) fn step(&self, state: &mut State, name: &str) -> Step {
-        let key = key(name);
+        self.step_keyed(state, name, Key::of(name.as_bytes()))
+    }
+
+    /// Moves on to a named element of the schema's namespace, with the key of its name.
+    pub(crate) fn step_keyed(&self, state: &mut State, name: &str, key: Key) -> Step {
         let current = state.option as usize;
         if let Some(option) = self.options.get(current)
             && self.keys[current] == key
-            && option.name == name
+            && self.is(current, name, key)
         {
             if state.count < option.max {
                 state.count += 1;
@@ -209,6 +254,28 @@ impl Content {
         let Some(option) = self.find(start, name, key) else {
             return self.find(0, name, key).map_or(Step::Unknown, Step::Misplaced);
         };
+        self.enter(state, next, option)
+    }
+
+    /// As [`Content::step`], to an option that is known already.
+    pub(crate) fn step_to(&self, state: &mut State, option: usize) -> Step {
+        if option == state.option as usize {
+            if state.count < self.options[option].max {
+                state.count += 1;
+                return Step::Accepted(option);
+            }
+            return Step::Misplaced(option);
+        }
+        let next = self.next_slot(*state);
+        if self.options[option].slot < next {
+            return Step::Misplaced(option);
+        }
+        self.enter(state, next, option)
+    }
+
+    /// Begins an option in the `next` slot or a later one.
+    fn enter(&self, state: &mut State, next: usize, option: usize) -> Step {
+        let current = state.option as usize;
         if self.options[option].slot == next && state.count > 0 && current < self.options.len() {
             // Only reached when the current option is unsatisfied and an alternative was sent.
             if self.options[current].slot == next {
@@ -267,6 +334,35 @@ impl Content {
 impl Table {
     pub(crate) fn type_of(&self, id: TypeId) -> &Type {
         &self.types[id as usize]
+    }
+
+    /// The type of this plain name among those that a root uses. Only asked for by messages that
+    /// name types themselves, so it may take a while.
+    pub(crate) fn named_type(&self, root: TypeId, name: &str) -> Option<TypeId> {
+        let mut seen = vec![false; self.types.len()];
+        let mut open = vec![root];
+        while let Some(id) = open.pop() {
+            if std::mem::replace(&mut seen[id as usize], true) {
+                continue;
+            }
+            let known = self.type_of(id);
+            if known.name.split('~').next() == Some(name) {
+                return Some(id);
+            }
+            match &known.kind {
+                Kind::Simple(_) => {}
+                Kind::Attributed { value, attribute_type, .. } => {
+                    open.extend([*value, *attribute_type]);
+                }
+                Kind::Complex(content) => {
+                    open.extend(content.options.iter().filter_map(|option| match option.term {
+                        Term::Element(id) => Some(id),
+                        Term::Any | Term::AnySignature => None,
+                    }));
+                }
+            }
+        }
+        None
     }
 
     /// The simple type behind a text-carrying type.
@@ -343,12 +439,21 @@ fn check_decimal(simple: &Simple, text: &str) -> Result<(), Misfit> {
     if shape.fraction > simple.fraction_digits as usize {
         return Err(Misfit::FractionDigits);
     }
-    match simple.minimum {
-        Some(_) if shape.negative => Err(Misfit::TooSmall),
-        // One and above has a digit before the point; larger minima do not occur in the schemas.
-        Some(1) if shape.whole == 0 => Err(Misfit::TooSmall),
-        _ => Ok(()),
+    if simple.minimum.is_some() && shape.negative {
+        return Err(Misfit::TooSmall);
     }
+    // Almost all minima are zero, and there are few maxima: the value is worked out when it matters.
+    if simple.minimum > Some(0) || simple.maximum.is_some() {
+        let whole = lexical::whole_part(text);
+        if !shape.negative && simple.minimum.is_some_and(|minimum| whole < u64::from(minimum)) {
+            return Err(Misfit::TooSmall);
+        }
+        let above = |maximum: u64| whole > maximum || (whole == maximum && shape.fraction > 0);
+        if !shape.negative && simple.maximum.is_some_and(|maximum| above(u64::from(maximum))) {
+            return Err(Misfit::TooLarge);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -382,6 +487,45 @@ mod tests {
             let (steps, missing) = run(names);
             assert!(steps.iter().all(|step| matches!(step, Step::Accepted(_))), "{names:?}");
             assert_eq!(missing, None);
+        }
+    }
+
+    #[test]
+    fn keys_tell_names_apart() {
+        let names = ["", "a", "b", "ab", "PmtId", "CdtTrfTxInf", "123456789012345"];
+        for left in names {
+            for right in names {
+                let keys = (Key::of(left.as_bytes()), Key::of(right.as_bytes()));
+                assert_eq!(keys.0 == keys.1, left == right, "{left} {right}");
+            }
+            let key = Key::of(left.as_bytes());
+            assert!(key.is_exact());
+            for tail in ["", "/>", " and what follows a tag"] {
+                let text = format!("<{left}{tail}");
+                assert_eq!(Key::within(text.as_bytes(), 1, 1 + left.len()), key, "{text}");
+            }
+        }
+        let long = [b"1234567890123456", b"123456789012345x"].map(|name| Key::of(name));
+        assert!(long[0] == long[1] && !long[0].is_exact());
+    }
+
+    #[test]
+    fn bounds_of_numbers() {
+        let table = text::parse("S N decimal fraction=2 min=10 max=999").unwrap();
+        let simple = table.simple(0).unwrap();
+        for good in ["10", "+0010.50", "999", "999.00", "998.99"] {
+            assert_eq!(table.check(simple, good), Ok(()), "{good}");
+        }
+        for (bad, misfit) in [
+            ("9.99", Misfit::TooSmall),
+            ("0", Misfit::TooSmall),
+            ("-500", Misfit::TooSmall),
+            ("999.01", Misfit::TooLarge),
+            ("1000", Misfit::TooLarge),
+            ("99999999999999999999999", Misfit::TooLarge),
+            ("10.001", Misfit::FractionDigits),
+        ] {
+            assert_eq!(table.check(simple, bad), Err(misfit), "{bad}");
         }
     }
 

@@ -1,6 +1,9 @@
-//! The text form of a table: one line a type, children before parents, easy to review and diff.
+//! The text form of a table: one line a type, in any order, easy to review and diff.
 //!
-//! - `S name base [len=a..b] [digits=t] [fraction=f] [min=n] [enum A B ...] [pattern P]`
+//! A type that a line uses stands in the same text or in a shared one, of which only what is needed
+//! is parsed.
+//!
+//! - `S name base [len=a..b] [digits=t] [fraction=f] [min=n] [max=n] [enum A ...] [pattern P]`
 //!   a simple type; `enum` and `pattern` run to the end of the line.
 //! - `A name value-type attribute:type` — text with one required attribute.
 //! - `M name particle ...` — child elements. A particle is `Name[occurs]:Type`, a choice
@@ -10,9 +13,11 @@
 //! - Lines starting with `#` are comments.
 
 use super::{
-    Base, Content, ElementOption, Kind, Root, Simple, Slot, Table, Term, Type, TypeId, UNBOUNDED,
-    key,
+    Base, Content, ElementOption, Key, Kind, Root, Simple, Slot, Table, Term, Type, TypeId,
+    UNBOUNDED,
 };
+use crate::class;
+use crate::name::MessageName;
 use crate::pattern::{BadPattern, Pattern};
 use std::collections::BTreeMap;
 
@@ -27,8 +32,8 @@ pub enum BadTable {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A type is used before, or without, its definition.
-    #[error("line {line}: type `{name}` is not defined above")]
+    /// A type is used, but not defined.
+    #[error("line {line}: type `{name}` is not defined")]
     Undefined {
         /// Line number from 1.
         line: usize,
@@ -45,9 +50,45 @@ pub enum BadTable {
     },
 }
 
-#[derive(Default)]
-struct Builder<'t> {
+/// Where the definitions of types stand, by name.
+#[derive(Debug)]
+pub(crate) struct Index<'t> {
+    lines: BTreeMap<&'t str, (usize, &'t str)>,
+}
+
+impl<'t> Index<'t> {
+    /// Looks at every line of a text, but at no definition.
+    pub(crate) fn of(text: &'t str) -> Result<Self, BadTable> {
+        let mut lines = BTreeMap::new();
+        for (at, line) in text.lines().enumerate() {
+            let bad = |reason| BadTable::Line { line: at + 1, reason };
+            if line.is_empty() || line.starts_with(['#', 'R']) {
+                continue;
+            }
+            let (_, rest) = line.split_once(' ').ok_or_else(|| bad("too short"))?;
+            let name = rest.split(' ').next().unwrap_or(rest);
+            if lines.insert(name, (at + 1, line)).is_some() {
+                return Err(bad("type defined twice"));
+            }
+        }
+        Ok(Self { lines })
+    }
+}
+
+/// Names of the messages in a text, without parsing their types.
+pub(crate) fn message_names(text: &str) -> impl Iterator<Item = MessageName> + '_ {
+    let roots = text.lines().filter_map(|line| line.strip_prefix("R "));
+    roots.filter_map(|root| root.split(' ').next()?.parse().ok())
+}
+
+/// Deepest nesting of types; a deeper one is taken for a type that contains itself.
+const TYPE_DEPTH_MAX: usize = 100;
+
+struct Builder<'t, 'i> {
     line: usize,
+    depth: usize,
+    own: &'i Index<'t>,
+    shared: Option<&'i Index<'t>>,
     types: Vec<Type>,
     ids: BTreeMap<&'t str, TypeId>,
     patterns: Vec<Pattern>,
@@ -56,12 +97,39 @@ struct Builder<'t> {
     roots: Vec<Root>,
 }
 
-/// Parses a table.
+/// Parses a table that stands by itself.
 ///
 /// # Errors
 /// The text does not have the form described in the module header.
 pub fn parse(text: &str) -> Result<Table, BadTable> {
-    let mut builder = Builder::default();
+    parse_indexed(text, None)
+}
+
+/// Parses a table that may use types of a shared text.
+///
+/// # Errors
+/// As for [`parse`]. The line of a type in the shared text is a line of that text.
+pub fn parse_with(text: &str, shared: &str) -> Result<Table, BadTable> {
+    parse_indexed(text, Some(&Index::of(shared)?))
+}
+
+pub(crate) fn parse_indexed<'t>(
+    text: &'t str,
+    shared: Option<&Index<'t>>,
+) -> Result<Table, BadTable> {
+    let own = Index::of(text)?;
+    let mut builder = Builder {
+        line: 0,
+        depth: 0,
+        own: &own,
+        shared,
+        types: Vec::new(),
+        ids: BTreeMap::new(),
+        patterns: Vec::new(),
+        pattern_texts: Vec::new(),
+        pattern_ids: BTreeMap::new(),
+        roots: Vec::new(),
+    };
     for (at, line) in text.lines().enumerate() {
         builder.line = at + 1;
         builder.parse_line(line)?;
@@ -70,7 +138,7 @@ pub fn parse(text: &str) -> Result<Table, BadTable> {
     Ok(Table { types, patterns, pattern_texts, roots })
 }
 
-impl<'t> Builder<'t> {
+impl<'t> Builder<'t, '_> {
     fn bad(&self, reason: &'static str) -> BadTable {
         BadTable::Line { line: self.line, reason }
     }
@@ -79,24 +147,15 @@ impl<'t> Builder<'t> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }
-        let (tag, rest) = line.split_once(' ').ok_or_else(|| self.bad("too short"))?;
-        let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-        let kind = match tag {
-            "S" => Kind::Simple(self.simple(rest)?),
-            "A" => self.attributed(rest)?,
-            "M" => Kind::Complex(self.content(rest)?),
-            "R" => return self.root(name, rest),
-            _ => return Err(self.bad("unknown tag")),
-        };
-        let id = TypeId::try_from(self.types.len()).map_err(|_| self.bad("too many types"))?;
-        if self.ids.insert(name, id).is_some() {
-            return Err(self.bad("type defined twice"));
+        if let Some(rest) = line.strip_prefix("R ") {
+            let (name, rest) = rest.split_once(' ').ok_or_else(|| self.bad("too short"))?;
+            return self.root(name, rest);
         }
-        self.types.push(Type { name: name.to_owned(), kind });
-        Ok(())
+        let (_, rest) = line.split_once(' ').ok_or_else(|| self.bad("too short"))?;
+        self.id(rest.split(' ').next().unwrap_or(rest)).map(|_| ())
     }
 
-    fn root(&mut self, name: &str, rest: &str) -> Result<(), BadTable> {
+    fn root(&mut self, name: &str, rest: &'t str) -> Result<(), BadTable> {
         let message = name.parse().map_err(|_| self.bad("bad message name"))?;
         let (element, type_name) = rest.split_once(':').ok_or_else(|| self.bad("bad root"))?;
         let type_id = self.id(type_name)?;
@@ -104,9 +163,39 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    fn id(&self, name: &str) -> Result<TypeId, BadTable> {
+    /// The type of a name, parsed now unless it has been.
+    fn id(&mut self, name: &'t str) -> Result<TypeId, BadTable> {
+        if let Some(id) = self.ids.get(name) {
+            return Ok(*id);
+        }
         let undefined = || BadTable::Undefined { line: self.line, name: name.to_owned() };
-        self.ids.get(name).copied().ok_or_else(undefined)
+        let shared = || self.shared.and_then(|shared| shared.lines.get(name));
+        let (line, text) = *self.own.lines.get(name).or_else(shared).ok_or_else(undefined)?;
+        if self.depth >= TYPE_DEPTH_MAX {
+            return Err(self.bad("types are nested too deep"));
+        }
+        self.depth += 1;
+        let user = std::mem::replace(&mut self.line, line);
+        let id = self.define(name, text)?;
+        self.line = user;
+        self.depth -= 1;
+        Ok(id)
+    }
+
+    fn define(&mut self, name: &'t str, line: &'t str) -> Result<TypeId, BadTable> {
+        let (tag, rest) = line.split_once(' ').ok_or_else(|| self.bad("too short"))?;
+        let (_, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let kind = match tag {
+            "S" => Kind::Simple(self.simple(rest)?),
+            "A" => self.attributed(rest)?,
+            "M" => Kind::Complex(self.content(rest)?),
+            _ => return Err(self.bad("unknown tag")),
+        };
+        let id = TypeId::try_from(self.types.len()).map_err(|_| self.bad("too many types"))?;
+        self.ids.insert(name, id);
+        let class = class::of(name, &kind);
+        self.types.push(Type { name: name.to_owned(), class, kind });
+        Ok(id)
     }
 
     fn simple(&mut self, rest: &'t str) -> Result<Simple, BadTable> {
@@ -121,6 +210,7 @@ impl<'t> Builder<'t> {
             total_digits: u32::MAX,
             fraction_digits: u32::MAX,
             minimum: None,
+            maximum: None,
         };
         while !rest.is_empty() {
             if let Some(pattern) = rest.strip_prefix("pattern ") {
@@ -149,10 +239,8 @@ impl<'t> Builder<'t> {
             }
             "digits" => simple.total_digits = number(value)?,
             "fraction" => simple.fraction_digits = number(value)?,
-            "min" => match number(value)? {
-                minimum @ 0..=1 => simple.minimum = Some(minimum),
-                _ => return Err(self.bad("only minima 0 and 1 are supported")),
-            },
+            "min" => simple.minimum = Some(number(value)?),
+            "max" => simple.maximum = Some(number(value)?),
             _ => return Err(self.bad("unknown facet")),
         }
         Ok(())
@@ -171,21 +259,21 @@ impl<'t> Builder<'t> {
         Ok(self.patterns.len() - 1)
     }
 
-    fn attributed(&self, rest: &str) -> Result<Kind, BadTable> {
-        let bad = || self.bad("expected `value-type attribute:type`");
-        let (value, attribute) = rest.split_once(' ').ok_or_else(bad)?;
-        let (attribute, attribute_type) = attribute.split_once(':').ok_or_else(bad)?;
+    fn attributed(&mut self, rest: &'t str) -> Result<Kind, BadTable> {
+        let bad = self.bad("expected `value-type attribute:type`");
+        let Some((value, attribute)) = rest.split_once(' ') else { return Err(bad) };
+        let Some((attribute, attribute_type)) = attribute.split_once(':') else { return Err(bad) };
         let (value, attribute_type) = (self.id(value)?, self.id(attribute_type)?);
         let both_simple = [value, attribute_type]
             .iter()
             .all(|id| matches!(self.types[*id as usize].kind, Kind::Simple(_)));
         if !both_simple {
-            return Err(bad());
+            return Err(bad);
         }
         Ok(Kind::Attributed { value, attribute: attribute.to_owned(), attribute_type })
     }
 
-    fn content(&self, rest: &str) -> Result<Content, BadTable> {
+    fn content(&mut self, rest: &'t str) -> Result<Content, BadTable> {
         let mut options = Vec::new();
         let mut slots = Vec::new();
         for particle in rest.split(' ').filter(|particle| !particle.is_empty()) {
@@ -201,11 +289,11 @@ impl<'t> Builder<'t> {
         if wildcards > 0 && options.len() > 1 {
             return Err(self.bad("a wildcard must stand alone"));
         }
-        let keys = options.iter().map(|option| key(&option.name)).collect();
+        let keys = options.iter().map(|option| Key::of(option.name.as_bytes())).collect();
         Ok(Content { options, keys, slots })
     }
 
-    fn option(&self, part: &str, slot: usize) -> Result<ElementOption, BadTable> {
+    fn option(&mut self, part: &'t str, slot: usize) -> Result<ElementOption, BadTable> {
         let wildcard = |term| ElementOption { name: String::new(), term, slot, min: 1, max: 1 };
         match part {
             "any" => return Ok(wildcard(Term::Any)),
@@ -261,7 +349,8 @@ mod tests {
             ("M a One:missing", 1),
             ("S a string pattern [", 1),
             ("S a string\nS a string", 2),
-            ("S a decimal min=7", 1),
+            ("S a decimal min=x", 1),
+            ("M a One:b\nM b Two:a", 2),
             ("S a string\nM b One:a any", 2),
         ] {
             let error = parse(text).expect_err(text);

@@ -7,6 +7,18 @@ use crate::message::Message;
 use crate::tree::{Node, Tree};
 
 /// A `pacs.008` or `pacs.009` of any version.
+///
+/// ```
+/// use iso20022::{Limits, read, sample, views::CreditTransfer};
+///
+/// let bytes = sample::schema_valid("pacs.008.001.08".parse()?, 1)?;
+/// let message = read(&bytes, &Limits::message()).map_err(|error| error.to_string())?;
+/// let view = CreditTransfer::of(&message).ok_or("another message")?;
+/// for transaction in view.transactions() {
+///     println!("{:?} to {:?}", transaction.debtor_name(), transaction.creditor_name());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CreditTransfer<'a> {
     tree: &'a Tree,

@@ -5,6 +5,16 @@ use crate::message::Message;
 use crate::tree::{Node, Tree};
 
 /// A `head.001` of any version.
+///
+/// ```
+/// use iso20022::{Limits, read_header, sample, views::Header};
+///
+/// let bytes = sample::schema_valid("head.001.001.02".parse()?, 1)?;
+/// let header = read_header(&bytes, &Limits::message()).map_err(|error| error.to_string())?;
+/// let view = Header::of_tree(&header.tree).ok_or("another message")?;
+/// println!("{:?} from {:?}", view.business_message_id(), view.from_bic());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
     root: Node<'a>,

@@ -5,18 +5,55 @@
 //! view looks in all places. Values are given as they were written unless a method says otherwise.
 
 mod credit_transfer;
+mod direct_debit;
+mod fields;
 mod header;
+mod initiation;
+mod investigation;
+mod limits;
+mod liquidity;
 pub(crate) mod money;
+mod notice;
+mod queries;
+mod recall;
 mod return_;
 mod split;
+mod statement;
 mod status;
+mod status_request;
+mod system;
+#[cfg(test)]
+mod tests;
 
 pub use credit_transfer::{CreditTransfer, Transaction};
+pub use direct_debit::{CreditInstruction, DirectDebit, DirectDebitTransaction};
 pub use header::Header;
+pub use initiation::{
+    InitiatedPayment, InitiatedTransaction, Initiation, InitiationStatus, PaymentStatus,
+};
+pub use investigation::{Investigation, InvestigationAnswer, InvestigationData};
+pub use limits::{
+    LimitChange, LimitDeletion, LimitQuery, LimitReport, ReportedLimit, ReportedReservation,
+    ReservationChange, ReservationDeletion, ReservationQuery, ReservationReport, StatedLimit,
+};
+pub use liquidity::{LiquidityTransfer, Receipt, ReceiptDetails, RequestHandling};
 pub use money::Money;
+pub use notice::{ExpectedItem, NoticeCancellation, NoticeToReceive};
+pub use queries::{
+    AccountQuery, AccountReport, PaymentReference, ReportedAccount, ReportedBalance,
+    ReportedTransaction, TransactionCancellation, TransactionChange, TransactionModification,
+    TransactionQuery, TransactionReport,
+};
+pub use recall::{CancellationRequest, CancelledTransaction, Resolution, ResolvedTransaction};
 pub use return_::{Return, ReturnedTransaction};
 pub use split::Split;
+pub use statement::{Balance, Entry, EntryDetails, ReportingRequest, Statement, StatementReport};
 pub use status::{GroupStatus, Reason, Status, TransactionStatus};
+pub use status_request::{RequestedStatus, StatusRequest};
+pub use system::{
+    BusinessDayQuery, BusinessDayReport, EventAcknowledgement, ReceiptAcknowledgement, Rejection,
+    ReportedDay, ResendCriterion, ResendRequest, SystemEvent,
+};
 
 use crate::finding::{Finding, Layer, Severity, excerpt, line_at};
 use crate::lexical::collapse;

@@ -5,7 +5,6 @@ use crate::finding::{Finding, Layer, Severity};
 use crate::lexical::{self, collapse};
 use crate::tree::Node;
 use rust_decimal::Decimal;
-use std::str::FromStr;
 
 /// An amount of money as an element with a `Ccy` attribute states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +39,10 @@ impl<'a> Money<'a> {
 
 /// The value of an `xs:decimal`; `None` when it is none or needs more than 28 digits.
 pub(crate) fn decimal(text: &str) -> Option<Decimal> {
+    const DIGITS_MAX: usize = 28;
     let text = collapse(text);
     let shape = lexical::decimal(text)?;
-    if shape.whole + shape.fraction > 28 {
+    if shape.whole + shape.fraction > DIGITS_MAX {
         return None;
     }
     // Zeros without meaning go first: the schema allows any number of them.
@@ -50,16 +50,18 @@ pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let whole = &whole[whole.len() - shape.whole..];
     let fraction = &fraction[..shape.fraction];
-    let sign = if shape.negative { "-" } else { "" };
-    let whole = if whole.is_empty() { "0" } else { whole };
-    let point = if fraction.is_empty() { "" } else { "." };
-    Decimal::from_str(&format!("{sign}{whole}{point}{fraction}")).ok()
+    let add = |sum: i128, digit: u8| sum * 10 + i128::from(digit - b'0');
+    let number = whole.bytes().chain(fraction.bytes()).fold(0, add);
+    let number = if shape.negative { -number } else { number };
+    let scale = u32::try_from(fraction.len()).ok()?;
+    Decimal::try_from_i128_with_scale(number, scale).ok()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::str::FromStr;
 
     #[test]
     fn decimals_of_every_legal_form() {

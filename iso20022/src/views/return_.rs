@@ -7,6 +7,18 @@ use crate::message::Message;
 use crate::tree::{Node, Tree};
 
 /// A `pacs.004` of any version.
+///
+/// ```
+/// use iso20022::{Limits, read, sample, views::Return};
+///
+/// let bytes = sample::schema_valid("pacs.004.001.09".parse()?, 1)?;
+/// let message = read(&bytes, &Limits::message()).map_err(|error| error.to_string())?;
+/// let view = Return::of(&message).ok_or("another message")?;
+/// for transaction in view.transactions() {
+///     println!("{:?}: {:?}", transaction.original_uetr(), transaction.amount());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Return<'a> {
     body: Option<Node<'a>>,

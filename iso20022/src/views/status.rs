@@ -5,6 +5,18 @@ use crate::message::Message;
 use crate::tree::{Node, Tree};
 
 /// A `pacs.002` of any version.
+///
+/// ```
+/// use iso20022::{Limits, read, sample, views::Status};
+///
+/// let bytes = sample::schema_valid("pacs.002.001.10".parse()?, 1)?;
+/// let message = read(&bytes, &Limits::message()).map_err(|error| error.to_string())?;
+/// let view = Status::of(&message).ok_or("another message")?;
+/// for transaction in view.transactions() {
+///     println!("{:?}: {:?}", transaction.original_uetr(), transaction.status());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Status<'a> {
     body: Option<Node<'a>>,
@@ -66,13 +78,7 @@ impl<'a> Status<'a> {
 
     /// Statements on single transactions.
     pub fn transactions(&self) -> impl Iterator<Item = TransactionStatus<'a>> + use<'a> {
-        self.body.into_iter().flat_map(|body| {
-            body.children("TxInfAndSts").enumerate().map(move |(index, node)| TransactionStatus {
-                index,
-                node,
-                body,
-            })
-        })
+        self.body.into_iter().flat_map(TransactionStatus::all)
     }
 }
 
@@ -108,6 +114,12 @@ impl<'a> GroupStatus<'a> {
 }
 
 impl<'a> TransactionStatus<'a> {
+    /// The statements on single transactions under one element.
+    pub(super) fn all(body: Node<'a>) -> impl Iterator<Item = Self> + use<'a> {
+        let nodes = body.children("TxInfAndSts").enumerate();
+        nodes.map(move |(index, node)| Self { index, node, body })
+    }
+
     /// The `TxInfAndSts` element.
     #[must_use]
     pub fn node(&self) -> Node<'a> {

@@ -178,6 +178,7 @@ fn simple_type(raw: &Raw) -> Result<Definition, Refusal> {
             "totalDigits",
             "fractionDigits",
             "minInclusive",
+            "maxInclusive",
         ],
     )?;
     let base = restriction.get("base")?;
@@ -215,8 +216,12 @@ fn simple_type(raw: &Raw) -> Result<Definition, Refusal> {
             let _ = write!(text, " {short}={value}");
         }
     }
-    if let Some(value) = facet("minInclusive")? {
-        let _ = write!(text, " min={value}");
+    for (tag, short) in [("minInclusive", "min"), ("maxInclusive", "max")] {
+        if let Some(value) = facet(tag)? {
+            let value: u32 =
+                value.parse().map_err(|_| format!("`{tag}` is not a small whole number"))?;
+            let _ = write!(text, " {short}={value}");
+        }
     }
     let codes: Vec<&str> = restriction
         .children

@@ -8,6 +8,13 @@ use crate::reader::attributes::Attribute;
 use crate::reader::names::{self, INSTANCE};
 use crate::table::{Kind, TypeId};
 
+/// Whether the attributes of an element are in the tree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Store {
+    Now,
+    Already,
+}
+
 impl<'s> Part<'s> {
     pub(super) fn check_attributes(
         &mut self,
@@ -16,6 +23,7 @@ impl<'s> Part<'s> {
         node: u32,
         attributes: &[Attribute<'s>],
         scope: &InScope<'_, 's>,
+        store: Store,
     ) {
         let required = match &self.table.type_of(type_id).kind {
             Kind::Attributed { attribute, attribute_type, .. } => {
@@ -38,11 +46,15 @@ impl<'s> Part<'s> {
                 && attribute.local == name
             {
                 found = true;
-                self.push_attribute(node, attribute.name, attribute.value);
+                if store == Store::Now {
+                    self.push_attribute(node, attribute.name, attribute.value);
+                }
                 self.check_attribute_value(node, attribute, attribute_type);
                 continue;
             }
-            self.push_attribute(node, attribute.name, attribute.value);
+            if store == Store::Now {
+                self.push_attribute(node, attribute.name, attribute.value);
+            }
             self.report(Pending {
                 node,
                 suffix: format!("/@{}", attribute.local),

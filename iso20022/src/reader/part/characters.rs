@@ -16,14 +16,27 @@ enum Chunk<'c> {
 }
 
 impl Part<'_> {
-    /// Character data that stands in the input as it is meant.
-    pub(in crate::reader) fn characters(&mut self, start: usize, end: usize) {
+    /// Character data that stands in the input as it is meant. `is_blank` may only be true for
+    /// nothing but white space.
+    pub(in crate::reader) fn characters(&mut self, start: usize, end: usize, is_blank: bool) {
+        if is_blank && self.open.last().is_some_and(|open| matches!(open.mode, Mode::Complex(..))) {
+            return;
+        }
         self.take_characters(Chunk::Source(Span::source(start, end)), start);
     }
 
     /// Character data that had to be decoded.
     pub(in crate::reader) fn decoded_characters(&mut self, text: &str, offset: usize) {
         self.take_characters(Chunk::Decoded(text), offset);
+    }
+
+    /// A CDATA section starts. Where only elements are allowed it is out of place whatever it holds:
+    /// it marks its content as text.
+    pub(in crate::reader) fn before_cdata(&mut self, offset: usize) {
+        let Some(open) = self.open.last() else { return };
+        if matches!(open.mode, Mode::Complex(..)) {
+            self.report_stray(open.node, String::new(), offset);
+        }
     }
 
     fn take_characters(&mut self, chunk: Chunk<'_>, offset: usize) {
@@ -80,6 +93,10 @@ impl Part<'_> {
             return;
         }
         let value = excerpt(text.trim());
+        self.report_stray(node, value, offset);
+    }
+
+    fn report_stray(&mut self, node: u32, value: String, offset: usize) {
         let open = self.open.last_mut().expect("the caller has looked at it");
         if std::mem::replace(&mut open.stray, true) {
             return;

@@ -11,6 +11,7 @@ pub(super) fn rule_of(misfit: Misfit) -> &'static str {
         Misfit::Enumeration => "schema.enumeration",
         Misfit::TotalDigits | Misfit::FractionDigits => "schema.digits",
         Misfit::TooSmall => "schema.minimum",
+        Misfit::TooLarge => "schema.maximum",
     }
 }
 
@@ -43,5 +44,6 @@ pub(crate) fn describe(table: &Table, simple: &Simple, misfit: Misfit) -> String
             format!("The value has more than {} fraction digits.", simple.fraction_digits)
         }
         Misfit::TooSmall => "The value is below the minimum.".to_owned(),
+        Misfit::TooLarge => "The value is above the maximum.".to_owned(),
     }
 }

@@ -3,12 +3,17 @@
 //! They are kept with their qualified names. The topmost element under a wildcard carries the
 //! declarations it may depend on, within a bound for the whole message.
 
-use super::{InScope, Mode, Open, Part, Tag};
+use super::attributes::Store;
+use super::{InScope, Mode, Open, Part, Pending, Tag};
+use crate::finding::excerpt;
 use crate::reader::Fault;
 use crate::reader::attributes::Attribute;
-use crate::reader::names::NamespaceId;
-use crate::table::State;
+use crate::reader::names::{self, INSTANCE, NamespaceId};
+use crate::table::{Kind, State, TypeId};
 use crate::tree::{NONE, NodeKind, Span};
+
+/// Types of the schema language itself; elements that name them are not checked further.
+const SCHEMA_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema";
 
 /// A namespace declaration whose texts are stored.
 pub(super) struct Declaration<'s> {
@@ -35,13 +40,70 @@ impl<'s> Part<'s> {
         if topmost {
             self.declare_scope(tag, node, attributes, scope)?;
         }
-        let mode = if tag.namespace == self.namespace && tag.local == self.root.element {
-            Mode::Complex(self.root.type_id, State::START)
+        let type_id = if let Some(own) = self.own_type(tag, node, attributes, scope) {
+            Some(own)
+        } else if tag.namespace == self.namespace && tag.local == self.root.element {
+            Some(self.root.type_id)
         } else {
-            Mode::Foreign
+            None
         };
+        let mode = match type_id.map(|id| (id, &self.table.type_of(id).kind)) {
+            Some((id, Kind::Complex(_))) => Mode::Complex(id, State::START),
+            Some((id, _)) => Mode::Text(id),
+            None => Mode::Foreign,
+        };
+        self.text = Span::EMPTY;
         self.open.push(Open { mode, node, last_child: NONE, stray: false });
         Ok(())
+    }
+
+    /// The type that an element under a wildcard gives itself by `xsi:type`. One that does not
+    /// exist is an error even where nothing else is checked.
+    fn own_type(
+        &mut self,
+        tag: &Tag<'s>,
+        node: u32,
+        attributes: &[Attribute<'s>],
+        scope: &InScope<'_, 's>,
+    ) -> Option<TypeId> {
+        let is_type = |one: &&Attribute<'s>| {
+            one.local == "type"
+                && !one.prefix.is_empty()
+                && scope.namespaces.resolve(one.prefix) == Some(INSTANCE)
+        };
+        let attribute = attributes.iter().find(is_type)?;
+        let value = attribute.value.resolve(self.source, &self.decoded);
+        let value = value.trim_matches([' ', '\t', '\n', '\r']);
+        let (namespace, local) = match names::split(value) {
+            Some(("", local)) => (Some(scope.default), local),
+            Some((prefix, local)) => (scope.namespaces.resolve(prefix), local),
+            None => (None, value),
+        };
+        if namespace.is_some_and(|id| scope.namespaces.uri(id) == SCHEMA_NAMESPACE) {
+            return None;
+        }
+        let found = match namespace == Some(self.namespace) {
+            true => self.table.named_type(self.root.type_id, local),
+            false => None,
+        };
+        match found {
+            Some(type_id) => {
+                self.check_attributes(tag, type_id, node, attributes, scope, Store::Already);
+            }
+            None => {
+                let value = excerpt(value);
+                self.report(Pending {
+                    node,
+                    suffix: format!("/@{}", attribute.local),
+                    offset: attribute.offset,
+                    text: format!("There is no type `{value}`."),
+                    value,
+                    rule: "schema.attribute",
+                    code: "CH17",
+                });
+            }
+        }
+        found
     }
 
     fn declare_scope(
