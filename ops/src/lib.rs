@@ -13,6 +13,7 @@ pub mod status;
 
 pub mod bench;
 pub mod demo;
+pub mod iso;
 
 pub mod chance;
 pub mod clock;

@@ -4,6 +4,7 @@
 //! does not has no speed and ends with exit code 1. Figures mean something only on a quiet machine.
 
 mod failover;
+mod iso;
 mod ledger;
 mod measure;
 mod net;
@@ -37,6 +38,8 @@ pub enum BenchCommand {
     Failover(failover::FailoverArguments),
     /// Loss and distance between the nodes: what they cost in rate and latency
     Net(net::NetArguments),
+    /// The message library alone: reading, validating and writing ISO 20022
+    Iso(iso::IsoArguments),
     /// Each stage of a payment by itself, in this process: which one costs most
     Stages(stages::StagesArguments),
 }
@@ -57,6 +60,7 @@ pub fn run(command: BenchCommand) -> Result<()> {
             serve::runtime(WORKERS)?.block_on(failover::run(arguments))
         }
         BenchCommand::Net(arguments) => serve::runtime(WORKERS)?.block_on(net::run(arguments)),
+        BenchCommand::Iso(arguments) => iso::run(arguments),
         BenchCommand::Stages(arguments) => stages::run(arguments),
     }
 }

@@ -1,0 +1,401 @@
+//! `corridor iso validate`: is a message valid, and if not, why not.
+//!
+//! Without `--profile` the verdict is that of the schema (layers L0 and L1), and what the rules of
+//! the base message say is a warning. With a profile its rules decide as well. Each file gives one
+//! line of JSON or a few lines of text; the exit code says whether all of them are valid. A file that is
+//! too large for one message is read transaction by transaction.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use iso20022::bulk::BulkReader;
+use iso20022::limits::{BATCH_BYTES_MAX, FINDINGS_MAX, MESSAGE_BYTES_MAX, WARNINGS_MAX};
+use iso20022::table::Tables;
+use iso20022::{Finding, Layer, Limits, Profile, Unreadable, message};
+use serde::Serialize;
+
+use super::folder;
+
+/// Most errors, and most warnings, that are listed for one file.
+const COMPLAINTS_MAX: usize = 2 * FINDINGS_MAX + WARNINGS_MAX;
+
+/// Arguments of `corridor iso validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArguments {
+    /// Files, or folders of which all *.xml are read, those in folders below them too
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Rules beyond the schema that decide as well: base, cbpr, hvps or corridor
+    #[arg(long)]
+    profile: Option<Profile>,
+    /// Print one JSON object a line for each file
+    #[arg(long)]
+    json: bool,
+    /// Folder with tables (*.tbl) or schemas (*.xsd) that stand before the built-in ones
+    #[arg(long)]
+    tables: Option<PathBuf>,
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Valid,
+    Invalid,
+    Unreadable,
+}
+
+/// The result for one file, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    /// Name of the message, `null` when it is not known.
+    message: Option<String>,
+    /// Name of the header, `null` when there is none.
+    header: Option<String>,
+    verdict: Verdict,
+    /// Why it is not valid; empty exactly when it is.
+    errors: Vec<Complaint>,
+    /// What does not decide.
+    warnings: Vec<Complaint>,
+    /// True when there are more errors than are listed.
+    more: bool,
+}
+
+/// One finding.
+#[derive(Debug, Serialize)]
+struct Complaint {
+    layer: &'static str,
+    path: String,
+    line: u32,
+    offset: usize,
+    value: String,
+    rule: &'static str,
+    code: &'static str,
+    text: String,
+}
+
+/// Runs `corridor iso validate`.
+pub(super) fn run(arguments: ValidateArguments) -> Result<()> {
+    let tables = match &arguments.tables {
+        Some(folder) => folder::tables(folder)?,
+        None => Tables::built_in(),
+    };
+    let files = arguments.files.iter().map(|file| match file.is_dir() {
+        true => folder::files(file, "xml", true),
+        false => Ok(vec![file.clone()]),
+    });
+    let files = files.collect::<Result<Vec<_>>>()?.concat();
+    if files.is_empty() {
+        bail!("there is no *.xml in the folders");
+    }
+    let mut bad = 0_usize;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for file in &files {
+        let report = validate(file, &tables, arguments.profile)
+            .with_context(|| format!("read {}", file.display()))?;
+        bad += usize::from(report.verdict != Verdict::Valid);
+        if arguments.json {
+            serde_json::to_writer(&mut out, &report).context("write the result")?;
+            writeln!(out)?;
+        } else {
+            out.write_all(describe(&report).as_bytes())?;
+        }
+    }
+    out.flush()?;
+    if bad > 0 {
+        bail!("{bad} of {} not valid", files.len());
+    }
+    Ok(())
+}
+
+/// Reads one file and everything there is to say about it.
+fn validate(path: &Path, tables: &Tables, profile: Option<Profile>) -> io::Result<Report> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() <= MESSAGE_BYTES_MAX as u64 {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        return Ok(check(path, &bytes, tables, profile, &Limits::message()));
+    }
+    let mut report = Report::new(path);
+    if let Err(unreadable) = large(&mut file, profile, &mut report)? {
+        let context = unreadable.findings.iter().any(|one| one.rule == "limit.context");
+        if context && is_report(&mut file)? {
+            let mut bytes = Vec::new();
+            file.take(BATCH_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+            return Ok(check(path, &bytes, tables, profile, &Limits::batch()));
+        }
+        report.unreadable(unreadable);
+    }
+    Ok(report)
+}
+
+/// Statements and reports have entries, not transactions: large ones are read whole, within limits.
+fn is_report(file: &mut File) -> io::Result<bool> {
+    let mut head = Vec::new();
+    file.rewind()?;
+    Read::by_ref(file).take(8 << 10).read_to_end(&mut head)?;
+    file.rewind()?;
+    let head = String::from_utf8_lossy(&head);
+    Ok(["camt.052", "camt.053", "camt.054"]
+        .iter()
+        .any(|name| head.contains(&format!(":xsd:{name}"))))
+}
+
+/// Reads a file with many transactions, one at a time.
+fn large(
+    file: &mut File,
+    profile: Option<Profile>,
+    report: &mut Report,
+) -> io::Result<Result<(), Unreadable>> {
+    let mut reader = BulkReader::new(Limits::message());
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        let length = file.read(&mut chunk)?;
+        if length == 0 {
+            break;
+        }
+        reader.push(&chunk[..length]);
+        loop {
+            match reader.next_transaction() {
+                Ok(None) => break,
+                Ok(Some(transaction)) => {
+                    let found = transaction.check(profile.unwrap_or(Profile::Base));
+                    report.more |= found.truncated;
+                    report.sort(found.findings, profile);
+                }
+                Err(unreadable) => return Ok(Err(unreadable)),
+            }
+        }
+    }
+    Ok(reader.finish().map(|summary| {
+        report.message = Some(summary.message.to_string());
+        report.header = summary.header.map(|name| name.to_string());
+        report.sort(summary.findings, profile);
+    }))
+}
+
+/// Reads one message.
+fn check(
+    path: &Path,
+    bytes: &[u8],
+    tables: &Tables,
+    profile: Option<Profile>,
+    limits: &Limits,
+) -> Report {
+    let mut report = Report::new(path);
+    let unreadable = match message::read_with(bytes, limits, tables) {
+        Ok(message) => {
+            report.message = Some(message.name.to_string());
+            report.header = message.header.as_ref().map(|(name, _)| name.to_string());
+            let found = message.check(profile.unwrap_or(Profile::Base));
+            report.more = found.truncated || message.findings.len() >= limits.findings_max;
+            report.sort(found.findings, profile);
+            return report;
+        }
+        Err(unreadable) => unreadable,
+    };
+    // A header may come alone.
+    let is_absent = unreadable.findings.iter().any(|one| one.rule == "xml.absent");
+    match is_absent.then(|| message::read_header_with(bytes, limits, tables)) {
+        Some(Ok(header)) => {
+            report.message = Some(header.name.to_string());
+            report.header = report.message.clone();
+            report.sort(header.findings, profile);
+        }
+        _ => report.unreadable(unreadable),
+    }
+    report
+}
+
+impl Report {
+    fn new(path: &Path) -> Self {
+        Self {
+            file: path.display().to_string(),
+            message: None,
+            header: None,
+            verdict: Verdict::Unreadable,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            more: false,
+        }
+    }
+
+    fn unreadable(&mut self, unreadable: Unreadable) {
+        self.errors.extend(unreadable.findings.into_iter().map(complaint));
+        self.verdict = Verdict::Unreadable;
+    }
+
+    /// Tells what decides from what does not. Keeps so many of each.
+    fn sort(&mut self, findings: Vec<Finding>, profile: Option<Profile>) {
+        for finding in findings {
+            let decides = profile.is_some() || finding.layer <= Layer::Schema;
+            let error = finding.is_error() && decides;
+            let list = if error { &mut self.errors } else { &mut self.warnings };
+            if list.len() < COMPLAINTS_MAX {
+                list.push(complaint(finding));
+            } else {
+                self.more |= error;
+            }
+        }
+        let valid = self.errors.is_empty();
+        self.verdict = if valid { Verdict::Valid } else { Verdict::Invalid };
+    }
+}
+
+fn complaint(finding: Finding) -> Complaint {
+    Complaint {
+        layer: finding.layer.short(),
+        path: finding.path,
+        line: finding.line,
+        offset: finding.offset,
+        value: finding.value,
+        rule: finding.rule,
+        code: finding.code,
+        text: finding.text,
+    }
+}
+
+fn describe(report: &Report) -> String {
+    let name = report.message.as_deref().unwrap_or("no message");
+    let verdict = match report.verdict {
+        Verdict::Valid => "valid",
+        Verdict::Invalid => "invalid",
+        Verdict::Unreadable => "unreadable",
+    };
+    let mut text = format!("{}: {name}, {verdict}\n", report.file);
+    for (word, list) in [("error", &report.errors), ("warning", &report.warnings)] {
+        for one in list {
+            let place = if one.path.is_empty() { String::new() } else { format!(" {}", one.path) };
+            text += &format!(
+                "  line {}:{place}\n    {word} {} {} {}: {}",
+                one.line, one.layer, one.rule, one.code, one.text
+            );
+            if !one.value.is_empty() {
+                text += &format!(" Found `{}`.", one.value.escape_debug());
+            }
+            text.push('\n');
+        }
+    }
+    if report.more {
+        text += "  There are more errors than are listed.\n";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::fmt::Write as _;
+
+    const HEADER: &str = "<AppHdr xmlns=\"urn:iso:std:iso:20022:tech:xsd:head.001.001.02\">\
+        <Fr><FIId><FinInstnId><BICFI>ALFADEFFXXX</BICFI></FinInstnId></FIId></Fr>\
+        <To><FIId><FinInstnId><BICFI>BRVOUS33XXX</BICFI></FinInstnId></FIId></To>\
+        <BizMsgIdr>A</BizMsgIdr><MsgDefIdr>admi.002.001.01</MsgDefIdr>\
+        <CreDt>2030-01-15T09:30:00+01:00</CreDt></AppHdr>";
+    const REJECTION: &str = "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:admi.002.001.01\">\
+        <admi.002.001.01><RltdRef><Ref>A</Ref></RltdRef><Rsn><RjctgPtyRsn>R</RjctgPtyRsn></Rsn>\
+        </admi.002.001.01></Document>";
+
+    fn report(bytes: &str, profile: Option<Profile>) -> Report {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("message.xml");
+        std::fs::write(&path, bytes).unwrap();
+        validate(&path, &Tables::built_in(), profile).unwrap()
+    }
+
+    #[test]
+    fn a_verdict_for_each_kind_of_file() {
+        for (text, verdict, message, header) in [
+            (REJECTION.to_owned(), Verdict::Valid, Some("admi.002.001.01"), None),
+            (HEADER.to_owned(), Verdict::Valid, Some("head.001.001.02"), Some("head.001.001.02")),
+            (
+                format!("<E>{HEADER}{REJECTION}</E>"),
+                Verdict::Valid,
+                Some("admi.002.001.01"),
+                Some("head.001.001.02"),
+            ),
+            (
+                HEADER.replace("BizMsgIdr", "Nope"),
+                Verdict::Invalid,
+                Some("head.001.001.02"),
+                Some("head.001.001.02"),
+            ),
+            (
+                REJECTION.replace("<Ref>A</Ref>", ""),
+                Verdict::Invalid,
+                Some("admi.002.001.01"),
+                None,
+            ),
+            (
+                REJECTION.replace("admi.002.001.01\">", "admi.002.001.77\">"),
+                Verdict::Unreadable,
+                None,
+                None,
+            ),
+            (REJECTION[1..].to_owned(), Verdict::Unreadable, None, None),
+            (String::new(), Verdict::Unreadable, None, None),
+        ] {
+            let report = report(&text, None);
+            assert_eq!(report.verdict, verdict, "{text}: {report:?}");
+            assert_eq!(report.errors.is_empty(), verdict == Verdict::Valid, "{report:?}");
+            assert_eq!((report.message.as_deref(), report.header.as_deref()), (message, header));
+            let json: serde_json::Value =
+                serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+            let words = ["valid", "invalid", "unreadable"];
+            assert_eq!(json["verdict"], words[verdict as usize]);
+            assert!(describe(&report).contains(words[verdict as usize]));
+        }
+    }
+
+    #[test]
+    fn rules_decide_only_with_a_profile() {
+        // The header speaks of another message than the document is.
+        let text = format!("<E>{}{REJECTION}</E>", HEADER.replace("admi.002", "admi.007"));
+        let schema = report(&text, None);
+        assert_eq!((schema.verdict, schema.errors.len()), (Verdict::Valid, 0));
+        assert_eq!(schema.warnings[0].rule, "header.message-definition");
+        let base = report(&text, Some(Profile::Base));
+        assert_eq!(
+            (base.verdict, base.errors[0].rule),
+            (Verdict::Invalid, "header.message-definition")
+        );
+        assert_eq!(base.errors[0].layer, "L2");
+    }
+
+    #[test]
+    fn a_large_file_is_read_by_transactions() {
+        let mut text = String::from(
+            "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08\"><FIToFICstmrCdtTrf>\
+             <GrpHdr><MsgId>M</MsgId><CreDtTm>2030-01-15T09:30:00Z</CreDtTm><NbOfTxs>5000</NbOfTxs>\
+             <IntrBkSttlmDt>2030-01-15</IntrBkSttlmDt><SttlmInf><SttlmMtd>INDA</SttlmMtd></SttlmInf>\
+             </GrpHdr>",
+        );
+        let agent = "<FinInstnId><BICFI>ALFADEFFXXX</BICFI></FinInstnId>";
+        for n in 0..5000 {
+            let _ = write!(
+                text,
+                "<CdtTrfTxInf><PmtId><EndToEndId>E{n}</EndToEndId></PmtId>\
+                 <IntrBkSttlmAmt Ccy=\"EUR\">1</IntrBkSttlmAmt><ChrgBr>SHAR</ChrgBr>\
+                 <Dbtr><Nm>A</Nm></Dbtr><DbtrAgt>{agent}</DbtrAgt><CdtrAgt>{agent}</CdtrAgt>\
+                 <Cdtr><Nm>B</Nm></Cdtr></CdtTrfTxInf>"
+            );
+        }
+        text.push_str("</FIToFICstmrCdtTrf></Document>");
+        assert!(text.len() > MESSAGE_BYTES_MAX);
+        let good = report(&text, Some(Profile::Base));
+        assert_eq!(good.verdict, Verdict::Valid, "{:?}", good.errors);
+        assert_eq!(good.message.as_deref(), Some("pacs.008.001.08"));
+        let count = report(&text.replace(">5000<", ">5001<"), Some(Profile::Base));
+        assert_eq!((count.verdict, count.errors[0].code), (Verdict::Invalid, "AM19"));
+        let schema = report(&text.replace("E4321<", "<"), None);
+        let path = "/Document/FIToFICstmrCdtTrf/CdtTrfTxInf[4322]/PmtId/EndToEndId";
+        assert_eq!((schema.verdict, schema.errors[0].path.as_str()), (Verdict::Invalid, path));
+        let broken = report(&text.replace("E4321<", "&x;<"), None);
+        assert_eq!((broken.verdict, broken.errors[0].rule), (Verdict::Unreadable, "xml.entity"));
+    }
+}
