@@ -104,8 +104,9 @@ pub const DISK_FULL_PAUSE: Duration = Duration::from_secs(1);
 pub const DISK_FULL_PATIENCE: Duration = Duration::from_secs(30);
 /// Interval in which the room on the disk is looked at.
 pub const DISK_CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// Ticks between two attempts of a leader without room to hand the lead over.
-pub const HAND_OVER_AGAIN_TICKS: u64 = 100;
+/// Ticks between two attempts of a leader without room to hand the lead over: an attempt that nobody followed has
+/// ended by then.
+pub const HAND_OVER_AGAIN_TICKS: u64 = 30;
 /// Requests that wait for the disk reader.
 pub const READS_MAX: usize = 4_096;
 /// Bytes of blocks gone through in memory at one tick for all subscribers that catch up.
