@@ -5,7 +5,7 @@
 //! peer when one is silent, lacks something or sends what does not prove true. Proven from this node's own
 //! data is: that the blocks lead its own Merkle log to exactly the log that the snapshot names, that the
 //! accounts hash to the state root of its last seal, and all signatures. What its own data cannot show
-//! ([`voices`]) is taken over only if so many nodes say the same that one of them is honest: blocks beyond its own
+//! (`voices`) is taken over only if so many nodes say the same that one of them is honest: blocks beyond its own
 //! history, the place of a snapshot in the log, and the digests of old ids. Nothing has its final name
 //! before that, and all that was fetched is kept when the peer changes.
 //!

@@ -34,7 +34,8 @@ pub struct ValidateArguments {
     /// Print one JSON object a line for each file
     #[arg(long)]
     json: bool,
-    /// Folder with tables (*.tbl) or schemas (*.xsd) that stand before the built-in ones
+    /// Folder with tables (*.tbl) or schemas (*.xsd) that stand before the built-in ones; files are then read
+    /// whole, up to 10 MiB
     #[arg(long)]
     tables: Option<PathBuf>,
 }
@@ -84,6 +85,7 @@ pub(super) fn run(arguments: ValidateArguments) -> Result<()> {
         Some(folder) => folder::tables(folder)?,
         None => Tables::built_in(),
     };
+    let whole = arguments.tables.is_some();
     let files = arguments.files.iter().map(|file| match file.is_dir() {
         true => folder::files(file, "xml", true),
         false => Ok(vec![file.clone()]),
@@ -95,7 +97,7 @@ pub(super) fn run(arguments: ValidateArguments) -> Result<()> {
     let mut bad = 0_usize;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for file in &files {
-        let report = validate(file, &tables, arguments.profile)
+        let report = validate(file, &tables, whole, arguments.profile)
             .with_context(|| format!("read {}", file.display()))?;
         bad += usize::from(report.verdict != Verdict::Valid);
         if arguments.json {
@@ -112,13 +114,24 @@ pub(super) fn run(arguments: ValidateArguments) -> Result<()> {
     Ok(())
 }
 
-/// Reads one file and everything there is to say about it.
-fn validate(path: &Path, tables: &Tables, profile: Option<Profile>) -> io::Result<Report> {
+/// Reads one file and everything there is to say about it. `whole`: at once also when it is large, because
+/// transactions are read one at a time by the built-in tables only.
+fn validate(
+    path: &Path,
+    tables: &Tables,
+    whole: bool,
+    profile: Option<Profile>,
+) -> io::Result<Report> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() <= MESSAGE_BYTES_MAX as u64 {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         return Ok(check(path, &bytes, tables, profile, &Limits::message()));
+    }
+    if whole {
+        let mut bytes = Vec::new();
+        file.take(BATCH_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        return Ok(check(path, &bytes, tables, profile, &Limits::batch()));
     }
     let mut report = Report::new(path);
     if let Err(unreadable) = large(&mut file, profile, &mut report)? {
@@ -305,7 +318,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("message.xml");
         std::fs::write(&path, bytes).unwrap();
-        validate(&path, &Tables::built_in(), profile).unwrap()
+        validate(&path, &Tables::built_in(), false, profile).unwrap()
+    }
+
+    #[test]
+    fn tables_of_ones_own_count_for_large_files_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("message.xml");
+        let mut tables = Tables::built_in();
+        let own = "S Max35Text string len=1..35\nM Document B:Max35Text\nR test.002.001.01 Document:Document\n";
+        tables.add(own).unwrap();
+        for (padding, verdict) in [
+            (10, Verdict::Valid),
+            (MESSAGE_BYTES_MAX, Verdict::Valid),
+            (BATCH_BYTES_MAX, Verdict::Unreadable),
+        ] {
+            let text = format!(
+                "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:test.002.001.01\">{}<B>b</B></Document>",
+                "\n".repeat(padding)
+            );
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(validate(&path, &tables, true, None).unwrap().verdict, verdict, "{padding}");
+        }
     }
 
     #[test]
