@@ -13,7 +13,7 @@ use crate::description::Description;
 use crate::http::HttpClient;
 use crate::layout::{Layout, long_bic};
 use crate::node_api::{self, Balances, NodeStatus};
-use crate::process::{Process, Usage, folder_bytes};
+use crate::process::{Process, Usage};
 
 /// How long processes may take to become ready.
 pub const READY_TIME_MAX: Duration = Duration::from_secs(30);
@@ -321,11 +321,6 @@ impl Cluster {
     /// Largest memory that any running node has had, in bytes.
     pub fn node_rss_bytes(&self) -> u64 {
         self.nodes.values().map(|process| process.usage().rss_bytes).max().unwrap_or(0)
-    }
-
-    /// Bytes on disk of all nodes' data folders.
-    pub fn node_data_bytes(&self) -> u64 {
-        self.node_ids().iter().map(|id| folder_bytes(&self.layout.node_dir(*id).join("data"))).sum()
     }
 }
 

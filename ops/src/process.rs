@@ -184,22 +184,6 @@ fn last_words(log: &Path) -> String {
     }
 }
 
-/// Bytes of all files below a folder; 0 when it does not exist.
-///
-/// Counts the blocks that are allocated, since files may be longer than what was written.
-pub fn folder_bytes(folder: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(data) if data.is_dir() => folder_bytes(&entry.path()),
-            Ok(data) => data.blocks() * 512,
-            Err(_) => 0,
-        })
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -121,12 +121,6 @@ impl HistoryWriter {
         self.meters.clone()
     }
 
-    /// Blocks waiting in the queue.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.commands.len()
-    }
-
     /// Writes and syncs what waits, and ends the thread. On a full disk what waits is given up
     /// (replay of the log brings it back), and the error reported.
     pub fn stop(mut self) {

@@ -43,11 +43,6 @@ enum Command {
         number: u64,
         op: WalOp,
     },
-    Reset {
-        number: u64,
-        index: u64,
-        term: u64,
-    },
     /// [`Shared::release_below`] has grown.
     Release,
     ForgetLoss,
@@ -119,14 +114,6 @@ impl LogWriter {
         self.send(Command::Append { number, op })
     }
 
-    /// Empties the log, see [`Wal::reset_to`]; reported like a step.
-    ///
-    /// # Errors
-    /// [`LogWriterStopped`].
-    pub fn reset_to(&self, number: u64, index: u64, term: u64) -> Result<(), LogWriterStopped> {
-        self.send(Command::Reset { number, index, term })
-    }
-
     /// Forgets old segments, see [`Wal::release_below`]; not reported. Takes effect soon, possibly
     /// before steps that were handed in earlier; never waits.
     ///
@@ -154,12 +141,6 @@ impl LogWriter {
     #[must_use]
     pub fn meters(&self) -> Arc<WriterMeters> {
         self.meters.clone()
-    }
-
-    /// Steps waiting in the queue.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.commands.len()
     }
 
     /// Writes what waits, closes the log, and ends the thread. On a full disk what waits is given
@@ -207,10 +188,6 @@ impl Worker {
             let Some(command) = self.wait()? else { return Ok(()) };
             match command {
                 Command::Append { number, op } => self.group(number, op)?,
-                Command::Reset { number, index, term } => {
-                    self.patiently(|wal| wal.reset_to(index, term))?;
-                    self.done.push(number);
-                }
                 Command::Release => {}
                 Command::ForgetLoss => self.wal.forget_loss()?,
                 Command::Stop => return Ok(()),
@@ -360,11 +337,9 @@ mod tests {
             meters.sync.buckets().iter().sum::<u64>(),
             meters.groups.load(Ordering::Relaxed)
         );
-        writer.reset_to(5001, 9000, 3).unwrap();
-        assert_eq!(reported.recv().unwrap(), 5001);
         writer.stop();
         let (_, found) = open();
-        assert_eq!((found.last_index, found.base_term, found.torn_bytes), (9000, 3, 0));
+        assert_eq!((found.last_index, found.torn_bytes), (5000, 0));
     }
 
     #[test]
