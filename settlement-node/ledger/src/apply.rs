@@ -12,10 +12,12 @@
 //! 4. *validity*: the ledger's time is not later than the batch's `valid_until`
 //! 5. *rules*: the command and its options are active; the transfer's own deadline has not passed; a transfer that
 //!    may wait has a deadline, and conditions that can be met
-//! 6. *legs, accounts and status*: two different accounts; the credited one exists; same asset, may pay, may receive
-//! 7. *amounts*: more than zero, and no balance passes its bound
+//! 6. *legs, accounts and status*: two different accounts; the credited one exists; same asset, may pay, may receive;
+//!    then whether the network lets the two owners pay and receive
+//! 7. *amounts*: more than zero, within the limit of the network, and no balance passes its bound
 //! 8. *original*: a return goes back the way of a settled transfer, and not beyond what it moved
-//! 9. *cover*: no account that pays in sum pays more than it has available; or the transfer waits, if it asked to
+//! 9. *hours*: a new transfer comes while its assets are open, or waits for the opening
+//! 10. *cover*: no account that pays in sum pays more than it has available; or the transfer waits, if it asked to
 //!    and there is room
 //!
 //! The commands about a waiting transfer find it in step 2, where those are known whose signatures count, and
@@ -108,6 +110,8 @@ impl Ledger {
             outcomes.extend(std::iter::repeat_n(refused, batch.commands.len()));
             return;
         }
+        self.gov.stamp(context.first_leaf);
+        let suspended = self.suspends(&batch.authorisations);
         let mut turn = Turn {
             authority: Authority::Signed(&batch.authorisations),
             submitter: batch.submitter,
@@ -120,7 +124,11 @@ impl Ledger {
         for commands in batch.commands.chunks(TOUCH_AHEAD) {
             self.touch_memory(commands);
             for checked in commands {
-                outcomes.push(self.take_turn(&turn, checked, old, events));
+                outcomes.push(if suspended && !checked.command.only_ends() {
+                    Outcome::refused(Refusal::SignerSuspended)
+                } else {
+                    self.take_turn(&turn, checked, old, events)
+                });
                 turn.position += 1;
                 turn.leaf += 1;
             }
@@ -134,11 +142,7 @@ impl Ledger {
         {
             return Err(Refusal::Malformed);
         }
-        let live = |one: &Authorisation| {
-            self.registry
-                .participant(one.participant)
-                .is_some_and(|participant| participant.signing_keys.contains(&one.key))
-        };
+        let live = |one: &Authorisation| self.is_live_key(one.participant, &one.key);
         let submitter_signed =
             batch.authorisations.iter().any(|one| one.participant == batch.submitter);
         if submitter_signed && batch.authorisations.iter().all(live) {
@@ -237,6 +241,15 @@ impl Command {
             Self::Reveal(command) => command.authorise(ledger),
             Self::Cancel(command) => command.authorise(ledger, authority),
             Self::Reorder(command) => command.authorise(ledger, authority),
+            Self::Propose(command) => command.authorise(ledger, authority),
+            Self::Vote(command) => command.authorise(ledger, authority),
+            Self::Withdraw(command) => command.authorise(ledger, authority),
+            Self::Confirm(command) => command.authorise(ledger, authority),
+            Self::AddKey(command) => command.authorise(authority),
+            Self::RetireKey(command) => command.authorise(authority),
+            Self::RevokeKey(command) => command.authorise(authority),
+            Self::SetSealingKey(command) => command.authorise(authority),
+            Self::SetFundingLimit(command) => command.authorise(ledger, authority),
         }
     }
 
@@ -267,7 +280,10 @@ impl Command {
                 command.apply(ledger);
                 Some(Event::Settled { position, leaf: turn.leaf })
             }
-            other => other.check_and_apply_rare(ledger, turn)?,
+            other => {
+                answer = other.check_and_apply_rare(ledger, turn, events)?;
+                None
+            }
         };
         events.extend(event);
         Ok(answer)
@@ -279,10 +295,63 @@ impl Command {
         &self,
         ledger: &mut Ledger,
         turn: &Turn<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<Answer, Refusal> {
+        if !turn.authority.is_genesis()
+            && let Some(of) = ledger.needs_second(self)
+        {
+            self.check_alone(ledger, turn)?;
+            let answer = ledger.await_second(self, of, turn)?;
+            if let Answer::Waiting(stage) = answer {
+                events.push(Event::Waits { position: turn.position, leaf: turn.leaf, stage });
+            }
+            return Ok(answer);
+        }
+        if ledger.has_life_cycle() {
+            match self {
+                Self::Propose(command) => {
+                    let answer = command.carry_out(ledger, turn, events)?;
+                    if let Answer::Waiting(stage) = answer {
+                        let (position, leaf) = (turn.position, turn.leaf);
+                        events.push(Event::Waits { position, leaf, stage });
+                    }
+                    return Ok(answer);
+                }
+                Self::Vote(command) => {
+                    let counted = command.carry_out(ledger, turn, events)?;
+                    events.extend(counted.then_some(Event::Voted { position: turn.position }));
+                    return Ok(Answer::Settled);
+                }
+                Self::Confirm(command) => {
+                    command.carry_out(ledger, turn, events)?;
+                    return Ok(Answer::Settled);
+                }
+                _ => {}
+            }
+        }
+        events.extend(self.carry_out_alone(ledger, turn)?);
+        Ok(Answer::Settled)
+    }
+
+    /// Only the checks of a command that may take two people.
+    fn check_alone(&self, ledger: &Ledger, turn: &Turn<'_>) -> Result<(), Refusal> {
+        match self {
+            Self::Issue(command) => command.check(ledger),
+            Self::Redeem(command) => command.check(ledger),
+            Self::AddKey(command) => command.check(ledger, turn.time),
+            Self::SetFundingLimit(command) => command.check(ledger),
+            _ => Ok(()),
+        }
+    }
+
+    /// The commands that are no transfers and no votes: all checks and the change.
+    pub(crate) fn carry_out_alone(
+        &self,
+        ledger: &mut Ledger,
+        turn: &Turn<'_>,
     ) -> Result<Option<Event>, Refusal> {
         let position = turn.position;
         Ok(match self {
-            Self::Transfer(_) => None,
             Self::Issue(command) => {
                 command.check(ledger)?;
                 command.apply(ledger);
@@ -345,6 +414,37 @@ impl Command {
                 command.carry_out(ledger, turn)?;
                 Some(Event::Reordered { position })
             }
+            Self::Withdraw(command) => {
+                command.carry_out(ledger, turn);
+                Some(Event::Withdrawn { position })
+            }
+            Self::AddKey(command) => {
+                command.check(ledger, turn.time)?;
+                command.apply(ledger, turn.leaf);
+                Some(Event::KeysChanged { position, participant: command.participant })
+            }
+            Self::RetireKey(command) => {
+                command.check(ledger, turn.time)?;
+                command.apply(ledger, turn.leaf);
+                Some(Event::KeysChanged { position, participant: command.participant })
+            }
+            Self::RevokeKey(command) => {
+                command.check(ledger, turn.time)?;
+                command.apply(ledger, turn.leaf);
+                Some(Event::KeysChanged { position, participant: command.participant })
+            }
+            Self::SetSealingKey(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::KeysChanged { position, participant: command.participant })
+            }
+            Self::SetFundingLimit(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::FundingLimitSet { position, asset: command.asset })
+            }
+            // Carried out before, in their own ways.
+            Self::Transfer(_) | Self::Propose(_) | Self::Vote(_) | Self::Confirm(_) => None,
         })
     }
 }

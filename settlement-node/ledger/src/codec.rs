@@ -16,13 +16,15 @@
 //! | 11 | refuse | 0 | 0 | transfer 16, reason 4 |
 //! | 12 | reveal | 0 | 0 | transfer 16, preimage (length u8, bytes) |
 //! | 14 | reorder | 0 | 0 | id 16, transfer 16, priority u8, position u8 |
+//! | 30 to 38 | governance, keys, funding | 0 | 0 | `codec/govern.rs` |
 //!
 //! Options: one byte of presence bits, then the present fields (`codec/options.rs`). A field equal to its
 //! default is absent, so there is one spelling. Decoding is strict: whatever it accepts encodes to the same
 //! bytes again. Values beyond `limits.rs` encode to bytes that decoding refuses, never to another command.
 
+pub(crate) mod govern;
 mod options;
-mod reader;
+pub(crate) mod reader;
 
 use thiserror::Error;
 
@@ -148,6 +150,7 @@ impl Command {
                 encode_about(KIND_REORDER, id, &transfer.0, out);
                 out.extend_from_slice(&[*priority as u8, *position as u8]);
             }
+            other => govern::encode(other, out),
         }
     }
 
@@ -273,7 +276,8 @@ fn decode_plain(
     count: usize,
     reader: &mut Reader<'_>,
 ) -> Result<Command, DecodeError> {
-    if !(KIND_ISSUE..=KIND_REORDER).contains(&kind) {
+    let governs = (govern::KIND_PROPOSE..=govern::KIND_SET_FUNDING_LIMIT).contains(&kind);
+    if !(KIND_ISSUE..=KIND_REORDER).contains(&kind) && !governs {
         return Err(DecodeError::Kind(kind));
     }
     if flags != 0 {
@@ -316,6 +320,7 @@ fn decode_plain(
             issuer: ParticipantNumber(reader.u32()?),
         }),
         KIND_ACTIVATE_RULES => Command::ActivateRules(ActivateRules { version: reader.u16()? }),
+        _ if governs => govern::decode(kind, reader)?,
         about => decode_about(about, TransferId(reader.array()?), reader)?,
     })
 }

@@ -5,36 +5,54 @@
 
 mod activate_rules;
 mod add_asset;
+mod add_key;
 mod admit_participant;
 mod approve;
 mod cancel;
+mod confirm;
 mod issue;
 mod open_account;
 mod options;
+mod propose;
 mod redeem;
 mod refuse;
 mod reorder;
+mod retire_key;
 mod reveal;
+mod revoke_key;
 mod set_account_status;
 mod set_floor;
+mod set_funding_limit;
+mod set_sealing_key;
 mod transfer;
+mod vote;
+mod withdraw;
 
 pub use activate_rules::{ActivateRules, RULES_FIRST, RULES_LAST, RULES_LIFE_CYCLE};
 pub use add_asset::AddAsset;
+pub use add_key::AddKey;
 pub use admit_participant::AdmitParticipant;
 pub use approve::Approve;
 pub use cancel::Cancel;
+pub use confirm::Confirm;
 pub use issue::Issue;
 pub use open_account::OpenAccount;
 pub use options::{Approver, Condition, OnShortage, Priority, TransferOptions};
+pub use propose::Propose;
 pub use redeem::Redeem;
 pub use refuse::Refuse;
 pub use reorder::{Position, Reorder};
+pub use retire_key::RetireKey;
 pub use reveal::Reveal;
+pub use revoke_key::RevokeKey;
 pub use set_account_status::SetAccountStatus;
 pub use set_floor::SetFloor;
+pub use set_funding_limit::SetFundingLimit;
+pub use set_sealing_key::SetSealingKey;
 pub(crate) use transfer::check_bounds;
 pub use transfer::{Leg, Legs, LegsError, Transfer};
+pub use vote::Vote;
+pub use withdraw::Withdraw;
 
 use crate::id::TransferId;
 
@@ -53,11 +71,11 @@ pub enum Command {
     SetFloor(SetFloor),
     /// Restrict, release or close an account.
     SetAccountStatus(SetAccountStatus),
-    /// Admit a participant. In genesis only, until governance is active.
+    /// Admit a participant. In genesis only; later as the content of a proposal.
     AdmitParticipant(AdmitParticipant),
-    /// Add an asset. In genesis only, until governance is active.
+    /// Add an asset. In genesis only; later as the content of a proposal.
     AddAsset(AddAsset),
-    /// Activate a version of the rules. In genesis only, until governance is active.
+    /// Activate a version of the rules. In genesis only; later as the content of a proposal.
     ActivateRules(ActivateRules),
     /// Approve a waiting transfer.
     Approve(Approve),
@@ -69,6 +87,24 @@ pub enum Command {
     Cancel(Cancel),
     /// Move a waiting transfer in the queue.
     Reorder(Reorder),
+    /// Propose something to the voters.
+    Propose(Propose),
+    /// Vote on a proposal.
+    Vote(Vote),
+    /// Withdraw a proposal, or an act that waits for its second person.
+    Withdraw(Withdraw),
+    /// Confirm an act as its second person.
+    Confirm(Confirm),
+    /// Add a signing key of one's own.
+    AddKey(AddKey),
+    /// Retire a signing key of one's own.
+    RetireKey(RetireKey),
+    /// Revoke a signing key of one's own.
+    RevokeKey(RevokeKey),
+    /// Change one's own sealing key.
+    SetSealingKey(SetSealingKey),
+    /// Set the amount above which issuing and redeeming takes two people.
+    SetFundingLimit(SetFundingLimit),
 }
 
 impl Command {
@@ -83,6 +119,10 @@ impl Command {
             Self::SetFloor(set) => Some(set.id),
             Self::SetAccountStatus(set) => Some(set.id),
             Self::Reorder(reorder) => Some(reorder.id),
+            Self::Propose(propose) => Some(propose.id),
+            Self::AddKey(add) => Some(add.id),
+            Self::SetSealingKey(set) => Some(set.id),
+            Self::SetFundingLimit(set) => Some(set.id),
             Self::OpenAccount(_)
             | Self::AdmitParticipant(_)
             | Self::AddAsset(_)
@@ -90,7 +130,12 @@ impl Command {
             | Self::Approve(_)
             | Self::Refuse(_)
             | Self::Reveal(_)
-            | Self::Cancel(_) => None,
+            | Self::Cancel(_)
+            | Self::Vote(_)
+            | Self::Withdraw(_)
+            | Self::Confirm(_)
+            | Self::RetireKey(_)
+            | Self::RevokeKey(_) => None,
         }
     }
 
@@ -112,6 +157,15 @@ impl Command {
             Self::Reveal(_) => "reveal",
             Self::Cancel(_) => "cancel",
             Self::Reorder(_) => "reorder",
+            Self::Propose(_) => "propose",
+            Self::Vote(_) => "vote",
+            Self::Withdraw(_) => "withdraw",
+            Self::Confirm(_) => "confirm",
+            Self::AddKey(_) => "add-key",
+            Self::RetireKey(_) => "retire-key",
+            Self::RevokeKey(_) => "revoke-key",
+            Self::SetSealingKey(_) => "set-sealing-key",
+            Self::SetFundingLimit(_) => "set-funding-limit",
         }
     }
 }

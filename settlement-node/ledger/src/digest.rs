@@ -13,6 +13,9 @@
 //! *Places root*: the same kind of tree over the places of waiting transfers; a leaf is SHA-256(2 ‖ the bytes of
 //! the transfer in a checkpoint), or 32 zero bytes where a place is free.
 //!
+//! Where anything was ever decided by vote, or keys, hours or funding limits were set, there follow: 'G' ‖ SHA-256 of the
+//! tables (`govern/bytes.rs`).
+//!
 //! *Names digest*: a chain over owner, asset and label of each account, in order of opening. Participants and
 //! assets (with what was issued and redeemed) are few and hashed whole. Ids are counted, not hashed: they are
 //! determined by the record log, which has its own root.
@@ -203,8 +206,9 @@ impl Ledger {
             let mut touched = std::mem::take(&mut self.waiting.touched).into_iter().collect();
             update_waiting(&mut self.waiting_tree, &self.waiting, &mut touched);
         }
+        self.gov.seal();
         let waiting = self.waiting_tree.root();
-        self.root = self.root_over(self.tree.root(), &self.names_digest, waiting);
+        self.root = self.root_over(self.tree.root(), &self.names_digest, waiting, self.gov.sealed);
         self.root
     }
 
@@ -217,16 +221,19 @@ impl Ledger {
         let mut waiting = HashTree::default();
         let mut all = (0..self.waiting.slots().len() as u32).collect();
         update_waiting(&mut waiting, &self.waiting, &mut all);
-        self.root_over(tree.root(), &self.recompute_names(), waiting.root())
+        self.root_over(tree.root(), &self.recompute_names(), waiting.root(), self.gov.digest())
     }
 
     /// True when nothing was applied since the last seal.
     pub(crate) fn is_sealed(&self) -> bool {
+        let waiting = self.waiting_tree.root();
+        let decisions = self.gov.sealed;
         let root =
-            || self.root_over(self.tree.root(), &self.names_digest, self.waiting_tree.root());
+            || self.root_over(self.tree.root(), &self.names_digest, waiting, decisions);
         self.touched.is_empty()
             && self.waiting.touched.is_empty()
             && self.progress.is_empty()
+            && !self.gov.changed
             && self.root == root()
     }
 
@@ -248,7 +255,13 @@ impl Ledger {
         })
     }
 
-    fn root_over(&self, accounts_root: [u8; 32], names: &Digest, waiting_root: [u8; 32]) -> Digest {
+    fn root_over(
+        &self,
+        accounts_root: [u8; 32],
+        names: &Digest,
+        waiting_root: [u8; 32],
+        decisions: Option<[u8; 32]>,
+    ) -> Digest {
         let mut hash = Sha256::new();
         hash.update(ROOT_DOMAIN);
         hash.update([if self.has_life_cycle() { ROOT_VERSION } else { ROOT_VERSION_FIRST }]);
@@ -271,6 +284,10 @@ impl Ledger {
             }
             hash.update((self.waiting.slots().len() as u32).to_le_bytes());
             hash.update(waiting_root);
+            if let Some(decisions) = decisions {
+                hash.update(*b"G");
+                hash.update(decisions);
+            }
         }
         Digest(hash.finalize().into())
     }

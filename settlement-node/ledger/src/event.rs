@@ -5,6 +5,7 @@
 
 use crate::account::AccountStatus;
 use crate::answer::Stage;
+use crate::govern::ParticipantState;
 use crate::id::{AccountNumber, AssetNumber, ParticipantNumber};
 
 /// Something that happened. `position` is the place of the command in its batch.
@@ -79,5 +80,72 @@ pub enum Event {
         position: u32,
         /// The new asset.
         number: AssetNumber,
+    },
+    /// Votes on a proposal counted. What it brought about, if it was carried, comes before; how it ended is in the
+    /// `Progress` of its id.
+    Voted {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// A proposal or act was withdrawn.
+    Withdrawn {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// The state of a participant changed.
+    ParticipantStateSet {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The participant.
+        participant: ParticipantNumber,
+        /// Its new state.
+        state: ParticipantState,
+    },
+    /// Signing keys of a participant changed, or a change was planned; or its sealing key changed.
+    KeysChanged {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The participant.
+        participant: ParticipantNumber,
+    },
+    /// The business hours of an asset changed.
+    CalendarSet {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The asset.
+        asset: AssetNumber,
+    },
+    /// The most that a leg may move of an asset changed.
+    LegLimitSet {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The asset.
+        asset: AssetNumber,
+    },
+    /// The amount above which funding an asset takes two people changed.
+    FundingLimitSet {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The asset.
+        asset: AssetNumber,
+    },
+    /// The participants decided about a voting node. The ledger records it; no node joins or leaves by it yet.
+    NodeDecided {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The id of the node.
+        node: u64,
+    },
+    /// The number of faulty nodes that a final checkpoint tolerates changed.
+    FinalitySet {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The number.
+        faulty: u16,
+    },
+    /// Who votes, and how many it takes, changed.
+    VotingSet {
+        /// Place of the command in its batch.
+        position: u32,
     },
 }

@@ -9,6 +9,8 @@ use crate::state::Ledger;
 pub enum Obstacle {
     /// Its time has not come.
     Start(LedgerTime),
+    /// An asset of it is closed until then.
+    Opening(LedgerTime),
     /// A condition is open: its number in the transfer's list.
     Condition(usize),
     /// A debtor has not agreed.
@@ -39,7 +41,9 @@ impl Ledger {
         let waiting = self.waiting(id)?;
         let mut obstacles = Vec::new();
         if waiting.stage == Stage::Warehoused {
-            obstacles.extend(waiting.options().not_before.map(Obstacle::Start));
+            // Beyond its start it is there because an asset is closed.
+            let start = waiting.options().not_before.filter(|start| *start > now);
+            obstacles.push(start.map_or(Obstacle::Opening(waiting.due), Obstacle::Start));
         }
         obstacles.extend(waiting.open_conditions(now).map(Obstacle::Condition));
         let mut net = Vec::new();

@@ -65,6 +65,10 @@ pub mod explain;
 mod life;
 // Giving back what was moved, and not more.
 mod returns;
+// What participants decide together, their keys, hours and two-person acts.
+pub mod govern;
+// Who takes part, and what reaches it.
+pub mod directory;
 // What must hold after every block.
 pub mod invariant;
 // The state root.
@@ -79,14 +83,20 @@ pub use batch::{Authorisation, Batch, BatchContext, CheckedCommand};
 pub use checkpoint::{Checkpoint, RestoreError};
 pub use codec::DecodeError;
 pub use command::{
-    ActivateRules, AddAsset, AdmitParticipant, Approve, Approver, Cancel, Command, Condition,
-    Issue, Leg, Legs, LegsError, OnShortage, OpenAccount, Position, Priority, RULES_FIRST,
-    RULES_LAST, RULES_LIFE_CYCLE, Redeem, Refuse, Reorder, Reveal, SetAccountStatus, SetFloor,
-    Transfer, TransferOptions,
+    ActivateRules, AddAsset, AddKey, AdmitParticipant, Approve, Approver, Cancel, Command,
+    Condition, Confirm, Issue, Leg, Legs, LegsError, OnShortage, OpenAccount, Position, Priority,
+    Propose, RULES_FIRST, RULES_LAST, RULES_LIFE_CYCLE, Redeem, Refuse, Reorder, RetireKey, Reveal,
+    RevokeKey, SetAccountStatus, SetFloor, SetFundingLimit, SetSealingKey, Transfer,
+    TransferOptions, Vote, Withdraw,
 };
+pub use directory::{DirectoryEntry, Reach};
 pub use event::Event;
 pub use explain::Obstacle;
 pub use genesis::GenesisError;
+pub use govern::{
+    BusinessDay, Calendar, Content, KeyEnd, KeyRecord, NodeDescription, ParticipantState, Proposal,
+    VotingPolicy,
+};
 pub use id::{
     AccountNumber, AssetNumber, ContentDigest, Digest, Height, LedgerTime, ParseIdError,
     ParticipantNumber, PublicKey, TransferId,

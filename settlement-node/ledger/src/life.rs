@@ -34,6 +34,8 @@ enum Next {
     Stay,
     Settle,
     Wait(Stage),
+    /// Warehoused until the assets open.
+    WaitForOpening(LedgerTime),
     Release(Refusal),
 }
 
@@ -52,6 +54,7 @@ impl Ledger {
         }
         assert!(self.touched.is_empty(), "the block before was sealed");
         self.block_time = time;
+        self.open_governance(time);
         for _ in 0..DUE_PER_BLOCK_MAX {
             match self.waiting.first_due() {
                 Some((due, slot)) if due <= time => self.advance(slot, time, Cause::Time),
@@ -67,6 +70,8 @@ impl Ledger {
     /// When a leaf number reaches 2^48 - 1.
     pub fn close_block(&mut self, first_leaf: u64) -> Vec<Progress> {
         if self.has_life_cycle() {
+            self.gov.stamp(first_leaf);
+            self.sweep_removed();
             self.release_queues(self.block_time);
             self.offset_queues(self.block_time);
         }
@@ -92,7 +97,7 @@ impl Ledger {
     pub fn next_due(&self) -> Option<LedgerTime> {
         let left_over = (!self.waiting.to_release.is_empty()).then_some(self.block_time);
         let due = self.waiting.first_due().map(|(due, _)| due);
-        [left_over, due, self.offset_due()].into_iter().flatten().min()
+        [left_over, due, self.offset_due(), self.gov.next_due(self.block_time)].into_iter().flatten().min()
     }
 
     /// How the transfer of this id ended that ended in this block or, as far as memory and `old` know, before.
@@ -169,6 +174,10 @@ impl Ledger {
                 self.waiting.reschedule(slot, now);
                 self.reindex(slot);
             }
+            Next::WaitForOpening(opening) => {
+                self.waiting.look_again_at(slot, opening);
+                self.reindex(slot);
+            }
             Next::Settle => self.settle(slot, cause),
             Next::Release(reason) => self.release(slot, reason, cause),
             Next::Wait(stage) => {
@@ -203,6 +212,14 @@ impl Ledger {
         }
         if let Err(reason) = waiting.transfer.check_legs(self) {
             return Next::Release(reason);
+        }
+        if starts && let Some(opening) = self.opening(waiting.transfer.legs.as_slice()) {
+            let waits = waiting.options().on_shortage == OnShortage::Queue;
+            return if waits && opening <= waiting.deadline() {
+                Next::WaitForOpening(opening)
+            } else {
+                Next::Release(Refusal::CutOffPassed)
+            };
         }
         let covered = match (waiting.stage, waiting.options().on_shortage) {
             (Stage::Held, _) => Ok(()),
@@ -319,7 +336,14 @@ impl Transfer {
             let mut each = options.conditions.iter().enumerate();
             each.all(|(at, condition)| marks.is_met(at, condition, turn.time))
         };
-        let stage = if options.not_before.is_some_and(|start| start > turn.time) {
+        let starts_later = options.not_before.is_some_and(|start| start > turn.time);
+        let opening =
+            if starts_later { None } else { ledger.opening(self.legs.as_slice()) };
+        let until = options.deadline.filter(|_| options.on_shortage == OnShortage::Queue);
+        if opening.is_some_and(|opening| until.is_none_or(|until| opening > until)) {
+            return Err(Refusal::CutOffPassed);
+        }
+        let stage = if starts_later || opening.is_some() {
             Stage::Warehoused
         } else {
             let queues = options.on_shortage == OnShortage::Queue;
@@ -355,7 +379,7 @@ impl Transfer {
             due: LedgerTime(0),
             marks,
         };
-        waiting.due = waiting.next_due(turn.time);
+        waiting.due = opening.unwrap_or_else(|| waiting.next_due(turn.time));
         let slot = ledger.waiting.insert(waiting);
         ledger.reindex(slot);
         Ok(Answer::Waiting(stage))

@@ -91,3 +91,42 @@ pub const OFFSET_LEGS_MAX: usize = 8_192;
 
 /// Least ledger time between two multilateral offsettings, in nanoseconds.
 pub const OFFSET_INTERVAL_NANOSECONDS: u64 = 200_000_000;
+
+/// Most voters that a voting policy names. None is all participants.
+pub const VOTERS_MAX: usize = 64;
+
+/// Most proposals that wait for votes at a time.
+pub const PROPOSALS_MAX: usize = 256;
+
+/// Most waiting proposals of one proposer.
+pub const PROPOSALS_PER_PARTICIPANT_MAX: usize = 16;
+
+/// Most acts that wait for a second person at a time.
+pub const ACTS_MAX: usize = 4_096;
+
+/// Most of one issuer.
+pub const ACTS_PER_PARTICIPANT_MAX: usize = 256;
+
+/// How long an act waits for its second person, in nanoseconds: 24 hours.
+pub const CONFIRM_NANOSECONDS: u64 = 86_400 * 1_000_000_000;
+
+/// Most keys that a participant adds over time; a vote may replace them as many times again.
+pub const KEYS_EVER_MAX: usize = 512;
+
+/// Most keys that begin or end by time in one block; the next block goes on.
+pub const KEYS_DUE_PER_BLOCK_MAX: usize = 4_096;
+
+/// Most places of waiting transfers that one block looks at for removed participants.
+pub const SWEEP_PER_BLOCK_MAX: usize = 4_096;
+
+/// Most assets with business hours.
+pub const CALENDARS_MAX: usize = 1_024;
+
+/// Most holidays of one calendar.
+pub const HOLIDAYS_MAX: usize = 512;
+
+/// Most voting nodes about which something was decided.
+pub const NODES_DECIDED_MAX: usize = 256;
+
+/// Most characters of a node's address. At least one.
+pub const NODE_ADDRESS_BYTES_MAX: usize = 255;

@@ -274,6 +274,82 @@ refusals! {
     Cancelled = 303, "CUST",
         "The transaction was cancelled by its debtor before it settled.",
         "released: cancelled by the owner of a debited account, with all others where it was held";
+    // 450: what the participants decided about one of them or an asset. 450 leaves the id unused.
+    /// A blocked participant has signed a command that begins something.
+    SignerSuspended = 450, "AG10",
+        "The network has blocked the bank: it can only end what it has under way.",
+        "a signer is blocked by vote; only refuse, cancel, withdraw and revoke-key are taken";
+    /// The owner of a debited account may not pay.
+    DebtorSuspended = 451, "AG10",
+        "The network does not let the debtor bank pay at present.",
+        "owner of a debit account is receive-only, blocked or removed by vote";
+    /// The owner of a credited account may not receive.
+    CreditorSuspended = 452, "AG11",
+        "The network does not let the creditor bank receive at present.",
+        "owner of a credit account is send-only, blocked or removed by vote";
+    /// A leg moves more than the network lets it.
+    AboveNetworkLimit = 453, "AM13",
+        "The amount is above the limit of the network for one payment in this currency.",
+        "a leg moves more than the leg limit that was set for its asset by vote";
+    /// An asset of the transfer is outside its business hours.
+    CutOffPassed = 454, "TM01",
+        "The cut-off has passed. Send it after the next opening, or ask for it to be queued until then.",
+        "an asset of a leg is closed, and the transfer did not ask to wait or its deadline is before the opening";
+    // 460: votes. 460 and 461 are found where signatures are asked for and leave the id unused.
+    /// None of the signers is a voter.
+    NotAVoter = 460, "AG08",
+        "The bank has no vote in the network.",
+        "signer is no voter by the voting policy, or is blocked";
+    /// Who began something does not decide on it as well.
+    MakerIsChecker = 461, "DS26",
+        "Who has begun it cannot be the one to agree to it. Somebody else must.",
+        "the proposer voted on its own proposal, or an act was confirmed with the key that began it";
+    /// There is nobody who could check a proposal.
+    VotersTooFew = 462, "NARR",
+        "There are too few voters for anything to be decided.",
+        "less than two voters: maker and checker cannot be different";
+    /// The proposal would leave everything as it is.
+    NothingToChange = 463, "NARR",
+        "It is so already.",
+        "content of the proposal equals the present state";
+    /// A removed participant stays removed.
+    RemovedForEver = 464, "NARR",
+        "The participant was removed, which is for ever.",
+        "proposal about a removed participant";
+    /// Holders of an issuer's money could not be paid out any more.
+    MoneyOutstanding = 465, "NARR",
+        "The participant issues money that is in circulation. It must be redeemed first.",
+        "removal of the issuer of an asset with issued above redeemed";
+    // 470: keys.
+    /// Too few keys would be left.
+    KeyNeeded = 470, "NARR",
+        "Too few signing keys would be left. Add another one first.",
+        "no other key without an end is live by then; of an issuer with a funding limit, fewer than two";
+    /// The key is not one that can end this way.
+    KeyNotLive = 471, "NARR",
+        "The key is not a live key of the bank, or its end is planned already.",
+        "retire or revoke: key unknown, not of this participant, over, planned to end, or not live by then";
+    /// A time in the past, or too far ahead.
+    TimeOutOfRange = 472, "DT01",
+        "The time of the change must be in the future, and within 400 days.",
+        "key change for a time that is not after the ledger's, or more than 400 days after it";
+    // 480: how proposals and acts end without being carried out.
+    /// So many are against a proposal that it cannot be carried.
+    VotedDown = 480, "NARR",
+        "The proposal was voted down.",
+        "ended: too few voters are left that could be in favour";
+    /// A proposal found too few votes in time.
+    ProposalExpired = 481, "DS24",
+        "The proposal found too few votes before it expired.",
+        "ended at its time with too few votes in favour";
+    /// A proposal or act was withdrawn.
+    Withdrawn = 482, "DS02",
+        "It was withdrawn by those who began it.",
+        "ended: withdrawn by the proposer, or by the issuer whose act it was";
+    /// No second person confirmed an act in time.
+    NotConfirmed = 483, "DS24",
+        "No second person confirmed it in time.",
+        "ended: 24 hours without confirmation by another key of the issuer";
 }
 
 impl Refusal {
@@ -295,6 +371,9 @@ impl Refusal {
                 | Self::UnknownDebitAccount
                 | Self::UnknownAccount
                 | Self::NotWaiting
+                | Self::SignerSuspended
+                | Self::NotAVoter
+                | Self::MakerIsChecker
         )
     }
 }

@@ -117,6 +117,11 @@ impl Registry {
         number
     }
 
+    /// Gives a key, which was checked to be new, to a participant for ever.
+    pub(crate) fn claim_key(&mut self, key: PublicKey, owner: ParticipantNumber) {
+        self.by_key.insert(key, owner);
+    }
+
     /// Adds an asset whose code was checked to be new.
     pub(crate) fn add_asset(&mut self, command: &AddAsset) -> AssetNumber {
         let number = AssetNumber(self.assets.len() as u32);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::account::{Account, AccountView};
 use crate::command::{OpenAccount, RULES_FIRST, RULES_LIFE_CYCLE};
 use crate::digest::{HashTree, chain_name};
+use crate::govern::Governance;
 use crate::id::{AccountNumber, AssetNumber, Digest, LedgerTime, ParticipantNumber, TransferId};
 use crate::ids::{Generation, IdEntry, Ids};
 use crate::name::{AccountName, AssetCode, Bic};
@@ -41,6 +42,8 @@ pub struct Ledger {
     pub(crate) block_time: LedgerTime,
     /// What became of waiting transfers in this block so far.
     pub(crate) progress: Vec<Progress>,
+    /// What was decided by vote, keys, hours and two-person acts.
+    pub(crate) gov: Governance,
 }
 
 /// What a transfer does to one account in sum.
@@ -74,6 +77,7 @@ impl Ledger {
             waiting_tree: HashTree::default(),
             block_time: time,
             progress: Vec::new(),
+            gov: Governance::default(),
         }
     }
 

@@ -346,6 +346,16 @@ impl WaitingTable {
         }
     }
 
+    /// Looks at the transfer again at this time, which is not after its deadline.
+    pub(crate) fn look_again_at(&mut self, slot: u32, time: LedgerTime) {
+        let before = self.at(slot).due;
+        if before != time {
+            self.due.remove(&(before, slot));
+            self.due.insert((time, slot));
+            self.change(slot, |waiting| waiting.due = time);
+        }
+    }
+
     /// The earliest time at which something is due, and where.
     pub(crate) fn first_due(&self) -> Option<(LedgerTime, u32)> {
         self.due.first().copied()

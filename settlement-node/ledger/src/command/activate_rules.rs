@@ -1,4 +1,4 @@
-//! Activating a version of the rules. In genesis only: nobody can sign for the network until governance is active.
+//! Activating a version of the rules. As a command in genesis only; later it is the content of a proposal.
 //!
 //! Version 1 knows transfers that settle at once or never. Version 2 adds the life cycle: warehoused, held and
 //! queued transfers, release conditions, and returns bounded by their original. A network without this command runs

@@ -1,4 +1,4 @@
-//! Adding an asset. In genesis only: nobody can sign for the network until governance is active.
+//! Adding an asset. As a command in genesis only; later it is the content of a proposal.
 
 use crate::amount::Exponent;
 use crate::apply::Authority;

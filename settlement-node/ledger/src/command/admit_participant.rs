@@ -1,4 +1,4 @@
-//! Admitting a participant. In genesis only: nobody can sign for the network until governance is active.
+//! Admitting a participant. As a command in genesis only; later it is the content of a proposal.
 //!
 //! A key belongs to one participant, so that a signature says who signed.
 

@@ -2,7 +2,7 @@
 //!
 //! Who must sign: the owner of an account that the transfer debits. That is enough while it is warehoused or queued,
 //! where nothing is promised. A hold is a promise: it ends early only with the signatures of the owners of all its
-//! accounts. It has no id: a transfer is cancelled once.
+//! accounts that are not blocked or removed. It has no id: a transfer is cancelled once.
 
 use crate::answer::Stage;
 use crate::apply::{Authority, Turn};
@@ -37,7 +37,7 @@ impl Cancel {
         let waiting = ledger.waiting.at(slot);
         let all_signed = {
             let mut parties = ledger.owners_debited(waiting).chain(ledger.owners_credited(waiting));
-            parties.all(|owner| turn.authority.includes(owner))
+            parties.all(|owner| ledger.agrees_to_end(&turn.authority, owner))
         };
         if waiting.stage == Stage::Held && !all_signed {
             return Err(Refusal::HoldBinds);

@@ -1,6 +1,7 @@
 //! Creating money. Who must sign: the issuer of the asset that the account holds.
 //!
-//! The account may belong to anyone and must be allowed to receive. What was issued is counted for ever.
+//! The account may belong to anyone and must be allowed to receive, as must its owner. Above the asset's funding limit
+//! a second person of the issuer confirms it first. What was issued is counted for ever.
 
 use crate::amount::Amount;
 use crate::apply::Authority;
@@ -39,6 +40,7 @@ impl Issue {
     pub(crate) fn check(&self, ledger: &Ledger) -> Result<(), Refusal> {
         let account = ledger.authorised(self.account);
         account.check_may_receive()?;
+        ledger.check_may_receive(account.owner)?;
         if self.amount.is_zero() {
             return Err(Refusal::AmountZero);
         }

@@ -171,9 +171,7 @@ impl Condition {
             Approver::Participant(number) if ledger.participant(*number).is_none() => {
                 Err(Refusal::UnknownParticipant)
             }
-            Approver::Key(key) if ledger.registry.owner_of_key(key).is_none() => {
-                Err(Refusal::UnknownKey)
-            }
+            Approver::Key(key) if !ledger.is_anybodys_live_key(key) => Err(Refusal::UnknownKey),
             _ => Ok(()),
         };
         match self {

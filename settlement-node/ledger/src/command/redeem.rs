@@ -2,7 +2,8 @@
 //!
 //! The issuer pays the owner outside the ledger, so it must agree; the owner gives up its claim, so it must
 //! agree as well. For an account of the issuer itself one signature is both. The debit needs cover like any
-//! other.
+//! other. What a removed participant left behind the issuer redeems alone. Above the asset's funding limit a second
+//! person of the issuer confirms it first.
 
 use crate::amount::Amount;
 use crate::apply::Authority;
@@ -30,7 +31,11 @@ impl Redeem {
         authority: &Authority<'_>,
     ) -> Result<(), Refusal> {
         let account = ledger.hot(self.account).ok_or(Refusal::UnknownDebitAccount)?;
-        if authority.includes(ledger.issuer_of(account)) && authority.includes(account.owner) {
+        let owner_gone =
+            ledger.participant_state(account.owner) == crate::govern::ParticipantState::Removed;
+        if authority.includes(ledger.issuer_of(account))
+            && (authority.includes(account.owner) || owner_gone)
+        {
             Ok(())
         } else {
             Err(Refusal::NotAuthorised)
@@ -41,6 +46,10 @@ impl Redeem {
     pub(crate) fn check(&self, ledger: &Ledger) -> Result<(), Refusal> {
         let account = ledger.authorised(self.account);
         account.check_may_pay()?;
+        let state = ledger.participant_state(account.owner);
+        if state != crate::govern::ParticipantState::Removed {
+            ledger.check_may_pay(account.owner)?;
+        }
         if self.amount.is_zero() {
             return Err(Refusal::AmountZero);
         }

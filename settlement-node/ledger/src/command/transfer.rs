@@ -143,6 +143,9 @@ impl Transfer {
         if let Some(options) = &self.options {
             options.check_first_rules(now)?;
         }
+        if ledger.gov.watch {
+            return self.check_watched(ledger);
+        }
         match &self.legs {
             Legs::One(leg) => leg.check_alone(ledger),
             Legs::Many(legs) => {
@@ -150,6 +153,14 @@ impl Transfer {
                 ledger.check_cover(|_| true)
             }
         }
+    }
+
+    /// The same where something restricts payments: a state, a limit, or hours that are over.
+    #[cold]
+    fn check_watched(&self, ledger: &mut Ledger) -> Result<(), Refusal> {
+        check_together(self.legs.as_slice(), ledger)?;
+        ledger.check_hours(self.legs.as_slice())?;
+        ledger.check_cover(|_| true)
     }
 
     /// True when no original is shown, or the one that the transfer returns, which shows none itself; and then the
@@ -229,8 +240,14 @@ fn check_together(legs: &[Leg], ledger: &mut Ledger) -> Result<(), Refusal> {
     for leg in legs {
         leg.check_accounts(ledger)?;
     }
+    if ledger.gov.watch {
+        legs.iter().try_for_each(|leg| ledger.check_standing(leg))?;
+    }
     if legs.iter().any(|leg| leg.amount.is_zero()) {
         return Err(Refusal::AmountZero);
+    }
+    if ledger.gov.watch {
+        ledger.check_leg_limits(legs)?;
     }
     let mut net = std::mem::take(&mut ledger.net);
     sum_up(legs, &mut net);

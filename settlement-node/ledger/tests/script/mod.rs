@@ -17,9 +17,11 @@
 //! ```
 //!
 //! Before the colon stand the signers, the first being the submitter; `alpha?` signs with a foreign key and
-//! `#9` is a participant that does not exist; accounts may be numbers (`#99`). Each line is a batch of its own.
+//! more words are in `gov.rs`; `#9` is a participant that does not exist; accounts may be numbers (`#99`). Each line is a batch of its own.
 //! Every script starts from one network: issuers `ecb` (EUR) and `fed` (USD), banks `alpha`, `beta`, `gamma`,
 //! an empty main account of each bank in each asset, and of `ecb` in EUR. A `genesis:` line adds to it.
+
+mod gov;
 
 use std::collections::BTreeMap;
 
@@ -96,7 +98,7 @@ impl Network {
     /// Carries out one line; returns what is said about it, or `None` for a directive.
     pub(crate) fn line(&mut self, line: &str) -> Option<String> {
         if let Some(time) = line.strip_prefix("time ") {
-            self.time = time.parse().unwrap();
+            self.time = gov::time_of(time).0;
             return None;
         }
         if let Some(time) = line.strip_prefix("valid-until ") {
@@ -107,13 +109,16 @@ impl Network {
             return Some(self.why(&transfer_id(word)));
         }
         if let Some(time) = line.strip_prefix("pass ") {
-            self.time = time.parse().unwrap();
+            self.time = gov::time_of(time).0;
             let came = self.block(None).1;
             return Some(if came.is_empty() {
                 "nothing was due".to_owned()
             } else {
                 came.join(", ")
             });
+        }
+        if let Some(said) = self.ask(line) {
+            return Some(said);
         }
         let (signers, words) = line.split_once(": ").unwrap_or_else(|| panic!("no signer: {line}"));
         let command = self.command(words);
@@ -151,13 +156,19 @@ impl Network {
         let authorisations: Vec<Authorisation> = signers
             .split('+')
             .map(|signer| {
+                if let Some((signer, number)) = signer.split_once('/') {
+                    let (participant, number) = (self.participant(signer), number.parse().unwrap());
+                    return Authorisation { participant, key: key(number) };
+                }
                 let participant = self.participant(signer.trim_end_matches('?'));
                 let foreign = if signer.ends_with('?') { 100 } else { 1 };
                 Authorisation { participant, key: key(participant.0 as u8 + foreign) }
             })
             .collect();
+        let submitter = authorisations[0].participant;
+        let command = self.signed_by(command, submitter);
         let batch = Batch {
-            submitter: authorisations[0].participant,
+            submitter,
             valid_until: LedgerTime(self.valid_until),
             authorisations,
             commands: vec![CheckedCommand::new(command)],
@@ -228,6 +239,7 @@ impl Network {
             Obstacle::Behind { account, transfer } => {
                 format!("{} is waited for by {}", name(*account), word_of(transfer))
             }
+            Obstacle::Opening(time) => format!("is closed until {time}"),
         });
         each.collect::<Vec<_>>().join("; ")
     }
@@ -251,6 +263,9 @@ impl Network {
     }
 
     fn command(&self, words: &str) -> Command {
+        if let Some(command) = self.govern(words) {
+            return command;
+        }
         let (verb, rest) = words.split_once(' ').unwrap();
         let mut parts = rest.split_whitespace();
         let mut next = || parts.next().unwrap_or_else(|| panic!("a word is missing: {words}"));
@@ -350,8 +365,8 @@ impl Network {
             let mut value = || words.next().unwrap();
             match word {
                 "document" => document = Some(Digest::of(value().as_bytes())),
-                "deadline" => options.deadline = Some(LedgerTime(value().parse().unwrap())),
-                "not-before" => options.not_before = Some(LedgerTime(value().parse().unwrap())),
+                "deadline" => options.deadline = Some(gov::time_of(value())),
+                "not-before" => options.not_before = Some(gov::time_of(value())),
                 "returns" => {
                     let id = transfer_id(value());
                     options.returns = Some(id);
@@ -454,6 +469,7 @@ impl Network {
             let (stage, deadline) = (waiting.stage.name(), waiting.deadline());
             lines.push(format!("{word} {stage} until {deadline}, {open} conditions open"));
         }
+        lines.extend(self.describe_decisions());
         for totals in self.ledger.conservation() {
             if totals.issued > 0 || totals.redeemed > 0 {
                 let AssetTotals { code, issued, redeemed, .. } = totals;
