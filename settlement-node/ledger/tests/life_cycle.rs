@@ -38,6 +38,10 @@ fn run(seed: u64, seen: &mut Seen) {
     for height in 1..=draw.below(14) + 2 {
         // Mostly small steps; now and then enough for offsetting, which is tried every fifth of a second.
         time += 1 + draw.below(12);
+        if seed % 5 == 4 && draw.below(5) == 0 {
+            // Enough for an asset to open or close; now and then for an act to expire.
+            time += if draw.below(8) == 0 { 86_400 } else { 30 + draw.below(90) } * 1_000_000_000;
+        }
         let context =
             BatchContext { height: Height(height), time: LedgerTime(time), first_leaf: leaf };
         ledger.open_block(context.time);
@@ -46,6 +50,7 @@ fn run(seed: u64, seen: &mut Seen) {
             let batch = draw.batch(time, &ledger);
             let (mut outcomes, mut events) = (Vec::new(), Vec::new());
             ledger.apply_batch(&context, &batch, &OldIds::NONE, &mut outcomes, &mut events);
+            model.begin_batch(batch.submitter.0, &batch.authorisations, time);
             for (checked, outcome) in batch.commands.iter().zip(&outcomes) {
                 let turn = ModelTurn {
                     submitter: batch.submitter.0,
@@ -62,6 +67,7 @@ fn run(seed: u64, seen: &mut Seen) {
             }
         }
         let progress = ledger.close_block(leaf);
+        model.sweep();
         let came: Vec<_> = progress.iter().map(|one| (one.id, one.answer.code())).collect();
         let before = model.came.len();
         assert_eq!(came[..before.min(came.len())], model.came, "seed {seed}, block {height}");
@@ -90,6 +96,21 @@ fn run(seed: u64, seen: &mut Seen) {
         waiting.sort_unstable();
         expected.sort_unstable();
         assert_eq!(waiting, expected, "seed {seed}, block {height}");
+        let mut undecided: Vec<_> = ledger.proposals().map(|(id, _)| *id).collect();
+        undecided.extend(ledger.acts().map(|(id, ..)| *id));
+        undecided.sort_unstable();
+        assert_eq!(undecided, model.undecided(), "seed {seed}, block {height}");
+        for participant in ledger.participants() {
+            let (number, keys) = (participant.number, &participant.signing_keys);
+            let mut expected = model.live_keys(number.0, time);
+            let mut found = keys.clone();
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "seed {seed}, block {height}, keys of {number}");
+            assert!(!found.is_empty(), "seed {seed}, block {height}, {number} has no key");
+            assert_eq!(ledger.participant_state(number), model.state(number.0));
+            assert!(found.iter().all(|key| ledger.key_was_live(number, key, leaf)));
+        }
         ledger.check_invariants().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert!(ledger.all_waiting().all(|one| one.deadline().0 >= time), "seed {seed}: stuck");
         if draw.below(16) == 0 {
@@ -103,9 +124,10 @@ fn run(seed: u64, seen: &mut Seen) {
         }
     }
     // Nothing waits for ever: with time alone everything ends.
-    ledger.open_block(LedgerTime(1 << 40));
+    ledger.open_block(LedgerTime(1 << 60));
     ledger.close_block(leaf);
     assert_eq!(ledger.waiting_count(), 0, "seed {seed}");
+    assert_eq!((ledger.proposals().len(), ledger.acts().len()), (0, 0), "seed {seed}");
     assert!(ledger.accounts().all(|account| account.held.minor() == 0), "seed {seed}");
 }
 
@@ -154,6 +176,41 @@ fn check_seen(seen: &Seen) {
     need("time", Refusal::ConditionsNotMet.code());
     need("time", Refusal::CoverNotFound.code());
     need("cover", 1);
+    for one in [
+        Refusal::SignerSuspended,
+        Refusal::DebtorSuspended,
+        Refusal::CreditorSuspended,
+        Refusal::AboveNetworkLimit,
+        Refusal::CutOffPassed,
+    ] {
+        need("transfer", one.code());
+    }
+    for code in [1, 3, Refusal::NothingToChange.code(), Refusal::NotAVoter.code()] {
+        need("propose", code);
+    }
+    for code in [1, Refusal::MakerIsChecker.code(), Refusal::AlreadyAnswered.code()] {
+        need("vote", code);
+    }
+    for command in ["withdraw", "confirm", "add-key", "retire-key", "revoke-key"] {
+        need(command, 1);
+    }
+    for (command, one) in [
+        ("confirm", Refusal::MakerIsChecker),
+        ("add-key", Refusal::KeyInUse),
+        ("add-key", Refusal::TimeOutOfRange),
+        ("retire-key", Refusal::KeyNotLive),
+        ("revoke-key", Refusal::KeyNeeded),
+        ("command", Refusal::VotedDown),
+        ("command", Refusal::Withdrawn),
+        ("time", Refusal::ProposalExpired),
+        ("time", Refusal::NotConfirmed),
+        ("time", Refusal::DebtorSuspended),
+    ] {
+        need(command, one.code());
+    }
+    for command in ["issue", "redeem", "add-key", "set-funding-limit"] {
+        need(command, 3);
+    }
     need("together", 1);
     assert!(missing.is_empty(), "{missing:?} among {seen:?}");
 }

@@ -228,8 +228,10 @@ proptest! {
             // Under the first rules nothing waits, so these do nothing.
             ledger.open_block(context.time);
             model.pass(context.time.0);
+            model.begin_batch(batch.submitter.0, &batch.authorisations, context.time.0);
             let (outcomes, events) = apply(&mut ledger, &context, batch);
             let progress = ledger.close_block(leaf + outcomes.len() as u64);
+            model.sweep();
             model.release(&progress);
             prop_assert_eq!(progress, []);
             for (checked, outcome) in batch.commands.iter().zip(&outcomes) {
@@ -261,6 +263,11 @@ proptest! {
                 };
                 prop_assert_eq!(totals.issued, expected(&model.issued));
                 prop_assert_eq!(totals.redeemed, expected(&model.redeemed));
+            }
+            prop_assert_eq!(model.undecided(), []);
+            for one in ledger.participants() {
+                let expected = model.live_keys(one.number.0, context.time.0);
+                prop_assert_eq!(&one.signing_keys, &expected);
             }
             prop_assert_eq!(ledger.check_invariants(), Ok(()));
             prop_assert_eq!(ledger.id_count(), model.answered.len() as u64);

@@ -1,5 +1,7 @@
 //! Random batches from a seed, for the life cycle: few banks, few ids, little money, so that everything meets.
 
+mod gov;
+
 use std::collections::BTreeMap;
 
 use ledger::*;
@@ -79,6 +81,10 @@ pub(crate) struct Draw {
     fresh: u64,
     /// Every second history is about the queue: few conditions, everybody asks to wait for cover.
     about_queue: bool,
+    /// Every fifth is about votes, keys and hours.
+    about_votes: bool,
+    /// What waits for votes or a second person.
+    undecided: Vec<TransferId>,
 }
 
 impl Draw {
@@ -89,6 +95,8 @@ impl Draw {
             waiting: Vec::new(),
             fresh: 0,
             about_queue: seed % 2 == 1,
+            about_votes: seed % 5 == 4,
+            undecided: Vec::new(),
         }
     }
 
@@ -113,18 +121,35 @@ impl Draw {
                 signers.remove(self.below(signers.len() as u64) as usize);
             }
         }
+        let proposals = ledger.proposals().map(|(id, _)| *id);
+        self.undecided = proposals.chain(ledger.acts().map(|(id, ..)| *id)).collect();
         let which = if self.chance(40) { 3 } else { 1 + self.below(2) as u8 };
         let authorisations: Vec<Authorisation> = signers
             .iter()
-            .map(|&one| Authorisation { participant: ParticipantNumber(one), key: key(one, which) })
+            .map(|&one| Authorisation {
+                participant: ParticipantNumber(one),
+                key: self.live_key(ledger, one, which),
+            })
             .collect();
         let commands = 1 + self.below(5);
+        let commands = (0..commands)
+            .map(|_| CheckedCommand::new(self.command(now, &authorisations)))
+            .collect();
         Batch {
             submitter: authorisations[0].participant,
             valid_until: LedgerTime(if self.chance(30) { now - 1 } else { u64::MAX }),
             authorisations,
-            commands: (0..commands).map(|_| CheckedCommand::new(self.command(now))).collect(),
+            commands,
         }
+    }
+
+    /// In histories about keys mostly one that is live, whatever became of the first ones.
+    fn live_key(&mut self, ledger: &Ledger, participant: u32, which: u8) -> PublicKey {
+        let keys = &ledger.participants()[participant as usize].signing_keys;
+        if !self.about_votes || self.chance(20) || keys.is_empty() {
+            return key(participant, which);
+        }
+        keys[self.below(keys.len() as u64) as usize]
     }
 
     /// Mostly one that was never used.
@@ -158,7 +183,10 @@ impl Draw {
         AccountNumber(self.below(u64::from(ACCOUNTS)) as u32)
     }
 
-    fn command(&mut self, now: u64) -> Command {
+    fn command(&mut self, now: u64, signers: &[Authorisation]) -> Command {
+        if self.about_votes && self.chance(2) {
+            return self.govern(now, signers);
+        }
         match self.below(30) {
             0..14 => self.transfer(now),
             14..19 => Command::Approve(Approve { transfer: self.target() }),
@@ -226,6 +254,10 @@ impl Draw {
         let mut options = TransferOptions::default();
         if !self.chance(12) {
             options.deadline = Some(LedgerTime((now + 30).saturating_sub(self.below(34))));
+            if self.about_votes && self.chance(3) {
+                // Beyond the next opening.
+                options.deadline = Some(LedgerTime(now + 300_000_000_000));
+            }
         }
         if self.about_queue || self.chance(3) {
             options.on_shortage = OnShortage::Queue;

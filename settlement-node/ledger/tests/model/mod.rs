@@ -2,14 +2,16 @@
 //!
 //! It is written from the rules as people state them. Where it and the ledger disagree, one of them is wrong.
 
+pub(crate) mod gov;
 pub(crate) mod waiting;
 
 use std::collections::BTreeMap;
 
 use ledger::{
     AccountStatus, Authorisation, Command, Condition, LedgerTime, OnShortage, ParticipantNumber,
-    Priority, PublicKey, Refusal, Transfer, TransferId,
+    ParticipantState, Priority, PublicKey, Refusal, Transfer, TransferId,
 };
+use gov::{ModelGov, first_keys};
 use waiting::ModelWaiting;
 
 #[derive(Debug, Clone)]
@@ -22,7 +24,7 @@ pub(crate) struct ModelAccount {
     pub(crate) status: AccountStatus,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Model {
     pub(crate) participants: Vec<(String, Vec<PublicKey>)>,
     /// Code and issuer.
@@ -41,6 +43,7 @@ pub(crate) struct Model {
     pub(crate) ended: Vec<(TransferId, u16)>,
     /// Returns that settled: the id of the original, and the return.
     pub(crate) returned: Vec<(TransferId, Transfer)>,
+    pub(crate) gov: ModelGov,
 }
 
 /// Where and for whom one command is applied. `signers` is `None` in genesis.
@@ -85,15 +88,7 @@ impl Model {
 
     fn may(&self, turn: &ModelTurn<'_>, command: &Command) -> Result<(), Refusal> {
         let Some(signers) = turn.signers else { return Ok(()) };
-        if !signers.iter().any(|one| one.participant.0 == turn.submitter) {
-            return Err(Refusal::SignerNotLive);
-        }
-        for one in signers {
-            match self.participants.get(one.participant.0 as usize) {
-                Some((_, keys)) if keys.contains(&one.key) => {}
-                _ => return Err(Refusal::SignerNotLive),
-            }
-        }
+        self.may_sign(turn, command)?;
         let signed = |who: u32| signers.iter().any(|one| one.participant.0 == who);
         let owner = |account: u32| self.accounts.get(&account).map(|found| found.owner);
         let issuer = |account: u32| {
@@ -122,7 +117,10 @@ impl Model {
             Command::Issue(issue) => needed.push(issuer(issue.account.0)),
             Command::Redeem(redeem) => {
                 unknown = Refusal::UnknownDebitAccount;
-                needed.extend([issuer(redeem.account.0), owner(redeem.account.0)]);
+                needed.push(issuer(redeem.account.0));
+                let owner = owner(redeem.account.0);
+                let gone = ParticipantState::Removed;
+                needed.extend(Some(owner).filter(|who| who.map(|who| self.state(who)) != Some(gone)));
             }
             Command::OpenAccount(open) => needed.push(Some(open.owner.0)),
             Command::SetFloor(set) => needed.push(issuer(set.account.0)),
@@ -135,7 +133,10 @@ impl Model {
             }
             Command::AdmitParticipant(_) | Command::AddAsset(_) | Command::ActivateRules(_) => {}
             _ if self.rules < 2 => {}
-            other => self.may_speak(other, signers)?,
+            other => match self.may_govern(other, signers) {
+                Some(verdict) => verdict?,
+                None => self.may_speak(other, signers)?,
+            },
         }
         needed.into_iter().try_for_each(|who| match who {
             None => Err(unknown),
@@ -149,7 +150,17 @@ impl Model {
             Command::Transfer(transfer) if transfer.options.is_some() && self.rules >= 2 => {
                 self.submit(turn, transfer)
             }
-            other => self.carry_out_at_once(turn, other).map(|()| 1),
+            other => {
+                if self.rules >= 2
+                    && let Some(waits) = self.wait_for_second(turn, other)
+                {
+                    return waits;
+                }
+                match self.govern(turn, other) {
+                    Some(answer) if self.rules >= 2 => answer,
+                    _ => self.carry_out_at_once(turn, other).map(|()| 1),
+                }
+            }
         }
     }
 
@@ -162,8 +173,10 @@ impl Model {
             Command::Transfer(transfer) => self.transfer(turn.now, transfer),
             Command::Issue(issue) => {
                 let account =
-                    self.accounts.get_mut(&issue.account.0).ok_or(Refusal::UnknownAccount)?;
+                    self.accounts.get(&issue.account.0).ok_or(Refusal::UnknownAccount)?;
                 receives(account)?;
+                self.may_receive(self.accounts[&issue.account.0].owner)?;
+                let account = self.accounts.get_mut(&issue.account.0).unwrap();
                 positive(issue.amount.minor())?;
                 account.balance += i128::from(issue.amount.minor());
                 *self.issued.entry(account.asset).or_default() += i128::from(issue.amount.minor());
@@ -173,6 +186,9 @@ impl Model {
                 let number = redeem.account.0;
                 let account = self.accounts.get(&number).ok_or(Refusal::UnknownDebitAccount)?;
                 pays(account)?;
+                if self.state(account.owner) != ParticipantState::Removed {
+                    self.may_pay(account.owner)?;
+                }
                 positive(redeem.amount.minor())?;
                 let amount = i128::from(redeem.amount.minor());
                 if self.available(number) < amount {
@@ -241,6 +257,7 @@ impl Model {
                     return Err(Refusal::RuleNotActive);
                 }
                 self.participants.push((admit.bic.to_string(), admit.signing_keys.clone()));
+                self.gov.keys.push(first_keys(&admit.signing_keys, turn.now.0));
                 Ok(())
             }
             Command::AddAsset(add) => {
@@ -258,7 +275,10 @@ impl Model {
                 Ok(())
             }
             _ if self.rules < 2 => Err(Refusal::RuleNotActive),
-            other => self.answer(turn, other),
+            other => match self.own_business(turn.now.0, other) {
+                Some(answer) => answer,
+                None => self.answer(turn, other),
+            },
         }
     }
 
@@ -277,6 +297,7 @@ impl Model {
             }
         }
         self.legs(transfer)?;
+        self.hours(transfer, now.0)?;
         let sums = waiting::net(transfer);
         for (number, sum) in &sums {
             if *sum < 0 && self.available(*number) < -sum {
@@ -298,6 +319,10 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::SetFloor(set) => Some(set.id),
         Command::SetAccountStatus(set) => Some(set.id),
         Command::Reorder(reorder) => Some(reorder.id),
+        Command::Propose(propose) => Some(propose.id),
+        Command::AddKey(add) => Some(add.id),
+        Command::SetSealingKey(set) => Some(set.id),
+        Command::SetFundingLimit(set) => Some(set.id),
         _ => None,
     }
 }

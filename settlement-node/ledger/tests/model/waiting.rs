@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use ledger::{
-    Answer, Approver, Authorisation, Cause, Condition, LedgerTime, Legs, OnShortage, Position,
-    Priority, Progress, Refusal, Stage, Transfer, TransferId, TransferOptions,
+    Answer, Approver, Authorisation, Cause, Condition, LedgerTime, Legs, OnShortage, ParticipantState,
+    Position, Priority, Progress, Refusal, Stage, Transfer, TransferId, TransferOptions,
 };
 
 use super::{Model, ModelTurn, pays, positive, receives};
@@ -23,6 +23,8 @@ pub(crate) struct ModelWaiting {
     no: Vec<Authorisation>,
     shown: Vec<ledger::Digest>,
     looked_at: u64,
+    /// Warehoused until an asset opens.
+    opens: Option<u64>,
     priority: Priority,
     /// Its place within the priority; lower is earlier.
     order: i64,
@@ -38,6 +40,9 @@ impl ModelWaiting {
     }
 
     fn due(&self) -> u64 {
+        if let (Stage::Warehoused, Some(opens)) = (self.stage, self.opens) {
+            return opens;
+        }
         let mut times = vec![self.deadline() + 1];
         if self.stage == Stage::Warehoused {
             times.push(self.options().not_before.unwrap().0);
@@ -244,7 +249,9 @@ impl Model {
             pays(debit)?;
             receives(credit)?;
         }
-        legs.iter().try_for_each(|leg| positive(leg.amount.minor()))
+        self.standing(transfer)?;
+        legs.iter().try_for_each(|leg| positive(leg.amount.minor()))?;
+        self.within_limits(transfer)
     }
 
     fn times(&self, options: &TransferOptions, now: u64) -> Result<(), Refusal> {
@@ -278,9 +285,7 @@ impl Model {
                     Approver::Participant(one) if one.0 as usize >= self.participants.len() => {
                         return Err(Refusal::UnknownParticipant);
                     }
-                    Approver::Key(key)
-                        if !self.participants.iter().any(|(_, keys)| keys.contains(key)) =>
-                    {
+                    Approver::Key(key) if !self.is_anybodys_key(key, now) => {
                         return Err(Refusal::UnknownKey);
                     }
                     _ => {}
@@ -313,11 +318,16 @@ impl Model {
             no: Vec::new(),
             shown: Vec::new(),
             looked_at: now,
+            opens: None,
             priority: options.priority,
             order: self.next_order,
         };
         let queues = options.on_shortage == OnShortage::Queue;
-        if options.not_before.is_some_and(|start| start.0 > now) {
+        let starts_later = options.not_before.is_some_and(|start| start.0 > now);
+        if !starts_later {
+            new.opens = self.hours(transfer, now)?;
+        }
+        if starts_later || new.opens.is_some() {
             new.stage = Stage::Warehoused;
         } else if queues && self.yields(transfer, options.priority) {
             new.stage = Stage::Queued;
@@ -496,6 +506,10 @@ impl Model {
                 let all = parties.flat_map(|leg| [leg.debit.0, leg.credit.0]).all(|account| {
                     let owner = self.accounts[&account].owner;
                     signers.iter().any(|one| one.participant.0 == owner)
+                        || matches!(
+                            self.state(owner),
+                            ParticipantState::Blocked | ParticipantState::Removed
+                        )
                 });
                 if after.stage == Stage::Held && !all {
                     return Err(Refusal::HoldBinds);
@@ -547,11 +561,23 @@ impl Model {
         }
         self.waiting[at].looked_at = now;
         let starts = one.stage == Stage::Warehoused;
-        if starts && one.options().not_before.unwrap().0 > now || !starts && !met {
+        if starts && one.options().not_before.is_some_and(|start| start.0 > now)
+            || !starts && !met
+        {
             return;
         }
         if let Err(reason) = self.legs(&one.transfer) {
             return self.end(at, Answer::Refused(reason));
+        }
+        if starts {
+            match self.hours(&one.transfer, now) {
+                Ok(None) => {}
+                Ok(opens) => {
+                    self.waiting[at].opens = opens;
+                    return;
+                }
+                Err(reason) => return self.end(at, Answer::Refused(reason)),
+            }
         }
         let yields = one.options().on_shortage == OnShortage::Queue
             && self.yields(&one.transfer, one.priority);
@@ -577,8 +603,25 @@ impl Model {
         self.came.push((self.waiting[at].transfer.id, stage as u16));
     }
 
+    /// Ends everything that waits and pays or is paid by somebody, by place.
+    pub(crate) fn end_all_of(&mut self, who: u32) {
+        let mut places: Vec<u32> = self.waiting.iter().map(|one| one.place).collect();
+        places.sort_unstable();
+        for place in places {
+            let at = self.waiting.iter().position(|one| one.place == place).unwrap();
+            let legs = self.waiting[at].transfer.legs.clone();
+            let owns = |account: u32| self.accounts[&account].owner == who;
+            if legs.as_slice().iter().any(|leg| owns(leg.debit.0)) {
+                self.end(at, Answer::Refused(Refusal::DebtorSuspended));
+            } else if legs.as_slice().iter().any(|leg| owns(leg.credit.0)) {
+                self.end(at, Answer::Refused(Refusal::CreditorSuspended));
+            }
+        }
+    }
+
     /// The beginning of a block.
     pub(crate) fn pass(&mut self, now: u64) {
+        self.expire(now);
         loop {
             let each = self.waiting.iter().enumerate().map(|(at, one)| (one.due(), one.place, at));
             match each.min() {
