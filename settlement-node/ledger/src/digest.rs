@@ -228,8 +228,7 @@ impl Ledger {
     pub(crate) fn is_sealed(&self) -> bool {
         let waiting = self.waiting_tree.root();
         let decisions = self.gov.sealed;
-        let root =
-            || self.root_over(self.tree.root(), &self.names_digest, waiting, decisions);
+        let root = || self.root_over(self.tree.root(), &self.names_digest, waiting, decisions);
         self.touched.is_empty()
             && self.waiting.touched.is_empty()
             && self.progress.is_empty()

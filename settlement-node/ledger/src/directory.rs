@@ -91,13 +91,12 @@ impl Ledger {
         most: usize,
     ) -> Vec<Reach> {
         let state = self.participant_state(of);
-        let place = |number: AccountNumber| {
-            self.account(number).map(|view| (view.asset, view.name.label))
-        };
+        let place =
+            |number: AccountNumber| self.account(number).map(|view| (view.asset, view.name.label));
         let after = after.and_then(place);
-        let later = self.accounts_of(of).skip_while(|view| {
-            after.is_some_and(|after| (view.asset, view.name.label) <= after)
-        });
+        let later = self
+            .accounts_of(of)
+            .skip_while(|view| after.is_some_and(|after| (view.asset, view.name.label) <= after));
         later.take(most).map(|view| Reach::of(&view, state)).collect()
     }
 

@@ -97,7 +97,10 @@ impl Ledger {
     pub fn next_due(&self) -> Option<LedgerTime> {
         let left_over = (!self.waiting.to_release.is_empty()).then_some(self.block_time);
         let due = self.waiting.first_due().map(|(due, _)| due);
-        [left_over, due, self.offset_due(), self.gov.next_due(self.block_time)].into_iter().flatten().min()
+        [left_over, due, self.offset_due(), self.gov.next_due(self.block_time)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// How the transfer of this id ended that ended in this block or, as far as memory and `old` know, before.
@@ -337,8 +340,7 @@ impl Transfer {
             each.all(|(at, condition)| marks.is_met(at, condition, turn.time))
         };
         let starts_later = options.not_before.is_some_and(|start| start > turn.time);
-        let opening =
-            if starts_later { None } else { ledger.opening(self.legs.as_slice()) };
+        let opening = if starts_later { None } else { ledger.opening(self.legs.as_slice()) };
         let until = options.deadline.filter(|_| options.on_shortage == OnShortage::Queue);
         if opening.is_some_and(|opening| until.is_none_or(|until| opening > until)) {
             return Err(Refusal::CutOffPassed);

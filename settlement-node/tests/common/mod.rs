@@ -4,11 +4,18 @@ use ed25519_dalek::SigningKey;
 use wire::genesis::{Genesis, hex};
 
 /// The network with this name, whose only bank signs with `key`.
+#[allow(dead_code, reason = "not every test begins so")]
 pub(crate) fn genesis(network: &str, key: &SigningKey) -> Genesis {
+    genesis_with(network, key, "")
+}
+
+/// The same, with another line in the file.
+pub(crate) fn genesis_with(network: &str, key: &SigningKey, line: &str) -> Genesis {
     let text = format!(
         r#"version = 1
 network = "{network}"
 time_ns = 1
+{line}
 nodes = [{{ id = 1, bic = "ALPHDEFF", link_key = "{zero}", address = "127.0.0.1:1", client_address = "127.0.0.1:2" }}]
 participants = [{{ bic = "ALPHDEFF", name = "Alpha", signing_keys = ["{key}"], sealing_key = "{zero}", gateway_keys = [] }}]
 assets = [{{ code = "EUR", exponent = 2, issuer = "ALPHDEFF" }}]

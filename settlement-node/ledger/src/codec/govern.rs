@@ -265,10 +265,7 @@ fn read_content(reader: &mut Reader<'_>) -> Result<Content, DecodeError> {
             };
             Content::SetCalendar { asset, calendar }
         }
-        5 => Content::SetLegLimit {
-            asset: AssetNumber(reader.u32()?),
-            most: read_maybe(reader)?,
-        },
+        5 => Content::SetLegLimit { asset: AssetNumber(reader.u32()?), most: read_maybe(reader)? },
         6 => Content::AddNode { id: reader.u64()?, node: read_node(reader)? },
         7 => Content::RemoveNode { id: reader.u64()? },
         8 => match read_command(KIND_ACTIVATE_RULES, reader)? {

@@ -90,7 +90,8 @@ impl Calendar {
         let today = (time.0 / DAY) as u32;
         let last = (u64::MAX / DAY) as u32 - 1;
         let days = today..=today.saturating_add(SEARCH_DAYS).min(last);
-        let sessions = days.filter(|date| self.is_business_day(*date)).map(|date| self.session(date));
+        let sessions =
+            days.filter(|date| self.is_business_day(*date)).map(|date| self.session(date));
         sessions.into_iter().find(|session| time < session.cut_off)
     }
 }

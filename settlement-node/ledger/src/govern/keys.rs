@@ -12,7 +12,9 @@
 
 use crate::id::{AssetNumber, LedgerTime, ParticipantNumber, PublicKey};
 use crate::ids::GENESIS_LEAF;
-use crate::limits::{KEYS_DUE_PER_BLOCK_MAX, KEYS_EVER_MAX, SIGNING_KEYS_MAX, WAIT_NANOSECONDS_MAX};
+use crate::limits::{
+    KEYS_DUE_PER_BLOCK_MAX, KEYS_EVER_MAX, SIGNING_KEYS_MAX, WAIT_NANOSECONDS_MAX,
+};
 use crate::refusal::Refusal;
 use crate::state::Ledger;
 
@@ -99,7 +101,12 @@ impl Governance {
     }
 
     /// Changes one record and what follows from it.
-    fn change_key(&mut self, owner: ParticipantNumber, at: u16, change: impl FnOnce(&mut KeyRecord)) {
+    fn change_key(
+        &mut self,
+        owner: ParticipantNumber,
+        at: u16,
+        change: impl FnOnce(&mut KeyRecord),
+    ) {
         let Some(record) = self.keys.get_mut(&owner).and_then(|all| all.get_mut(usize::from(at)))
         else {
             return;
@@ -179,7 +186,8 @@ impl Ledger {
 
     /// How many keys without an end the participant needs by the rules.
     pub(crate) fn keys_needed(&self, owner: ParticipantNumber) -> usize {
-        let limited = |asset: &AssetNumber| self.asset(*asset).is_some_and(|one| one.issuer == owner);
+        let limited =
+            |asset: &AssetNumber| self.asset(*asset).is_some_and(|one| one.issuer == owner);
         if self.gov.funding_limits.keys().any(limited) { 2 } else { 1 }
     }
 
@@ -236,7 +244,8 @@ impl Ledger {
         now: LedgerTime,
     ) -> Result<(), Refusal> {
         let records = self.key_history(owner);
-        let record = records.iter().find(|record| record.key == *key && record.until_leaf.is_none());
+        let record =
+            records.iter().find(|record| record.key == *key && record.until_leaf.is_none());
         let record = record.ok_or(Refusal::KeyNotLive)?;
         check_time(at, now)?;
         let time = at.unwrap_or(now);
@@ -334,7 +343,9 @@ const fn leaf_after(leaf: u64) -> u64 {
 /// A time that is not over and not further away than anything may wait.
 fn check_time(at: Option<LedgerTime>, now: LedgerTime) -> Result<(), Refusal> {
     match at {
-        Some(at) if at <= now || at.0 - now.0 > WAIT_NANOSECONDS_MAX => Err(Refusal::TimeOutOfRange),
+        Some(at) if at <= now || at.0 - now.0 > WAIT_NANOSECONDS_MAX => {
+            Err(Refusal::TimeOutOfRange)
+        }
         _ => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use crate::command::{ActivateRules, AddAsset, AdmitParticipant};
 use crate::event::Event;
 use crate::id::{AssetNumber, LedgerTime, ParticipantNumber, PublicKey, TransferId};
 use crate::limits::{
-    CALENDARS_MAX, KEYS_EVER_MAX, NODES_DECIDED_MAX, NODE_ADDRESS_BYTES_MAX, SIGNING_KEYS_MAX,
+    CALENDARS_MAX, KEYS_EVER_MAX, NODE_ADDRESS_BYTES_MAX, NODES_DECIDED_MAX, SIGNING_KEYS_MAX,
 };
 use crate::refusal::Refusal;
 use crate::state::Ledger;

@@ -270,7 +270,8 @@ impl<'a> Tables<'a, '_> {
             let leaf = self.u64()?;
             let in_favour = self.participants(voters)?;
             let against = self.participants(voters)?;
-            let Command::Propose(Propose { id: own, proposer, expires, content }) = self.command()?
+            let Command::Propose(Propose { id: own, proposer, expires, content }) =
+                self.command()?
             else {
                 return self.wrong("proposal");
             };

@@ -87,10 +87,7 @@ impl ParticipantState {
 impl Command {
     /// Ends something and begins nothing: what a blocked participant may still do.
     pub(crate) const fn only_ends(&self) -> bool {
-        matches!(
-            self,
-            Self::Refuse(_) | Self::Cancel(_) | Self::Withdraw(_) | Self::RevokeKey(_)
-        )
+        matches!(self, Self::Refuse(_) | Self::Cancel(_) | Self::Withdraw(_) | Self::RevokeKey(_))
     }
 }
 

@@ -75,8 +75,11 @@ impl Draw {
         match self.below(20) {
             0..7 => {
                 // Removal is for ever: seldom, or soon nobody is left.
-                let states = if self.chance(8) { 5 } else { 4 };
-                let number = if self.chance(2) { 1 } else { 1 + self.below(states) as u8 };
+                let number = match self.below(10) {
+                    0 => 5,
+                    1..6 => 1,
+                    _ => 1 + self.below(4) as u8,
+                };
                 let state = ParticipantState::from_number(number).unwrap();
                 Content::SetState { participant, state }
             }

@@ -132,15 +132,11 @@ impl Draw {
             })
             .collect();
         let commands = 1 + self.below(5);
+        let valid_until = LedgerTime(if self.chance(30) { now - 1 } else { u64::MAX });
         let commands = (0..commands)
             .map(|_| CheckedCommand::new(self.command(now, &authorisations)))
             .collect();
-        Batch {
-            submitter: authorisations[0].participant,
-            valid_until: LedgerTime(if self.chance(30) { now - 1 } else { u64::MAX }),
-            authorisations,
-            commands,
-        }
+        Batch { submitter: authorisations[0].participant, valid_until, authorisations, commands }
     }
 
     /// In histories about keys mostly one that is live, whatever became of the first ones.

@@ -298,11 +298,7 @@ impl Model {
         self.ended.push((id, code));
     }
 
-    fn propose(
-        &mut self,
-        turn: &ModelTurn<'_>,
-        propose: &ledger::Propose,
-    ) -> Result<u16, Refusal> {
+    fn propose(&mut self, turn: &ModelTurn<'_>, propose: &ledger::Propose) -> Result<u16, Refusal> {
         let now = turn.now.0;
         let Some(signers) = turn.signers else {
             self.judge_content(&propose.content)?;

@@ -7,11 +7,11 @@ pub(crate) mod waiting;
 
 use std::collections::BTreeMap;
 
+use gov::{ModelGov, first_keys};
 use ledger::{
     AccountStatus, Authorisation, Command, Condition, LedgerTime, OnShortage, ParticipantNumber,
     ParticipantState, Priority, PublicKey, Refusal, Transfer, TransferId,
 };
-use gov::{ModelGov, first_keys};
 use waiting::ModelWaiting;
 
 #[derive(Debug, Clone)]
@@ -120,7 +120,8 @@ impl Model {
                 needed.push(issuer(redeem.account.0));
                 let owner = owner(redeem.account.0);
                 let gone = ParticipantState::Removed;
-                needed.extend(Some(owner).filter(|who| who.map(|who| self.state(who)) != Some(gone)));
+                needed
+                    .extend(Some(owner).filter(|who| who.map(|who| self.state(who)) != Some(gone)));
             }
             Command::OpenAccount(open) => needed.push(Some(open.owner.0)),
             Command::SetFloor(set) => needed.push(issuer(set.account.0)),
@@ -172,8 +173,7 @@ impl Model {
         match command {
             Command::Transfer(transfer) => self.transfer(turn.now, transfer),
             Command::Issue(issue) => {
-                let account =
-                    self.accounts.get(&issue.account.0).ok_or(Refusal::UnknownAccount)?;
+                let account = self.accounts.get(&issue.account.0).ok_or(Refusal::UnknownAccount)?;
                 receives(account)?;
                 self.may_receive(self.accounts[&issue.account.0].owner)?;
                 let account = self.accounts.get_mut(&issue.account.0).unwrap();

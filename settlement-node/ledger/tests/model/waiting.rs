@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use ledger::{
-    Answer, Approver, Authorisation, Cause, Condition, LedgerTime, Legs, OnShortage, ParticipantState,
-    Position, Priority, Progress, Refusal, Stage, Transfer, TransferId, TransferOptions,
+    Answer, Approver, Authorisation, Cause, Condition, LedgerTime, Legs, OnShortage,
+    ParticipantState, Position, Priority, Progress, Refusal, Stage, Transfer, TransferId,
+    TransferOptions,
 };
 
 use super::{Model, ModelTurn, pays, positive, receives};
@@ -561,8 +562,7 @@ impl Model {
         }
         self.waiting[at].looked_at = now;
         let starts = one.stage == Stage::Warehoused;
-        if starts && one.options().not_before.is_some_and(|start| start.0 > now)
-            || !starts && !met
+        if starts && one.options().not_before.is_some_and(|start| start.0 > now) || !starts && !met
         {
             return;
         }
