@@ -294,7 +294,7 @@ fn damage_to_the_tables_is_refused() {
         bytes[*at] == b'G' && bytes[at + 1..at + 5] == length
     };
     let section = (0..bytes.len() - 5).find(is_section).unwrap();
-    assert!(bytes.len() - section > 600);
+    assert!(bytes.len() - section > 300);
     for length in 0..bytes.len() {
         let read = Ledger::restore(&mut &bytes[..length], 1 << 30);
         assert!(read.is_err(), "{length} of {}", bytes.len());

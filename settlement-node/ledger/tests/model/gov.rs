@@ -115,7 +115,7 @@ impl Model {
     pub(crate) fn may_sign(&self, turn: &ModelTurn<'_>, command: &Command) -> Result<(), Refusal> {
         let Some(signers) = turn.signers else { return Ok(()) };
         let judged = || self.judge_signers(turn.submitter, signers, turn.now.0);
-        let blocked = self.gov.batch.clone().unwrap_or_else(judged)?;
+        let blocked = self.gov.batch.unwrap_or_else(judged)?;
         let ends = matches!(
             command,
             Command::Refuse(_) | Command::Cancel(_) | Command::Withdraw(_) | Command::RevokeKey(_)
