@@ -83,6 +83,7 @@ pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
         assets: vec![RawAsset { code: "EUR".to_owned(), exponent: 2, issuer: PAYER.to_owned() }],
         accounts: vec![account(format!("{PAYER}/EUR")), account(format!("{PAYEE}/EUR"))],
         funding: Vec::new(),
+        voting: None,
     };
     std::fs::create_dir_all(directory).unwrap();
     std::fs::write(directory.join("genesis.toml"), genesis.to_text()).unwrap();

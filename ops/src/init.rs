@@ -108,6 +108,7 @@ pub fn create(dir: &Path, description: Description) -> Result<Layout> {
         assets: Vec::new(),
         accounts: Vec::new(),
         funding: Vec::new(),
+        voting: None,
     };
     for (id, bank) in layout.nodes() {
         raw.nodes.push(create_node(&layout, id, bank)?);

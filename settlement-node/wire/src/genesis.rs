@@ -6,7 +6,8 @@
 
 use ledger::{
     AccountName, ActivateRules, AddAsset, AdmitParticipant, Amount, AssetCode, Bic, Command,
-    Exponent, Issue, Label, Ledger, LedgerTime, OpenAccount, PublicKey, SetFloor, TransferId,
+    Content, Exponent, Issue, Label, Ledger, LedgerTime, OpenAccount, Propose, PublicKey, SetFloor,
+    TransferId, VotingPolicy,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -71,6 +72,21 @@ pub struct RawGenesis {
     /// First issue of each asset.
     #[serde(default)]
     pub funding: Vec<RawFunding>,
+    /// Who votes, from rule version 2 on; left out for all participants, and more than half of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voting: Option<RawVoting>,
+}
+
+/// Who votes, and how many it takes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawVoting {
+    /// How many must be in favour beside the proposer; 0 for more than half of the voters.
+    #[serde(default)]
+    pub needed: u16,
+    /// BICs of the voters; none for all participants.
+    #[serde(default)]
+    pub voters: Vec<String>,
 }
 
 const fn first_rules() -> u16 {
@@ -307,9 +323,14 @@ fn gateways(raw: &RawGenesis) -> Result<Vec<GenesisGateways>, GenesisError> {
 /// The id of the command that sets an account's floor in genesis. The file names none: it follows from the
 /// account's number, in the form of a UUID of version 4.
 fn floor_id(account: ledger::AccountNumber) -> TransferId {
+    genesis_id(b"corridor genesis floor", &account.0.to_le_bytes())
+}
+
+/// The start of a hash in the form of a UUID of version 4.
+fn genesis_id(domain: &[u8], of: &[u8]) -> TransferId {
     let mut hasher = Sha256::new();
-    hasher.update(b"corridor genesis floor");
-    hasher.update(account.0.to_le_bytes());
+    hasher.update(domain);
+    hasher.update(of);
     let digest: [u8; 32] = hasher.finalize().into();
     let mut id = [0; 16];
     id.copy_from_slice(&digest[..16]);
@@ -383,6 +404,17 @@ fn commands(raw: &RawGenesis) -> Result<Vec<Command>, GenesisError> {
             amount: Amount::new(funding.amount),
         }));
     }
+    if let Some(RawVoting { needed, voters }) = &raw.voting {
+        let voter = |text: &String| number_of("voting.voters", &parsed("voting.voters", text)?);
+        let mut voters = voters.iter().map(voter).collect::<Result<Vec<_>, _>>()?;
+        voters.sort_unstable();
+        commands.push(Command::Propose(Propose {
+            id: genesis_id(b"corridor genesis voting", &[]),
+            proposer: ledger::ParticipantNumber(0),
+            expires: LedgerTime(0),
+            content: Box::new(Content::SetVoting(VotingPolicy { needed: *needed, voters })),
+        }));
+    }
     Ok(commands)
 }
 
@@ -410,6 +442,42 @@ mod tests {
         let unknown =
             Genesis::parse(text("rules = 99\n").as_bytes()).expect("only the ledger judges");
         assert!(unknown.ledger().is_err());
+    }
+
+    #[test]
+    fn a_voting_policy_is_part_of_the_second_rules() {
+        let text = |rules: u16, voting: &str| {
+            let key = "00".repeat(32);
+            let bank = |number: u16| {
+                let key = format!("{number:064x}");
+                format!(
+                    "{{ bic = \"BNK{number}DEFF\", name = \"b\", signing_keys = [\"{key}\"], sealing_key = \"{key}\", gateway_keys = [] }}"
+                )
+            };
+            format!(
+                "version = 1\nnetwork = \"n\"\ntime_ns = 1\nrules = {rules}\nnodes = [{{ id = 1, bic = \"BNK1DEFF\", \
+                 link_key = \"{key}\", address = \"127.0.0.1:1\", client_address = \"127.0.0.1:2\" }}]\n\
+                 participants = [{}, {}, {}]\nassets = []\naccounts = []\n{voting}",
+                bank(1),
+                bank(2),
+                bank(3),
+            )
+        };
+        let named = "[voting]\nneeded = 1\nvoters = [\"BNK3DEFF\", \"BNK1DEFF\"]\n";
+        let ledger = |text: String| Genesis::parse(text.as_bytes()).and_then(|one| one.ledger());
+        let made = ledger(text(2, named)).expect("a ledger");
+        let voters = vec![ledger::ParticipantNumber(0), ledger::ParticipantNumber(2)];
+        assert_eq!(made.voting_policy(), &VotingPolicy { needed: 1, voters });
+        let default = ledger(text(2, "")).expect("a ledger");
+        assert_eq!(default.voting_policy(), &VotingPolicy::default());
+        assert!(ledger(text(1, named)).is_err());
+        assert!(ledger(text(2, "[voting]\nneeded = 1\nvoters = [\"BNK9DEFF\"]\n")).is_err());
+        assert!(
+            ledger(text(2, "[voting]\nneeded = 2\nvoters = [\"BNK1DEFF\", \"BNK2DEFF\"]\n"))
+                .is_err()
+        );
+        let raw: RawGenesis = toml::from_str(&text(2, named)).expect("a genesis");
+        assert!(raw.to_text().contains("voting"));
     }
 
     /// The ids are part of the ledger's state at every bank: they never change.

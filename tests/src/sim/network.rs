@@ -99,6 +99,7 @@ pub(super) fn make(plan: &Plan, rng: &mut Rng) -> (Genesis, Vec<Bank>) {
                 amount: FUNDS,
             })
             .collect(),
+        voting: None,
     };
     let genesis = Genesis::parse(raw.to_text().as_bytes()).expect("the genesis is well formed");
     (genesis, banks)
