@@ -19,6 +19,12 @@ mod set_account_status;
 mod set_floor;
 mod transfer;
 
+mod attest;
+mod set_acceptance;
+mod set_limit;
+mod set_notices;
+mod set_reservation;
+
 pub use activate_rules::{ActivateRules, RULES_FIRST, RULES_LAST, RULES_LIFE_CYCLE};
 pub use add_asset::AddAsset;
 pub use admit_participant::AdmitParticipant;
@@ -33,8 +39,14 @@ pub use reorder::{Position, Reorder};
 pub use reveal::Reveal;
 pub use set_account_status::SetAccountStatus;
 pub use set_floor::SetFloor;
-pub(crate) use transfer::check_bounds;
+pub(crate) use transfer::{Course, check_bounds};
 pub use transfer::{Leg, Legs, LegsError, Transfer};
+
+pub use attest::Attest;
+pub use set_acceptance::SetAcceptance;
+pub use set_limit::{Limit, LimitSetter, Pace, SetLimit};
+pub use set_notices::SetNotices;
+pub use set_reservation::SetReservation;
 
 use crate::id::TransferId;
 
@@ -69,6 +81,16 @@ pub enum Command {
     Cancel(Cancel),
     /// Move a waiting transfer in the queue.
     Reorder(Reorder),
+    /// Set, change or end a limit of an account.
+    SetLimit(SetLimit),
+    /// Keep a part of what is available for urgent or high transfers.
+    SetReservation(SetReservation),
+    /// Accept what comes to an account before it settles.
+    SetAcceptance(SetAcceptance),
+    /// Ask for notices about the balance of an account.
+    SetNotices(SetNotices),
+    /// Record the digest of a document.
+    Attest(Attest),
 }
 
 impl Command {
@@ -83,6 +105,11 @@ impl Command {
             Self::SetFloor(set) => Some(set.id),
             Self::SetAccountStatus(set) => Some(set.id),
             Self::Reorder(reorder) => Some(reorder.id),
+            Self::SetLimit(set) => Some(set.id),
+            Self::SetReservation(set) => Some(set.id),
+            Self::SetAcceptance(set) => Some(set.id),
+            Self::SetNotices(set) => Some(set.id),
+            Self::Attest(attest) => Some(attest.id),
             Self::OpenAccount(_)
             | Self::AdmitParticipant(_)
             | Self::AddAsset(_)
@@ -112,6 +139,11 @@ impl Command {
             Self::Reveal(_) => "reveal",
             Self::Cancel(_) => "cancel",
             Self::Reorder(_) => "reorder",
+            Self::SetLimit(_) => "set-limit",
+            Self::SetReservation(_) => "set-reservation",
+            Self::SetAcceptance(_) => "set-acceptance",
+            Self::SetNotices(_) => "set-notices",
+            Self::Attest(_) => "attest",
         }
     }
 }

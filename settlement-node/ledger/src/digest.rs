@@ -13,6 +13,9 @@
 //! *Places root*: the same kind of tree over the places of waiting transfers; a leaf is SHA-256(2 ‖ the bytes of
 //! the transfer in a checkpoint), or 32 zero bytes where a place is free.
 //!
+//! Where anything was ever set about the liquidity of an account, there follow: 'L' ‖ records u32 ‖ records root. That is
+//! such a tree over the records by number; a leaf is SHA-256(3 ‖ the bytes of the record, `liquidity/codec.rs`).
+//!
 //! *Names digest*: a chain over owner, asset and label of each account, in order of opening. Participants and
 //! assets (with what was issued and redeemed) are few and hashed whole. Ids are counted, not hashed: they are
 //! determined by the record log, which has its own root.
@@ -21,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::account::Account;
 use crate::id::{AssetNumber, Digest, ParticipantNumber};
+use crate::liquidity::Controls;
 use crate::name::Label;
 use crate::registry::{Asset, Participant};
 use crate::state::Ledger;
@@ -116,6 +120,16 @@ fn update_waiting(tree: &mut HashTree, table: &WaitingTable, touched: &mut Vec<u
     tree.update(table.slots().len(), touched, place);
 }
 
+/// Hashes the touched records of what is set about liquidity.
+fn update_liquidity(tree: &mut HashTree, records: &[Controls], touched: &mut Vec<u32>) {
+    let record = |at: u32| {
+        let mut bytes = vec![3];
+        records[at as usize].encode(&mut bytes);
+        Digest::of(&bytes).0
+    };
+    tree.update(records.len(), touched, record);
+}
+
 #[inline]
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     let mut blocks = [[0; 64]; 2];
@@ -202,9 +216,16 @@ impl Ledger {
             debug_assert!(self.progress.is_empty(), "a block is closed before it is sealed");
             let mut touched = std::mem::take(&mut self.waiting.touched).into_iter().collect();
             update_waiting(&mut self.waiting_tree, &self.waiting, &mut touched);
+            let mut touched = std::mem::take(&mut self.liquidity.touched).into_iter().collect();
+            let records = self.liquidity.records();
+            update_liquidity(&mut self.liquidity_tree, records, &mut touched);
         }
-        let waiting = self.waiting_tree.root();
-        self.root = self.root_over(self.tree.root(), &self.names_digest, waiting);
+        self.root = self.root_over(
+            &self.tree,
+            &self.names_digest,
+            &self.waiting_tree,
+            &self.liquidity_tree,
+        );
         self.root
     }
 
@@ -217,15 +238,21 @@ impl Ledger {
         let mut waiting = HashTree::default();
         let mut all = (0..self.waiting.slots().len() as u32).collect();
         update_waiting(&mut waiting, &self.waiting, &mut all);
-        self.root_over(tree.root(), &self.recompute_names(), waiting.root())
+        let mut liquidity = HashTree::default();
+        let records = self.liquidity.records();
+        let mut all = (0..records.len() as u32).collect();
+        update_liquidity(&mut liquidity, records, &mut all);
+        self.root_over(&tree, &self.recompute_names(), &waiting, &liquidity)
     }
 
     /// True when nothing was applied since the last seal.
     pub(crate) fn is_sealed(&self) -> bool {
-        let root =
-            || self.root_over(self.tree.root(), &self.names_digest, self.waiting_tree.root());
+        let root = || {
+            self.root_over(&self.tree, &self.names_digest, &self.waiting_tree, &self.liquidity_tree)
+        };
         self.touched.is_empty()
             && self.waiting.touched.is_empty()
+            && self.liquidity.touched.is_empty()
             && self.progress.is_empty()
             && self.root == root()
     }
@@ -238,6 +265,8 @@ impl Ledger {
         let places = self.waiting.slots().len() as u32;
         self.waiting.touched = (0..places).collect();
         self.waiting_tree = HashTree::default();
+        self.liquidity.touched = (0..self.liquidity.records().len() as u32).collect();
+        self.liquidity_tree = HashTree::default();
         self.seal_block();
     }
 
@@ -248,13 +277,19 @@ impl Ledger {
         })
     }
 
-    fn root_over(&self, accounts_root: [u8; 32], names: &Digest, waiting_root: [u8; 32]) -> Digest {
+    fn root_over(
+        &self,
+        accounts: &HashTree,
+        names: &Digest,
+        waiting: &HashTree,
+        liquidity: &HashTree,
+    ) -> Digest {
         let mut hash = Sha256::new();
         hash.update(ROOT_DOMAIN);
         hash.update([if self.has_life_cycle() { ROOT_VERSION } else { ROOT_VERSION_FIRST }]);
         hash.update(self.genesis_digest.0);
         hash.update((self.accounts.len() as u32).to_le_bytes());
-        hash.update(accounts_root);
+        hash.update(accounts.root());
         hash.update(names.0);
         hash.update(participants_digest(&self.registry.participants));
         hash.update(assets_digest(&self.registry.assets));
@@ -270,7 +305,13 @@ impl Ledger {
                 hash.update(account.0.to_le_bytes());
             }
             hash.update((self.waiting.slots().len() as u32).to_le_bytes());
-            hash.update(waiting_root);
+            hash.update(waiting.root());
+        }
+        let records = self.liquidity.records().len() as u32;
+        if records > 0 {
+            hash.update([crate::liquidity::TAG]);
+            hash.update(records.to_le_bytes());
+            hash.update(liquidity.root());
         }
         Digest(hash.finalize().into())
     }

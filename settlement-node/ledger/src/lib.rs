@@ -65,6 +65,8 @@ pub mod explain;
 mod life;
 // Giving back what was moved, and not more.
 mod returns;
+// Limits, reservations, acceptance, notices.
+pub mod liquidity;
 // What must hold after every block.
 pub mod invariant;
 // The state root.
@@ -84,8 +86,11 @@ pub use command::{
     RULES_LAST, RULES_LIFE_CYCLE, Redeem, Refuse, Reorder, Reveal, SetAccountStatus, SetFloor,
     Transfer, TransferOptions,
 };
+pub use command::{
+    Attest, Limit, LimitSetter, Pace, SetAcceptance, SetLimit, SetNotices, SetReservation,
+};
 pub use event::Event;
-pub use explain::Obstacle;
+pub use explain::{Incoming, Obstacle};
 pub use genesis::GenesisError;
 pub use id::{
     AccountNumber, AssetNumber, ContentDigest, Digest, Height, LedgerTime, ParseIdError,
@@ -93,6 +98,7 @@ pub use id::{
 };
 pub use ids::{GENESIS_LEAF, Generation, IdEntry, OldIds};
 pub use invariant::{AssetTotals, Violation};
+pub use liquidity::{Controls, Notice, NoticeKind, NoticeLines, Velocity, WhatIf};
 pub use name::{AccountName, AssetCode, Bic, Label, ReasonCode};
 pub use progress::{Cause, Progress, resolution_id, return_id};
 pub use refusal::Refusal;

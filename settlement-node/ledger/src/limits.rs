@@ -91,3 +91,12 @@ pub const OFFSET_LEGS_MAX: usize = 8_192;
 
 /// Least ledger time between two multilateral offsettings, in nanoseconds.
 pub const OFFSET_INTERVAL_NANOSECONDS: u64 = 200_000_000;
+
+/// Most bilateral limits of one account.
+pub const BILATERAL_LIMITS_MAX: usize = 256;
+
+/// Shortest window of a velocity limit, in nanoseconds: a second.
+pub const VELOCITY_WINDOW_NANOSECONDS_MIN: u64 = 1_000_000_000;
+
+/// Longest window of a velocity limit, in nanoseconds: 400 days of 24 hours.
+pub const VELOCITY_WINDOW_NANOSECONDS_MAX: u64 = 400 * 86_400 * 1_000_000_000;

@@ -11,6 +11,9 @@
 //! - Where a transfer between two accounts lacks cover, one the other way round may make up for it: both then settle
 //!   at the same moment (bilateral offsetting). What more than two can do for each other is in `offset.rs`.
 //!
+//! What is said here of cover holds of reservations and limits (`liquidity/check.rs`) too: those that settle together
+//! are judged by what they take and bring in sum.
+//!
 //! A transfer that asks to settle at once or never does not look at the queue: what must be kept for the queue is
 //! kept by a reservation, not by the order of arrival.
 
@@ -21,6 +24,7 @@ use crate::answer::{Answer, Stage};
 use crate::command::{Leg, Legs, Priority, check_bounds};
 use crate::id::{AccountNumber, LedgerTime};
 use crate::limits::{PAIR_DEPTH_MAX, RELEASE_ATTEMPTS_MAX, RELEASE_DEPTH_MAX};
+use crate::liquidity::Part;
 use crate::progress::Cause;
 use crate::state::{Ledger, NetEffect};
 use crate::waiting::Waiting;
@@ -119,7 +123,7 @@ impl Ledger {
             if self.waiting.slot_of(&waiting.transfer.id).is_some() {
                 let Some(other) = self.pair(&waiting, time) else { continue };
                 let other_waiting = self.waiting.shared(other);
-                self.settle_together(&[slot, other]);
+                self.settle_together(&[slot, other], time);
                 self.list_credited(&other_waiting);
             }
             self.list_credited(&waiting);
@@ -155,11 +159,15 @@ impl Ledger {
     /// behind, and every account that pays in sum has cover for that.
     pub(crate) fn may_settle_together(&mut self, slots: &[u32], time: LedgerTime) -> bool {
         let mut legs = Vec::new();
+        let mut members = Vec::with_capacity(slots.len());
         // The lowest priority that would settle, of each account that is debited.
         let mut lowest: BTreeMap<AccountNumber, Priority> = BTreeMap::new();
         for slot in slots {
             let waiting = self.waiting.shared(*slot);
-            if time > waiting.deadline() || waiting.transfer.check_legs(self).is_err() {
+            if time > waiting.deadline()
+                || waiting.transfer.check_legs(self).is_err()
+                || self.check_payment_limits(&waiting.transfer, |_| true).is_err()
+            {
                 return false;
             }
             for effect in self.net.iter().filter(|effect| effect.change < 0) {
@@ -167,6 +175,7 @@ impl Ledger {
                 *lowest = waiting.priority.max(*lowest);
             }
             legs.extend_from_slice(waiting.transfer.legs.as_slice());
+            members.push(waiting);
         }
         let group: BTreeSet<u32> = slots.iter().copied().collect();
         let leaves_behind = lowest.into_iter().any(|(account, lowest)| {
@@ -175,11 +184,16 @@ impl Ledger {
             higher.any(|(.., slot)| !group.contains(slot))
         });
         sum_up_many(&legs, &mut self.net);
-        !leaves_behind && check_bounds(self).is_ok() && self.check_cover(|_| true).is_ok()
+        let parts: Vec<Part<'_>> =
+            members.iter().map(|one| (&one.transfer, one.priority)).collect();
+        !leaves_behind
+            && check_bounds(self).is_ok()
+            && self.check_cover(|_| true).is_ok()
+            && self.check_controls(&parts, |_| true, time).is_ok()
     }
 
     /// Settles queued transfers at the same moment; that they may was checked.
-    pub(crate) fn settle_together(&mut self, slots: &[u32]) {
+    pub(crate) fn settle_together(&mut self, slots: &[u32], time: LedgerTime) {
         let cause = Cause::Together(self.next_group());
         let mut legs = Vec::new();
         let mut gone = Vec::with_capacity(slots.len());
@@ -192,6 +206,7 @@ impl Ledger {
         sum_up_many(&legs, &mut self.net);
         self.post_net();
         for waiting in gone {
+            self.count_settled(&waiting.transfer, time);
             self.tell(&waiting, Answer::Settled, cause);
         }
     }

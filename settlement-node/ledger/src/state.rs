@@ -10,6 +10,7 @@ use crate::command::{OpenAccount, RULES_FIRST, RULES_LIFE_CYCLE};
 use crate::digest::{HashTree, chain_name};
 use crate::id::{AccountNumber, AssetNumber, Digest, LedgerTime, ParticipantNumber, TransferId};
 use crate::ids::{Generation, IdEntry, Ids};
+use crate::liquidity::Liquidity;
 use crate::name::{AccountName, AssetCode, Bic};
 use crate::progress::Progress;
 use crate::registry::{Asset, Participant, Registry};
@@ -41,6 +42,9 @@ pub struct Ledger {
     pub(crate) block_time: LedgerTime,
     /// What became of waiting transfers in this block so far.
     pub(crate) progress: Vec<Progress>,
+    /// What is set about the liquidity of accounts.
+    pub(crate) liquidity: Liquidity,
+    pub(crate) liquidity_tree: HashTree,
 }
 
 /// What a transfer does to one account in sum.
@@ -74,6 +78,8 @@ impl Ledger {
             waiting_tree: HashTree::default(),
             block_time: time,
             progress: Vec::new(),
+            liquidity: Liquidity::default(),
+            liquidity_tree: HashTree::default(),
         }
     }
 
@@ -160,6 +166,7 @@ impl Ledger {
         let mut account = self.accounts[index];
         account.touched = false;
         account.queued = false;
+        account.controlled = false;
         let name = AccountName {
             bic: self.registry.participants[account.owner.0 as usize].bic,
             asset: self.registry.assets[account.asset.0 as usize].code,

@@ -20,7 +20,7 @@ use crate::queue::Place;
 /// A transfer that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// The transfer as it was sent.
+    /// The transfer as it was sent, with what the receivers ask who accept what comes (`SetAcceptance`).
     pub transfer: Transfer,
     /// Leaf of its first answer.
     pub leaf: u64,
@@ -88,6 +88,9 @@ impl Waiting {
             && let Some(start) = self.options().not_before
         {
             due = due.min(start.0);
+        }
+        if let Some(till) = self.options().till.filter(|till| *till > now) {
+            due = due.min(till.0);
         }
         for condition in self.conditions() {
             if let Condition::NotBefore(time) = condition

@@ -262,6 +262,7 @@ proptest! {
                 prop_assert_eq!(totals.issued, expected(&model.issued));
                 prop_assert_eq!(totals.redeemed, expected(&model.redeemed));
             }
+            prop_assert!(ledger.take_notices().is_empty() && model.notices().is_empty());
             prop_assert_eq!(ledger.check_invariants(), Ok(()));
             prop_assert_eq!(ledger.id_count(), model.answered.len() as u64);
             let root = ledger.seal_block();

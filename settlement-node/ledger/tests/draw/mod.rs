@@ -1,5 +1,7 @@
 //! Random batches from a seed, for the life cycle: few banks, few ids, little money, so that everything meets.
 
+mod liq;
+
 use std::collections::BTreeMap;
 
 use ledger::*;
@@ -79,6 +81,8 @@ pub(crate) struct Draw {
     fresh: u64,
     /// Every second history is about the queue: few conditions, everybody asks to wait for cover.
     about_queue: bool,
+    /// Every third one sets limits and the like, and time takes long steps.
+    about_limits: bool,
 }
 
 impl Draw {
@@ -89,6 +93,7 @@ impl Draw {
             waiting: Vec::new(),
             fresh: 0,
             about_queue: seed % 2 == 1,
+            about_limits: seed % 3 == 1,
         }
     }
 
@@ -159,6 +164,9 @@ impl Draw {
     }
 
     fn command(&mut self, now: u64) -> Command {
+        if self.about_limits && self.chance(4) {
+            return self.liquidity(now);
+        }
         match self.below(30) {
             0..14 => self.transfer(now),
             14..19 => Command::Approve(Approve { transfer: self.target() }),
@@ -226,6 +234,12 @@ impl Draw {
         let mut options = TransferOptions::default();
         if !self.chance(12) {
             options.deadline = Some(LedgerTime((now + 30).saturating_sub(self.below(34))));
+        }
+        if self.about_limits && self.chance(2) {
+            options.deadline = Some(LedgerTime(now + self.below(3_000_000_000)));
+        }
+        if self.about_limits && self.chance(3) {
+            options.till = Some(LedgerTime(now + self.below(20)));
         }
         if self.about_queue || self.chance(3) {
             options.on_shortage = OnShortage::Queue;

@@ -2,6 +2,7 @@
 //!
 //! It is written from the rules as people state them. Where it and the ledger disagree, one of them is wrong.
 
+pub(crate) mod liq;
 pub(crate) mod waiting;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub(crate) struct Model {
     pub(crate) ended: Vec<(TransferId, u16)>,
     /// Returns that settled: the id of the original, and the return.
     pub(crate) returned: Vec<(TransferId, Transfer)>,
+    pub(crate) liquidity: liq::ModelLiquidity,
 }
 
 /// Where and for whom one command is applied. `signers` is `None` in genesis.
@@ -55,6 +57,7 @@ pub(crate) struct ModelTurn<'a> {
 impl Model {
     /// The code of the answer, and the leaf of the first time when this is a repetition.
     pub(crate) fn apply(&mut self, turn: &ModelTurn<'_>, command: &Command) -> (u16, Option<u64>) {
+        self.liquidity.now = turn.now.0;
         if let Err(refusal) = self.may(turn, command) {
             return (refusal.code(), None);
         }
@@ -135,6 +138,9 @@ impl Model {
             }
             Command::AdmitParticipant(_) | Command::AddAsset(_) | Command::ActivateRules(_) => {}
             _ if self.rules < 2 => {}
+            other if self.signs_settings(other).is_some() => {
+                needed.extend(self.signs_settings(other));
+            }
             other => self.may_speak(other, signers)?,
         }
         needed.into_iter().try_for_each(|who| match who {
@@ -146,7 +152,10 @@ impl Model {
 
     fn carry_out(&mut self, turn: &ModelTurn<'_>, command: &Command) -> Result<u16, Refusal> {
         match command {
-            Command::Transfer(transfer) if transfer.options.is_some() && self.rules >= 2 => {
+            Command::Transfer(transfer)
+                if self.rules >= 2
+                    && (transfer.options.is_some() || self.has_settings(transfer)) =>
+            {
                 self.submit(turn, transfer)
             }
             other => self.carry_out_at_once(turn, other).map(|()| 1),
@@ -258,6 +267,7 @@ impl Model {
                 Ok(())
             }
             _ if self.rules < 2 => Err(Refusal::RuleNotActive),
+            other if self.signs_settings(other).is_some() => self.set(other),
             other => self.answer(turn, other),
         }
     }
@@ -286,6 +296,7 @@ impl Model {
         for (number, sum) in sums {
             self.accounts.entry(number).and_modify(|account| account.balance += sum);
         }
+        self.note_settled(transfer);
         Ok(())
     }
 }
@@ -298,6 +309,11 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::SetFloor(set) => Some(set.id),
         Command::SetAccountStatus(set) => Some(set.id),
         Command::Reorder(reorder) => Some(reorder.id),
+        Command::SetLimit(set) => Some(set.id),
+        Command::SetReservation(set) => Some(set.id),
+        Command::SetAcceptance(set) => Some(set.id),
+        Command::SetNotices(set) => Some(set.id),
+        Command::Attest(attest) => Some(attest.id),
         _ => None,
     }
 }

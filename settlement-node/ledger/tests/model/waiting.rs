@@ -42,6 +42,7 @@ impl ModelWaiting {
         if self.stage == Stage::Warehoused {
             times.push(self.options().not_before.unwrap().0);
         }
+        times.extend(self.options().till.map(|till| till.0));
         times.extend(self.options().conditions.iter().filter_map(|one| match one {
             Condition::NotBefore(time) => Some(time.0),
             _ => None,
@@ -70,7 +71,7 @@ impl ModelWaiting {
         self.options().conditions.iter().all(|one| self.met(one, now))
     }
 
-    fn agreed(&self, owner: u32) -> bool {
+    pub(crate) fn agreed(&self, owner: u32) -> bool {
         self.options().conditions.iter().all(|one| match one {
             Condition::Approval { participant } if participant.0 == owner => self.met(one, 0),
             _ => true,
@@ -129,12 +130,6 @@ impl Model {
         of.balance - of.floor - self.held(account)
     }
 
-    fn short(&self, transfer: &Transfer, of: impl Fn(u32) -> bool) -> bool {
-        net(transfer).iter().any(|(account, change)| {
-            of(self.accounts[account].owner) && *change < 0 && self.available(*account) < -change
-        })
-    }
-
     /// One of higher priority waits for an account that the transfer debits.
     fn yields(&self, transfer: &Transfer, priority: Priority) -> bool {
         let debits: Vec<u32> =
@@ -149,7 +144,8 @@ impl Model {
     fn could_settle(&self, one: &ModelWaiting) -> bool {
         one.ready()
             && self.legs(&one.transfer).is_ok()
-            && !self.short(&one.transfer, |_| true)
+            && self.payment_limit(&one.transfer, |_| true).is_ok()
+            && self.objection(&[(&one.transfer, one.priority)], |_| true).is_none()
             && !self.yields(&one.transfer, one.priority)
     }
 
@@ -198,17 +194,22 @@ impl Model {
                 assert!(by_passed.is_none(), "{one:?} by-passed {by_passed:?}");
             }
             other => {
-                let reason = self.legs(&one.transfer).unwrap_err();
+                let allowed = self.payment_limit(&one.transfer, |_| true);
+                let reason = self.legs(&one.transfer).and(allowed).unwrap_err();
                 assert_eq!(other, Answer::Refused(reason), "{said:?}");
             }
         }
     }
 
     fn released_together(&self, said: &[Progress], group: &[ModelWaiting]) {
+        let all: Vec<_> = group.iter().map(|one| (&one.transfer, one.priority)).collect();
+        let objection = self.objection(&all, |_| true);
+        assert_eq!(objection, None, "{said:?}");
         let mut sums: BTreeMap<u32, i128> = BTreeMap::new();
         for (one, member) in said.iter().zip(group) {
             assert_eq!(one.answer, Answer::Settled);
             assert!(member.ready() && self.legs(&member.transfer).is_ok(), "{member:?}");
+            assert_eq!(self.payment_limit(&member.transfer, |_| true), Ok(()), "{member:?}");
             for (account, change) in net(&member.transfer) {
                 *sums.entry(account).or_default() += change;
             }
@@ -228,6 +229,7 @@ impl Model {
         for (account, change) in net(transfer) {
             self.accounts.entry(account).and_modify(|one| one.balance += change);
         }
+        self.note_settled(transfer);
     }
 
     pub(crate) fn legs(&self, transfer: &Transfer) -> Result<(), Refusal> {
@@ -271,6 +273,9 @@ impl Model {
         {
             return Err(Refusal::StartAfterDeadline);
         }
+        if options.till.as_ref().is_some_and(late) {
+            return Err(Refusal::TillAfterDeadline);
+        }
         for condition in &options.conditions {
             let members = members(condition);
             for member in &members {
@@ -299,11 +304,15 @@ impl Model {
         turn: &ModelTurn<'_>,
         transfer: &Transfer,
     ) -> Result<u16, Refusal> {
-        let options = transfer.options.as_ref().unwrap();
+        let nothing = Box::default();
         let now = turn.now.0;
-        self.times(options, now)?;
+        self.times(transfer.options.as_ref().unwrap_or(&nothing), now)?;
         self.legs(transfer)?;
         self.check_return(transfer)?;
+        let mut transfer = self.as_accepted(turn, transfer)?;
+        transfer.options.get_or_insert_default();
+        let transfer = &transfer;
+        let options = transfer.options.as_ref().unwrap();
         let place = (0..).find(|at| self.waiting.iter().all(|one| one.place != *at)).unwrap();
         let mut new = ModelWaiting {
             transfer: transfer.clone(),
@@ -317,13 +326,16 @@ impl Model {
             order: self.next_order,
         };
         let queues = options.on_shortage == OnShortage::Queue;
+        self.payment_limit(transfer, |owner| new.agreed(owner))?;
+        let part = [(transfer, options.priority)];
+        let objection = self.objection(&part, |owner| new.agreed(owner));
         if options.not_before.is_some_and(|start| start.0 > now) {
             new.stage = Stage::Warehoused;
         } else if queues && self.yields(transfer, options.priority) {
             new.stage = Stage::Queued;
-        } else if self.short(transfer, |owner| new.agreed(owner)) {
+        } else if let Some(objection) = objection {
             if !queues {
-                return Err(Refusal::InsufficientCover);
+                return Err(objection);
             }
             new.stage = Stage::Queued;
         } else if new.all_met(now) {
@@ -340,7 +352,7 @@ impl Model {
     }
 
     fn check_return(&self, transfer: &Transfer) -> Result<(), Refusal> {
-        let options = transfer.options.as_ref().unwrap();
+        let Some(options) = transfer.options.as_ref() else { return Ok(()) };
         let Some(id) = options.returns else { return Ok(()) };
         let Legs::One(back) = &transfer.legs else { return Err(Refusal::ReturnMayNotWait) };
         if options.not_before.is_some() || options.on_shortage == OnShortage::Queue {
@@ -515,9 +527,10 @@ impl Model {
         }
         if after.stage == Stage::Held {
             let newly = |owner: u32| after.agreed(owner) && !before.agreed(owner);
-            if self.short(&after.transfer, newly) {
+            self.payment_limit(&after.transfer, newly)?;
+            if let Some(objection) = self.objection(&[(&after.transfer, after.priority)], newly) {
                 if after.options().on_shortage == OnShortage::Refuse {
-                    return Err(Refusal::InsufficientCover);
+                    return Err(objection);
                 }
                 after.stage = Stage::Queued;
                 self.came.push((id, Stage::Queued as u16));
@@ -539,13 +552,24 @@ impl Model {
         let met = one.all_met(now);
         if now > one.deadline() {
             let reason = if met && one.stage == Stage::Queued {
-                Refusal::CoverNotFound
+                match self.objection(&[(&one.transfer, one.priority)], |_| true) {
+                    None | Some(Refusal::InsufficientCover) => Refusal::CoverNotFound,
+                    Some(limit) => limit,
+                }
             } else {
                 Refusal::ConditionsNotMet
             };
             return self.end(at, Answer::Refused(reason));
         }
         self.waiting[at].looked_at = now;
+        self.take_further(at, &one, met, now);
+        let till = one.options().till.is_some_and(|till| one.looked_at < till.0 && till.0 <= now);
+        if let Some(at) = self.place_of(&one.transfer.id).filter(|_| till) {
+            self.came.push((one.transfer.id, self.waiting[at].stage as u16));
+        }
+    }
+
+    fn take_further(&mut self, at: usize, one: &ModelWaiting, met: bool, now: u64) {
         let starts = one.stage == Stage::Warehoused;
         if starts && one.options().not_before.unwrap().0 > now || !starts && !met {
             return;
@@ -553,13 +577,18 @@ impl Model {
         if let Err(reason) = self.legs(&one.transfer) {
             return self.end(at, Answer::Refused(reason));
         }
+        let allowed = self.payment_limit(&one.transfer, |owner| one.agreed(owner));
+        if let Some(reason) = allowed.err().filter(|_| one.stage != Stage::Held) {
+            return self.end(at, Answer::Refused(reason));
+        }
         let yields = one.options().on_shortage == OnShortage::Queue
             && self.yields(&one.transfer, one.priority);
-        let short = self.short(&one.transfer, |owner| one.agreed(owner));
-        if one.stage != Stage::Held && (yields || short) {
+        let part = [(&one.transfer, one.priority)];
+        let objection = self.objection(&part, |owner| one.agreed(owner));
+        if one.stage != Stage::Held && (yields || objection.is_some()) {
             match one.options().on_shortage {
                 OnShortage::Refuse => {
-                    self.end(at, Answer::Refused(Refusal::InsufficientCover));
+                    self.end(at, Answer::Refused(objection.unwrap()));
                 }
                 OnShortage::Queue if starts => self.set_stage(at, Stage::Queued),
                 OnShortage::Queue => {}
@@ -579,6 +608,7 @@ impl Model {
 
     /// The beginning of a block.
     pub(crate) fn pass(&mut self, now: u64) {
+        self.liquidity.now = now;
         loop {
             let each = self.waiting.iter().enumerate().map(|(at, one)| (one.due(), one.place, at));
             match each.min() {
