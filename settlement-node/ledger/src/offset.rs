@@ -22,6 +22,7 @@ use crate::state::{Ledger, NetEffect};
 use crate::waiting::Waiting;
 
 /// One transfer of the assumption.
+#[derive(Clone)]
 struct Candidate {
     slot: u32,
     waiting: Arc<Waiting>,
@@ -32,6 +33,7 @@ struct Candidate {
 }
 
 /// What bounds the transfers of the assumption: the cover of an account, or one of its limits.
+#[derive(Clone)]
 struct Pot {
     bound: Bound,
     flow: Flow,
@@ -125,8 +127,9 @@ impl Ledger {
         }
         self.waiting.last_offset = time;
         self.waiting.offset_wanted = false;
+        let (candidates, pots) = self.assume_all(time);
         for order in [Order::Latest, Order::Largest] {
-            let chosen = self.choose(time, order);
+            let chosen = choose(candidates.clone(), pots.clone(), order);
             if !chosen.is_empty() && self.may_settle_together(&chosen, time) {
                 let gone: Vec<_> = chosen.iter().map(|slot| self.waiting.shared(*slot)).collect();
                 self.settle_together(&chosen, time);
@@ -136,31 +139,6 @@ impl Ledger {
                 return;
             }
         }
-    }
-
-    /// The transfers that could settle together, in queue order.
-    fn choose(&mut self, time: LedgerTime, order: Order) -> Vec<u32> {
-        let (mut candidates, mut pots) = self.assume_all(time);
-        for pot in &mut pots {
-            let key = |at: &usize| {
-                let one = &candidates[*at];
-                let within = match order {
-                    Order::Latest => 0,
-                    Order::Largest => one.size,
-                };
-                (one.waiting.priority, within, one.waiting.order, one.slot)
-            };
-            pot.debits.sort_by_key(key);
-        }
-        let mut short: BTreeSet<usize> =
-            (0..pots.len()).filter(|at| pots[*at].is_short()).collect();
-        while let Some(at) = short.pop_first() {
-            while pots[at].is_short() {
-                let Some(out) = pots[at].debits.pop() else { break };
-                take_out(out, &mut candidates, &mut pots, &mut short);
-            }
-        }
-        candidates.into_iter().filter(|one| one.included).map(|one| one.slot).collect()
     }
 
     /// All that are ready, as far as the bound goes, and the accounts that they touch.
@@ -258,6 +236,29 @@ impl Ledger {
             }
         }
     }
+}
+
+/// The transfers that could settle together, in queue order.
+fn choose(mut candidates: Vec<Candidate>, mut pots: Vec<Pot>, order: Order) -> Vec<u32> {
+    for pot in &mut pots {
+        let key = |at: &usize| {
+            let one = &candidates[*at];
+            let within = match order {
+                Order::Latest => 0,
+                Order::Largest => one.size,
+            };
+            (one.waiting.priority, within, one.waiting.order, one.slot)
+        };
+        pot.debits.sort_by_key(key);
+    }
+    let mut short: BTreeSet<usize> = (0..pots.len()).filter(|at| pots[*at].is_short()).collect();
+    while let Some(at) = short.pop_first() {
+        while pots[at].is_short() {
+            let Some(out) = pots[at].debits.pop() else { break };
+            take_out(out, &mut candidates, &mut pots, &mut short);
+        }
+    }
+    candidates.into_iter().filter(|one| one.included).map(|one| one.slot).collect()
 }
 
 /// Takes a transfer out of the assumption, and those that would by-pass it.
