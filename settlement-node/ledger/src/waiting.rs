@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::answer::Stage;
 use crate::apply::Authority;
-use crate::command::{Command, Condition, Position, Priority, Transfer, TransferOptions};
+use crate::command::{Command, Condition, Legs, Position, Priority, Transfer, TransferOptions};
 use crate::conditions::{Mark, Marks, name_a_signer};
 use crate::id::{AccountNumber, LedgerTime, ParticipantNumber, TransferId};
 use crate::limits::{WAITING_MAX, WAITING_PER_PARTICIPANT_MAX};
@@ -160,6 +160,8 @@ pub(crate) struct WaitingTable {
     queues: BTreeMap<AccountNumber, BTreeSet<Place>>,
     ready: BTreeSet<Place>,
     standing: BTreeMap<u32, Standing>,
+    /// How many of those with one leg go from an account to another.
+    between: BTreeMap<(AccountNumber, AccountNumber), u32>,
     /// Accounts whose queue is to be looked at when the block is closed.
     pub(crate) to_release: BTreeSet<AccountNumber>,
     /// Something has changed since offsetting was last tried, and when that was (0: never).
@@ -181,6 +183,7 @@ impl Default for WaitingTable {
             queues: BTreeMap::new(),
             ready: BTreeSet::new(),
             standing: BTreeMap::new(),
+            between: BTreeMap::new(),
             to_release: BTreeSet::new(),
             offset_wanted: false,
             last_offset: LedgerTime(0),
@@ -307,6 +310,16 @@ impl WaitingTable {
         self.ready.contains(&place)
     }
 
+    /// Counts a transfer of one leg that comes to stand in the queues; `dequeue` takes it out again.
+    pub(crate) fn count_between(&mut self, debit: AccountNumber, credit: AccountNumber) {
+        *self.between.entry((debit, credit)).or_default() += 1;
+    }
+
+    /// True when a transfer of one leg between these accounts waits for cover alone.
+    pub(crate) fn has_one_between(&self, debit: AccountNumber, credit: AccountNumber) -> bool {
+        self.between.contains_key(&(debit, credit))
+    }
+
     /// Lets a transfer stand in the queue of an account, which is looked at when the block is closed.
     pub(crate) fn enqueue(&mut self, account: AccountNumber, place: Place) {
         self.queues.entry(account).or_default().insert(place);
@@ -323,6 +336,15 @@ impl WaitingTable {
             return Vec::new();
         };
         self.ready.remove(&place);
+        if let Legs::One(leg) = &self.at(slot).transfer.legs {
+            let key = (leg.debit, leg.credit);
+            if let Some(count) = self.between.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.between.remove(&key);
+                }
+            }
+        }
         accounts.retain(|account| {
             let queue = self.queues.get_mut(account).expect("a queue that somebody stands in");
             queue.remove(&place);

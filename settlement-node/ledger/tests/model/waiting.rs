@@ -8,8 +8,8 @@ mod release;
 use std::collections::BTreeMap;
 
 use ledger::{
-    Answer, Approver, Authorisation, Condition, LedgerTime, Legs, OnShortage, Position,
-    Priority, Refusal, Stage, Transfer, TransferId, TransferOptions,
+    Answer, Approver, Authorisation, Condition, LedgerTime, Legs, OnShortage, Position, Priority,
+    Refusal, Stage, Transfer, TransferId, TransferOptions,
 };
 
 use super::{Model, ModelTurn, pays, positive, receives};
