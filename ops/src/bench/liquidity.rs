@@ -3,8 +3,8 @@
 //! A synthetic day (`liquidity/day.rs`) goes through the real ledger, in this process, without network. Three ways to
 //! settle it are compared: *FIFO gross*, where each payment waits until those before it on its account have settled and
 //! there is cover for it alone; the same with by-pass; and the ledger's own queue with offsetting. For each the
-//! smallest starting balances are searched with which the delay, weighted by value, is not above a bound that is the
-//! same for all; what does not settle in the day counts as delayed until the next one opens. Balances are a share of
+//! smallest starting balances are searched with which the average delay is not above a bound that is the same for all,
+//! once with each payment counting alike and once with each counting by its value; what does not settle in the day counts as delayed until the next one opens. Balances are a share of
 //! those with which nothing would ever wait, the same share on every account. A checker with books of its own judges each settlement (`liquidity/checker.rs`).
 //!
 //! Then what a queue of 100,000 transfers costs the payments that do not wait, and the longest that releasing and
@@ -62,8 +62,10 @@ struct LiquidityResult {
     payments: u32,
     pvp_percent: u32,
     days: Vec<DayResult>,
-    /// The smallest saving against FIFO gross, over all days and bounds of delay, in per cent.
+    /// The smallest saving against FIFO gross at the same average delay of a payment, over all days and bounds, in per cent.
     saved_percent: f64,
+    /// The same at the same average delay of value. Less than zero: more is needed.
+    saved_by_value_percent: f64,
     /// A ring of five banks in three currencies without any cover: blocks and groups that it took.
     ring: run::RingResult,
     /// Settlements that the checker judged, and groups of more than one among them.
@@ -85,9 +87,10 @@ struct DayResult {
     bounds: Vec<BoundResult>,
 }
 
-/// What is needed so that value waits no longer than this on average.
+/// What is needed so that payments, or their value, wait no longer than this on average.
 #[derive(Debug, Serialize)]
 struct BoundResult {
+    of: DelayOf,
     delay_seconds: u32,
     fifo_gross: Need,
     gross_with_bypass: Need,
@@ -101,13 +104,30 @@ struct BoundResult {
 struct Need {
     /// In per cent of those with which nothing waits.
     share_percent: f64,
-    /// The delay of value that they give, in seconds.
+    /// The delay that they give, in seconds.
     delay_seconds: f64,
     /// Transfers that had not settled at closing time.
     unsettled: u64,
 }
 
-/// Bounds of the average delay of value, in seconds.
+/// What a delay is averaged over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum DelayOf {
+    Payments,
+    Value,
+}
+
+impl DelayOf {
+    const fn seconds(self, fate: &Fate) -> f64 {
+        match self {
+            Self::Payments => fate.delay_each,
+            Self::Value => fate.delay_of_value,
+        }
+    }
+}
+
+/// Bounds of the average delay, in seconds.
 const DELAYS: [u32; 3] = [300, 900, 1_800];
 
 /// Runs of one day that were made already.
@@ -124,12 +144,17 @@ pub(crate) fn run(arguments: LiquidityArguments) -> Result<()> {
     }
     let ring = run::ring()?;
     let queue = if arguments.no_queue { None } else { Some(queue::measure()?) };
-    let saved = days.iter().flat_map(|day| &day.bounds).map(|bound| bound.saved_percent);
+    let saved = |of| {
+        let bounds = days.iter().flat_map(|day| &day.bounds).filter(|bound| bound.of == of);
+        bounds.map(|bound| bound.saved_percent).fold(100.0, f64::min)
+    };
+    let (saved_percent, saved_by_value_percent) = (saved(DelayOf::Payments), saved(DelayOf::Value));
     let result = LiquidityResult {
         banks: arguments.banks,
         payments: arguments.payments,
         pvp_percent: arguments.pvp,
-        saved_percent: saved.fold(100.0, f64::min),
+        saved_percent,
+        saved_by_value_percent,
         days,
         ring,
         checked: known_blocks.checked,
@@ -155,12 +180,14 @@ struct Totals {
 fn measure(day: &Day, seed: u64, totals: &mut Totals) -> Result<DayResult> {
     let mut known = Known::new();
     let mut bounds = Vec::new();
-    for bound in DELAYS {
-        let mut need = |way| smallest(day, way, bound, &mut known, totals);
+    let both = [DelayOf::Payments, DelayOf::Value].into_iter();
+    for (of, bound) in both.flat_map(|of| DELAYS.map(|bound| (of, bound))) {
+        let mut need = |way| smallest(day, way, (of, bound), &mut known, totals);
         let (fifo, bypass, offsetting) =
             (need(Way::FifoGross)?, need(Way::BypassGross)?, need(Way::Offsetting)?);
         let saved = 100.0 * (1.0 - offsetting.share_percent / fifo.share_percent);
         bounds.push(BoundResult {
+            of,
             delay_seconds: bound,
             fifo_gross: fifo,
             gross_with_bypass: bypass,
@@ -180,7 +207,7 @@ fn measure(day: &Day, seed: u64, totals: &mut Totals) -> Result<DayResult> {
 fn smallest(
     day: &Day,
     way: Way,
-    bound: u32,
+    (of, bound): (DelayOf, u32),
     known: &mut Known,
     totals: &mut Totals,
 ) -> Result<Need> {
@@ -195,7 +222,7 @@ fn smallest(
         known.insert((way, step), fate);
         Ok(fate)
     };
-    let within = |fate: &Fate| fate.delay_seconds <= f64::from(bound);
+    let within = |fate: &Fate| of.seconds(fate) <= f64::from(bound);
     let mut best = fate_of(STEPS)?;
     ensure!(within(&best), "with unlimited balances something waits: {best:?}");
     let (mut too_little, mut enough) = (0, STEPS);
@@ -210,7 +237,7 @@ fn smallest(
     }
     Ok(Need {
         share_percent: rounded(100.0 * f64::from(enough) / f64::from(STEPS)),
-        delay_seconds: rounded(best.delay_seconds),
+        delay_seconds: rounded(of.seconds(&best)),
         unsettled: best.unsettled,
     })
 }
@@ -227,7 +254,8 @@ fn print(result: &LiquidityResult) {
         );
         for bound in &day.bounds {
             println!(
-                "  value waits {:>5} s or less: FIFO gross {:>6} %, with by-pass {:>6} %, offsetting {:>6} %: saves {} %",
+                "  {:<8} wait {:>5} s or less: FIFO gross {:>6} %, with by-pass {:>6} %, offsetting {:>6} %: saves {} %",
+                if bound.of == DelayOf::Payments { "payments" } else { "value" },
                 bound.delay_seconds,
                 bound.fifo_gross.share_percent,
                 bound.gross_with_bypass.share_percent,

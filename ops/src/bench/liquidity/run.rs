@@ -39,8 +39,9 @@ pub(super) enum Way {
 /// What became of a day.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fate {
-    /// Average over the value of all transfers.
-    pub(super) delay_seconds: f64,
+    /// Average over all transfers, and over their value.
+    pub(super) delay_each: f64,
+    pub(super) delay_of_value: f64,
     pub(super) unsettled: u64,
     pub(super) checked: u64,
     pub(super) groups: u64,
@@ -215,7 +216,7 @@ pub(super) fn run(day: &Day, way: Way, step: u32, steps: u32) -> Result<Fate> {
     let mut gross = Gross::new(&balances, way == Way::BypassGross);
     let numbers: BTreeMap<TransferId, usize> =
         (0..day.transfers.len()).map(|number| (id(number as u64), number)).collect();
-    let (mut waited, mut sent) = (0.0, 0);
+    let (mut waited, mut waited_each, mut sent) = (0.0, 0.0, 0);
     let arrived = |number: usize| day.transfers[number].second / BLOCK_SECONDS;
     for block in 0..=day.seconds() / BLOCK_SECONDS {
         let first = sent;
@@ -252,8 +253,9 @@ pub(super) fn run(day: &Day, way: Way, step: u32, steps: u32) -> Result<Fate> {
         for group in &settled {
             checker.settle(group)?;
             for number in group {
-                let blocks = f64::from(block - arrived(*number));
-                waited += blocks * f64::from(BLOCK_SECONDS) * day.transfers[*number].value();
+                let seconds = f64::from((block - arrived(*number)) * BLOCK_SECONDS);
+                waited += seconds * day.transfers[*number].value();
+                waited_each += seconds;
             }
         }
     }
@@ -261,6 +263,7 @@ pub(super) fn run(day: &Day, way: Way, step: u32, steps: u32) -> Result<Fate> {
     for number in checker.open() {
         let seconds = day.seconds() - day.transfers[number].second + NIGHT_SECONDS;
         waited += f64::from(seconds) * day.transfers[number].value();
+        waited_each += f64::from(seconds);
         unsettled += 1;
     }
     for at in balances.keys() {
@@ -268,7 +271,8 @@ pub(super) fn run(day: &Day, way: Way, step: u32, steps: u32) -> Result<Fate> {
         ensure!(Some(found.posted.minor()) == checker.balance(*at), "books differ at {at:?}");
     }
     Ok(Fate {
-        delay_seconds: waited / (day.value() * 100.0),
+        delay_each: waited_each / day.transfers.len() as f64,
+        delay_of_value: waited / (day.value() * 100.0),
         unsettled,
         checked: checker.checked,
         groups: checker.groups,
