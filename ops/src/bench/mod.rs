@@ -6,6 +6,7 @@
 mod failover;
 mod iso;
 mod ledger;
+mod liquidity;
 mod measure;
 mod net;
 mod overload;
@@ -42,6 +43,8 @@ pub enum BenchCommand {
     Iso(iso::IsoArguments),
     /// Each stage of a payment by itself, in this process: which one costs most
     Stages(stages::StagesArguments),
+    /// A day of payments in this process: what offsetting saves against FIFO gross, and what a long queue costs
+    Liquidity(liquidity::LiquidityArguments),
 }
 
 /// Runs `corridor bench`.
@@ -62,5 +65,6 @@ pub fn run(command: BenchCommand) -> Result<()> {
         BenchCommand::Net(arguments) => serve::runtime(WORKERS)?.block_on(net::run(arguments)),
         BenchCommand::Iso(arguments) => iso::run(arguments),
         BenchCommand::Stages(arguments) => stages::run(arguments),
+        BenchCommand::Liquidity(arguments) => liquidity::run(arguments),
     }
 }

@@ -101,6 +101,8 @@ fn fill_queue(ledger: &mut Ledger, numbers: &mut Numbers, accounts: u64, count: 
             let Command::Transfer(transfer) = &mut checked.command else { continue };
             let Legs::One(leg) = &mut transfer.legs else { continue };
             leg.amount = Amount::new(1 << 50);
+            // No two of them can pay for each other.
+            (leg.debit, leg.credit) = (leg.debit.min(leg.credit), leg.debit.max(leg.credit));
             transfer.options = Some(Box::new(TransferOptions {
                 deadline: Some(LedgerTime(1 << 50)),
                 on_shortage: OnShortage::Queue,

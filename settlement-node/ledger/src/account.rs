@@ -72,6 +72,8 @@ pub struct Account {
     pub(crate) touched: bool,
     /// A queued transfer waits for its cover. Follows from the waiting transfers.
     pub(crate) queued: bool,
+    /// Something is set about its liquidity (`liquidity.rs`). Follows from that.
+    pub(crate) controlled: bool,
 }
 
 const _: () = assert!(size_of::<Account>() == 64);
@@ -88,6 +90,7 @@ impl Account {
             status: AccountStatus::Open,
             touched: false,
             queued: false,
+            controlled: false,
         }
     }
 

@@ -17,8 +17,9 @@
 //! 7. *amounts*: more than zero, within the limit of the network, and no balance passes its bound
 //! 8. *original*: a return goes back the way of a settled transfer, and not beyond what it moved
 //! 9. *hours*: a new transfer comes while its assets are open, or waits for the opening
-//! 10. *cover*: no account that pays in sum pays more than it has available; or the transfer waits, if it asked to
-//!     and there is room
+//! 10. *cover*: no account that pays in sum pays more than it has available, than is not reserved for more urgent
+//!    transfers, or than the limits let it (`liquidity/check.rs`); or the transfer waits, if it asked to and there is
+//!    room. Only the limit of one payment, which comes first, is nothing to wait for
 //!
 //! The commands about a waiting transfer find it in step 2, where those are known whose signatures count, and
 //! look at its deadline in step 5.
@@ -30,7 +31,7 @@
 
 use crate::answer::{Answer, Outcome};
 use crate::batch::{Authorisation, Batch, BatchContext, CheckedCommand};
-use crate::command::{Approver, Command};
+use crate::command::{Approver, Command, Course};
 use crate::event::Event;
 use crate::id::{LedgerTime, ParticipantNumber};
 use crate::ids::{GENESIS_LEAF, IdEntry, OldIds};
@@ -250,6 +251,11 @@ impl Command {
             Self::RevokeKey(command) => command.authorise(authority),
             Self::SetSealingKey(command) => command.authorise(authority),
             Self::SetFundingLimit(command) => command.authorise(ledger, authority),
+            Self::SetLimit(command) => command.authorise(ledger, authority),
+            Self::SetReservation(command) => command.authorise(ledger, authority),
+            Self::SetAcceptance(command) => command.authorise(ledger, authority),
+            Self::SetNotices(command) => command.authorise(ledger, authority),
+            Self::Attest(command) => command.authorise(authority),
         }
     }
 
@@ -270,15 +276,15 @@ impl Command {
         let event = match self {
             Self::Transfer(command) if command.options.is_some() && ledger.has_life_cycle() => {
                 answer = command.submit(ledger, turn, old)?;
-                Some(match answer {
-                    Answer::Waiting(stage) => Event::Waits { position, leaf: turn.leaf, stage },
-                    _ => Event::Settled { position, leaf: turn.leaf },
-                })
+                Some(Event::of_transfer(position, turn.leaf, answer))
             }
             Self::Transfer(command) => {
-                command.check(ledger, turn.time)?;
-                command.apply(ledger);
-                Some(Event::Settled { position, leaf: turn.leaf })
+                if command.check(ledger, turn.time)? == Course::Plain {
+                    command.apply(ledger);
+                } else {
+                    answer = command.submit(ledger, turn, old)?;
+                }
+                Some(Event::of_transfer(position, turn.leaf, answer))
             }
             other => {
                 answer = other.check_and_apply_rare(ledger, turn, events)?;
@@ -445,6 +451,30 @@ impl Command {
             }
             // Carried out before, in their own ways.
             Self::Transfer(_) | Self::Propose(_) | Self::Vote(_) | Self::Confirm(_) => None,
+            Self::SetLimit(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::LiquiditySet { position, account: command.account })
+            }
+            Self::SetReservation(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::LiquiditySet { position, account: command.account })
+            }
+            Self::SetAcceptance(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::LiquiditySet { position, account: command.account })
+            }
+            Self::SetNotices(command) => {
+                command.check(ledger)?;
+                command.apply(ledger);
+                Some(Event::LiquiditySet { position, account: command.account })
+            }
+            Self::Attest(command) => {
+                command.check(ledger)?;
+                Some(Event::Attested { position, leaf: turn.leaf })
+            }
         })
     }
 }

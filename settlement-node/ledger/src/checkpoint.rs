@@ -11,6 +11,7 @@
 //! | accounts | posted i128, held i128, floor i64, owner u32, asset u32, status u8, label (length u8, 16, padded) |
 //! | ids | rows of 32 (`IdEntry::to_row`) in strictly ascending order |
 //! | waiting | only in version 2: rule version u16, next order u64, first order u64, last offsetting u64, wanted u8, accounts to look at (count u32, u32 each), places u32, transfers u32; each: place u32, ascending, and its bytes |
+//! | liquidity | only where anything was ever set: `L`, records u32, and the records by number (`liquidity/codec.rs`) |
 //! | decisions | only where anything was ever decided: `G`, length u32, and the tables (`govern/bytes.rs`) |
 //!
 //! The version is 1 under rule version 1, where nothing waits, and 2 later. The bytes of a waiting transfer: leaf
@@ -37,6 +38,7 @@ use crate::govern::{Governance, TAG};
 use crate::id::{Digest, LedgerTime};
 use crate::ids::{ROW_BYTES, Rows};
 use crate::limits::LABEL_LEN_MAX;
+use crate::liquidity::Liquidity;
 use crate::name::Label;
 use crate::registry::{Asset, Participant};
 use crate::state::Ledger;
@@ -68,6 +70,7 @@ pub struct Checkpoint {
     rules: u16,
     waiting: WaitingTable,
     gov: Governance,
+    liquidity: Liquidity,
 }
 
 impl Ledger {
@@ -94,6 +97,7 @@ impl Ledger {
             rules: self.rules,
             waiting: self.waiting.clone(),
             gov: self.gov.clone(),
+            liquidity: self.liquidity.clone(),
         })
     }
 }
@@ -138,6 +142,9 @@ impl Checkpoint {
             return Ok(());
         }
         self.put_waiting(write)?;
+        if !self.liquidity.records().is_empty() {
+            self.liquidity.encode(write)?;
+        }
         if self.gov.is_first() { Ok(()) } else { self.put_decisions(write) }
     }
 

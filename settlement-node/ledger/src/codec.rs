@@ -17,12 +17,14 @@
 //! | 12 | reveal | 0 | 0 | transfer 16, preimage (length u8, bytes) |
 //! | 14 | reorder | 0 | 0 | id 16, transfer 16, priority u8, position u8 |
 //! | 30 to 38 | governance, keys, funding | 0 | 0 | `codec/govern.rs` |
+//! | 20 to 24 | limits, reservations, acceptance, notices, attest | 0 | 0 | `codec/liquidity.rs` |
 //!
 //! Options: one byte of presence bits, then the present fields (`codec/options.rs`). A field equal to its
 //! default is absent, so there is one spelling. Decoding is strict: whatever it accepts encodes to the same
 //! bytes again. Values beyond `limits.rs` encode to bytes that decoding refuses, never to another command.
 
 pub(crate) mod govern;
+mod liquidity;
 mod options;
 pub(crate) mod reader;
 
@@ -150,6 +152,11 @@ impl Command {
                 encode_about(KIND_REORDER, id, &transfer.0, out);
                 out.extend_from_slice(&[*priority as u8, *position as u8]);
             }
+            Self::SetLimit(_)
+            | Self::SetReservation(_)
+            | Self::SetAcceptance(_)
+            | Self::SetNotices(_)
+            | Self::Attest(_) => liquidity::encode(self, out),
             other => govern::encode(other, out),
         }
     }
@@ -165,6 +172,8 @@ impl Command {
         let count = usize::from(reader.u16()?);
         let command = if kind == KIND_TRANSFER {
             Self::Transfer(decode_transfer(flags, count, &mut reader)?)
+        } else if liquidity::KINDS.contains(&kind) {
+            liquidity::decode(kind, flags, count, &mut reader)?
         } else {
             decode_plain(kind, flags, count, &mut reader)?
         };

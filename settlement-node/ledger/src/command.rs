@@ -28,6 +28,12 @@ mod transfer;
 mod vote;
 mod withdraw;
 
+mod attest;
+mod set_acceptance;
+mod set_limit;
+mod set_notices;
+mod set_reservation;
+
 pub use activate_rules::{ActivateRules, RULES_FIRST, RULES_LAST, RULES_LIFE_CYCLE};
 pub use add_asset::AddAsset;
 pub use add_key::AddKey;
@@ -49,10 +55,16 @@ pub use set_account_status::SetAccountStatus;
 pub use set_floor::SetFloor;
 pub use set_funding_limit::SetFundingLimit;
 pub use set_sealing_key::SetSealingKey;
-pub(crate) use transfer::check_bounds;
+pub(crate) use transfer::{Course, check_bounds};
 pub use transfer::{Leg, Legs, LegsError, Transfer};
 pub use vote::Vote;
 pub use withdraw::Withdraw;
+
+pub use attest::Attest;
+pub use set_acceptance::SetAcceptance;
+pub use set_limit::{Limit, LimitSetter, Pace, SetLimit};
+pub use set_notices::SetNotices;
+pub use set_reservation::SetReservation;
 
 use crate::id::TransferId;
 
@@ -105,6 +117,16 @@ pub enum Command {
     SetSealingKey(SetSealingKey),
     /// Set the amount above which issuing and redeeming takes two people.
     SetFundingLimit(SetFundingLimit),
+    /// Set, change or end a limit of an account.
+    SetLimit(SetLimit),
+    /// Keep a part of what is available for urgent or high transfers.
+    SetReservation(SetReservation),
+    /// Accept what comes to an account before it settles.
+    SetAcceptance(SetAcceptance),
+    /// Ask for notices about the balance of an account.
+    SetNotices(SetNotices),
+    /// Record the digest of a document.
+    Attest(Attest),
 }
 
 impl Command {
@@ -123,6 +145,11 @@ impl Command {
             Self::AddKey(add) => Some(add.id),
             Self::SetSealingKey(set) => Some(set.id),
             Self::SetFundingLimit(set) => Some(set.id),
+            Self::SetLimit(set) => Some(set.id),
+            Self::SetReservation(set) => Some(set.id),
+            Self::SetAcceptance(set) => Some(set.id),
+            Self::SetNotices(set) => Some(set.id),
+            Self::Attest(attest) => Some(attest.id),
             Self::OpenAccount(_)
             | Self::AdmitParticipant(_)
             | Self::AddAsset(_)
@@ -166,6 +193,11 @@ impl Command {
             Self::RevokeKey(_) => "revoke-key",
             Self::SetSealingKey(_) => "set-sealing-key",
             Self::SetFundingLimit(_) => "set-funding-limit",
+            Self::SetLimit(_) => "set-limit",
+            Self::SetReservation(_) => "set-reservation",
+            Self::SetAcceptance(_) => "set-acceptance",
+            Self::SetNotices(_) => "set-notices",
+            Self::Attest(_) => "attest",
         }
     }
 }

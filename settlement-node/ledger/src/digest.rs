@@ -13,6 +13,9 @@
 //! *Places root*: the same kind of tree over the places of waiting transfers; a leaf is SHA-256(2 ‖ the bytes of
 //! the transfer in a checkpoint), or 32 zero bytes where a place is free.
 //!
+//! Where anything was ever set about the liquidity of an account, there follow: 'L' ‖ records u32 ‖ records root. That is
+//! such a tree over the records by number; a leaf is SHA-256(3 ‖ the bytes of the record, `liquidity/codec.rs`).
+//!
 //! Where anything was ever decided by vote, or keys, hours or funding limits were set, there follow: 'G' ‖ SHA-256 of the
 //! tables (`govern/bytes.rs`).
 //!
@@ -24,6 +27,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::account::Account;
 use crate::id::{AssetNumber, Digest, ParticipantNumber};
+use crate::liquidity::Controls;
 use crate::name::Label;
 use crate::registry::{Asset, Participant};
 use crate::state::Ledger;
@@ -119,6 +123,16 @@ fn update_waiting(tree: &mut HashTree, table: &WaitingTable, touched: &mut Vec<u
     tree.update(table.slots().len(), touched, place);
 }
 
+/// Hashes the touched records of what is set about liquidity.
+fn update_liquidity(tree: &mut HashTree, records: &[Controls], touched: &mut Vec<u32>) {
+    let record = |at: u32| {
+        let mut bytes = vec![3];
+        records[at as usize].encode(&mut bytes);
+        Digest::of(&bytes).0
+    };
+    tree.update(records.len(), touched, record);
+}
+
 #[inline]
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     let mut blocks = [[0; 64]; 2];
@@ -190,6 +204,14 @@ fn assets_digest(assets: &[Asset]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// Digests of what the root is over, besides what is hashed whole.
+struct Parts {
+    accounts: [u8; 32],
+    waiting: [u8; 32],
+    liquidity: [u8; 32],
+    decisions: Option<[u8; 32]>,
+}
+
 impl Ledger {
     /// Ends a block: brings the state root up to date with everything applied and returns it.
     ///
@@ -205,10 +227,12 @@ impl Ledger {
             debug_assert!(self.progress.is_empty(), "a block is closed before it is sealed");
             let mut touched = std::mem::take(&mut self.waiting.touched).into_iter().collect();
             update_waiting(&mut self.waiting_tree, &self.waiting, &mut touched);
+            let mut touched = std::mem::take(&mut self.liquidity.touched).into_iter().collect();
+            let records = self.liquidity.records();
+            update_liquidity(&mut self.liquidity_tree, records, &mut touched);
         }
         self.gov.seal();
-        let waiting = self.waiting_tree.root();
-        self.root = self.root_over(self.tree.root(), &self.names_digest, waiting, self.gov.sealed);
+        self.root = self.root_over(&self.names_digest, &self.parts());
         self.root
     }
 
@@ -221,19 +245,27 @@ impl Ledger {
         let mut waiting = HashTree::default();
         let mut all = (0..self.waiting.slots().len() as u32).collect();
         update_waiting(&mut waiting, &self.waiting, &mut all);
-        self.root_over(tree.root(), &self.recompute_names(), waiting.root(), self.gov.digest())
+        let mut liquidity = HashTree::default();
+        let records = self.liquidity.records();
+        let mut all = (0..records.len() as u32).collect();
+        update_liquidity(&mut liquidity, records, &mut all);
+        let parts = Parts {
+            accounts: tree.root(),
+            waiting: waiting.root(),
+            liquidity: liquidity.root(),
+            decisions: self.gov.digest(),
+        };
+        self.root_over(&self.recompute_names(), &parts)
     }
 
     /// True when nothing was applied since the last seal.
     pub(crate) fn is_sealed(&self) -> bool {
-        let waiting = self.waiting_tree.root();
-        let decisions = self.gov.sealed;
-        let root = || self.root_over(self.tree.root(), &self.names_digest, waiting, decisions);
         self.touched.is_empty()
             && self.waiting.touched.is_empty()
+            && self.liquidity.touched.is_empty()
             && self.progress.is_empty()
             && !self.gov.changed
-            && self.root == root()
+            && self.root == self.root_over(&self.names_digest, &self.parts())
     }
 
     /// Computes tree, names digest and root of a state that was put together from elsewhere.
@@ -244,6 +276,8 @@ impl Ledger {
         let places = self.waiting.slots().len() as u32;
         self.waiting.touched = (0..places).collect();
         self.waiting_tree = HashTree::default();
+        self.liquidity.touched = (0..self.liquidity.records().len() as u32).collect();
+        self.liquidity_tree = HashTree::default();
         self.seal_block();
     }
 
@@ -254,19 +288,23 @@ impl Ledger {
         })
     }
 
-    fn root_over(
-        &self,
-        accounts_root: [u8; 32],
-        names: &Digest,
-        waiting_root: [u8; 32],
-        decisions: Option<[u8; 32]>,
-    ) -> Digest {
+    /// The digests of the parts, as of the last seal.
+    fn parts(&self) -> Parts {
+        Parts {
+            accounts: self.tree.root(),
+            waiting: self.waiting_tree.root(),
+            liquidity: self.liquidity_tree.root(),
+            decisions: self.gov.sealed,
+        }
+    }
+
+    fn root_over(&self, names: &Digest, parts: &Parts) -> Digest {
         let mut hash = Sha256::new();
         hash.update(ROOT_DOMAIN);
         hash.update([if self.has_life_cycle() { ROOT_VERSION } else { ROOT_VERSION_FIRST }]);
         hash.update(self.genesis_digest.0);
         hash.update((self.accounts.len() as u32).to_le_bytes());
-        hash.update(accounts_root);
+        hash.update(parts.accounts);
         hash.update(names.0);
         hash.update(participants_digest(&self.registry.participants));
         hash.update(assets_digest(&self.registry.assets));
@@ -282,11 +320,17 @@ impl Ledger {
                 hash.update(account.0.to_le_bytes());
             }
             hash.update((self.waiting.slots().len() as u32).to_le_bytes());
-            hash.update(waiting_root);
-            if let Some(decisions) = decisions {
-                hash.update(*b"G");
-                hash.update(decisions);
-            }
+            hash.update(parts.waiting);
+        }
+        let records = self.liquidity.records().len() as u32;
+        if records > 0 {
+            hash.update([crate::liquidity::TAG]);
+            hash.update(records.to_le_bytes());
+            hash.update(parts.liquidity);
+        }
+        if let Some(decisions) = parts.decisions {
+            hash.update([crate::govern::TAG]);
+            hash.update(decisions);
         }
         Digest(hash.finalize().into())
     }

@@ -4,7 +4,7 @@
 //! A refusal or a repetition establishes nothing and has no event.
 
 use crate::account::AccountStatus;
-use crate::answer::Stage;
+use crate::answer::{Answer, Stage};
 use crate::govern::ParticipantState;
 use crate::id::{AccountNumber, AssetNumber, ParticipantNumber};
 
@@ -148,4 +148,28 @@ pub enum Event {
         /// Place of the command in its batch.
         position: u32,
     },
+    /// A limit, reservation, acceptance or notice of an account was set.
+    LiquiditySet {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The account.
+        account: AccountNumber,
+    },
+    /// A document was attested.
+    Attested {
+        /// Place of the command in its batch.
+        position: u32,
+        /// Its leaf in the record log.
+        leaf: u64,
+    },
+}
+
+impl Event {
+    /// What the answer to a transfer establishes.
+    pub(crate) const fn of_transfer(position: u32, leaf: u64, answer: Answer) -> Self {
+        match answer {
+            Answer::Waiting(stage) => Self::Waits { position, leaf, stage },
+            _ => Self::Settled { position, leaf },
+        }
+    }
 }

@@ -60,6 +60,9 @@ pub enum Violation {
     /// A waiting transfer has no live deadline, or cannot be found.
     #[error("transfer {0}: waits without a deadline ahead, or cannot be found by its id")]
     Waiting(TransferId),
+    /// What holds would pay is not counted right, or an account's flag does not say whether anything is set.
+    #[error("what holds count against limits, or a flag of an account, is wrong")]
+    Counts,
     /// An account cannot be found by its name.
     #[error("account {0}: not found by its name")]
     Name(AccountNumber),
@@ -103,6 +106,9 @@ impl Ledger {
     /// # Errors
     /// The first violation found.
     pub fn check_invariants(&self) -> Result<(), Violation> {
+        if !self.counts_hold() {
+            return Err(Violation::Counts);
+        }
         let reserved = self.reserved_by_holds();
         for waiting in self.all_waiting() {
             let found = self.waiting(&waiting.transfer.id).is_some_and(|found| found == waiting);

@@ -69,6 +69,8 @@ mod returns;
 pub mod govern;
 // Who takes part, and what reaches it.
 pub mod directory;
+// Limits, reservations, acceptance, notices.
+pub mod liquidity;
 // What must hold after every block.
 pub mod invariant;
 // The state root.
@@ -90,8 +92,11 @@ pub use command::{
     TransferOptions, Vote, Withdraw,
 };
 pub use directory::{DirectoryEntry, Reach};
+pub use command::{
+    Attest, Limit, LimitSetter, Pace, SetAcceptance, SetLimit, SetNotices, SetReservation,
+};
 pub use event::Event;
-pub use explain::Obstacle;
+pub use explain::{Incoming, Obstacle};
 pub use genesis::GenesisError;
 pub use govern::{
     BusinessDay, Calendar, Content, KeyEnd, KeyRecord, NodeDescription, ParticipantState, Proposal,
@@ -103,6 +108,7 @@ pub use id::{
 };
 pub use ids::{GENESIS_LEAF, Generation, IdEntry, OldIds};
 pub use invariant::{AssetTotals, Violation};
+pub use liquidity::{Controls, Notice, NoticeKind, NoticeLines, Velocity, WhatIf};
 pub use name::{AccountName, AssetCode, Bic, Label, ReasonCode};
 pub use progress::{Cause, Progress, resolution_id, return_id};
 pub use refusal::Refusal;

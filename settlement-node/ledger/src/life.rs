@@ -19,7 +19,7 @@
 use crate::account::Account;
 use crate::answer::{Answer, Stage};
 use crate::apply::Turn;
-use crate::command::{OnShortage, Transfer};
+use crate::command::{OnShortage, Transfer, TransferOptions};
 use crate::conditions::Marks;
 use crate::id::{LedgerTime, ParticipantNumber, TransferId};
 use crate::ids::{IdEntry, OldIds};
@@ -31,7 +31,8 @@ use crate::waiting::{Waiting, agreed};
 
 /// Where a transfer goes next.
 enum Next {
-    Stay,
+    /// It goes on waiting, for what objects.
+    Stay(Option<Refusal>),
     Settle,
     Wait(Stage),
     /// Warehoused until the assets open.
@@ -56,6 +57,12 @@ impl Ledger {
         self.block_time = time;
         self.open_governance(time);
         for _ in 0..DUE_PER_BLOCK_MAX {
+            let Some(account) = self.liquidity.pop_wake(time) else { break };
+            if self.authorised(account).queued {
+                self.waiting.to_release.insert(account);
+            }
+        }
+        for _ in 0..DUE_PER_BLOCK_MAX {
             match self.waiting.first_due() {
                 Some((due, slot)) if due <= time => self.advance(slot, time, Cause::Time),
                 _ => break,
@@ -74,6 +81,7 @@ impl Ledger {
             self.sweep_removed();
             self.release_queues(self.block_time);
             self.offset_queues(self.block_time);
+            self.give_notices(self.block_time);
         }
         let progress = std::mem::take(&mut self.progress);
         let end = first_leaf.checked_add(progress.len() as u64);
@@ -97,10 +105,9 @@ impl Ledger {
     pub fn next_due(&self) -> Option<LedgerTime> {
         let left_over = (!self.waiting.to_release.is_empty()).then_some(self.block_time);
         let due = self.waiting.first_due().map(|(due, _)| due);
-        [left_over, due, self.offset_due(), self.gov.next_due(self.block_time)]
-            .into_iter()
-            .flatten()
-            .min()
+        let decisions = self.gov.next_due(self.block_time);
+        let wake = self.liquidity.first_wake();
+        [left_over, due, wake, self.offset_due(), decisions].into_iter().flatten().min()
     }
 
     /// How the transfer of this id ended that ended in this block or, as far as memory and `old` know, before.
@@ -148,15 +155,19 @@ impl Ledger {
             let newly = |owner: ParticipantNumber| {
                 waiting.agreed_with(&marks, owner) && !waiting.agreed(owner)
             };
-            if let Err(short) = self.check_cover(newly) {
-                if waiting.options().on_shortage == OnShortage::Refuse {
+            let part = (&waiting.transfer, waiting.priority);
+            let funds = self
+                .check_payment_limits(&waiting.transfer, newly)
+                .and_then(|()| self.check_funds(part, newly, turn.time));
+            if let Err(short) = funds {
+                if waiting.options().on_shortage == OnShortage::Refuse || !short.may_pass() {
                     return Err(short);
                 }
-                self.unreserve(|owner| waiting.agreed(owner));
+                self.unreserve(&waiting.transfer, |owner| waiting.agreed(owner));
                 self.waiting.set_marks(slot, marks);
                 self.move_to(slot, Stage::Queued, cause);
             } else {
-                self.reserve(newly);
+                self.reserve(&waiting.transfer, newly);
                 self.waiting.set_marks(slot, marks);
             }
         } else {
@@ -171,27 +182,44 @@ impl Ledger {
     pub(crate) fn advance(&mut self, slot: u32, now: LedgerTime, cause: Cause) {
         let waiting = self.waiting.shared(slot);
         let next = self.judge(&waiting, now);
+        let till = waiting.options().till.filter(|till| waiting.due <= *till && *till <= now);
         drop(waiting);
         match next {
-            Next::Stay => {
-                self.waiting.reschedule(slot, now);
-                self.reindex(slot);
+            Next::Stay(objection) => {
+                if matches!(
+                    objection,
+                    Some(Refusal::VelocityLimit | Refusal::VelocityLimitOfIssuer)
+                ) {
+                    self.wake_for(now);
+                }
             }
             Next::WaitForOpening(opening) => {
-                self.waiting.look_again_at(slot, opening);
+                let due = self.waiting.at(slot).due_before(opening, now);
+                self.waiting.look_again_at(slot, due);
                 self.reindex(slot);
+                self.tell_till(slot, till);
+                return;
             }
-            Next::Settle => self.settle(slot, cause),
-            Next::Release(reason) => self.release(slot, reason, cause),
+            Next::Settle => return self.settle(slot, now, cause),
+            Next::Release(reason) => return self.release(slot, reason, cause),
             Next::Wait(stage) => {
                 if stage == Stage::Held {
                     let waiting = self.waiting.shared(slot);
-                    self.reserve(|owner| waiting.agreed(owner));
+                    self.reserve(&waiting.transfer, |owner| waiting.agreed(owner));
                 }
                 self.move_to(slot, stage, cause);
-                self.waiting.reschedule(slot, now);
-                self.reindex(slot);
             }
+        }
+        self.waiting.reschedule(slot, now);
+        self.reindex(slot);
+        self.tell_till(slot, till);
+    }
+
+    /// Warns that a time has come at which a transfer still waits.
+    fn tell_till(&mut self, slot: u32, till: Option<LedgerTime>) {
+        if till.is_some() {
+            let waiting = self.waiting.shared(slot);
+            self.tell(&waiting, Answer::Waiting(waiting.stage), Cause::Till);
         }
     }
 
@@ -201,17 +229,17 @@ impl Ledger {
         if now > waiting.deadline() {
             let queued = waiting.stage == Stage::Queued;
             return Next::Release(if met && queued {
-                Refusal::CoverNotFound
+                self.why_not_settled(waiting, now)
             } else {
                 Refusal::ConditionsNotMet
             });
         }
         let starts = waiting.stage == Stage::Warehoused;
         if starts && waiting.options().not_before.is_some_and(|start| start > now) {
-            return Next::Stay;
+            return Next::Stay(None);
         }
         if !met && !starts {
-            return Next::Stay;
+            return Next::Stay(None);
         }
         if let Err(reason) = waiting.transfer.check_legs(self) {
             return Next::Release(reason);
@@ -224,30 +252,48 @@ impl Ledger {
                 Next::Release(Refusal::CutOffPassed)
             };
         }
+        let agreed = |owner| waiting.agreed(owner);
+        if waiting.stage != Stage::Held
+            && let Err(reason) = self.check_payment_limits(&waiting.transfer, agreed)
+        {
+            return Next::Release(reason);
+        }
         let covered = match (waiting.stage, waiting.options().on_shortage) {
             (Stage::Held, _) => Ok(()),
             (_, OnShortage::Queue) if self.yields(waiting.priority) => {
                 Err(Refusal::InsufficientCover)
             }
-            _ => self.check_cover(|owner| waiting.agreed(owner)),
+            _ => self.check_funds((&waiting.transfer, waiting.priority), agreed, now),
         };
         match (covered, waiting.options().on_shortage) {
             (Ok(()), _) if met => Next::Settle,
             (Ok(()), _) => Next::Wait(Stage::Held),
             (Err(_), OnShortage::Queue) if starts => Next::Wait(Stage::Queued),
-            (Err(_), OnShortage::Queue) => Next::Stay,
+            (Err(short), OnShortage::Queue) => Next::Stay(Some(short)),
             (Err(short), OnShortage::Refuse) => Next::Release(short),
         }
     }
 
-    fn settle(&mut self, slot: u32, cause: Cause) {
+    /// Why a queued transfer whose time is over had not settled: the limit that objects, or the want of cover.
+    fn why_not_settled(&mut self, waiting: &Waiting, now: LedgerTime) -> Refusal {
+        let mut net = std::mem::take(&mut self.net);
+        waiting.transfer.net_effects(&mut net);
+        self.net = net;
+        match self.check_funds((&waiting.transfer, waiting.priority), |_| true, now) {
+            Ok(()) | Err(Refusal::InsufficientCover) => Refusal::CoverNotFound,
+            Err(limit) => limit,
+        }
+    }
+
+    fn settle(&mut self, slot: u32, now: LedgerTime, cause: Cause) {
         self.unindex(slot);
         let waiting = self.waiting.remove(slot);
         waiting.transfer.net_effects(&mut self.net);
         if waiting.stage == Stage::Held {
-            self.unreserve(|_| true);
+            self.unreserve(&waiting.transfer, |_| true);
         }
         self.post_net();
+        self.count_settled(&waiting.transfer, now);
         self.tell(&waiting, Answer::Settled, cause);
     }
 
@@ -257,7 +303,7 @@ impl Ledger {
         let waiting = self.waiting.remove(slot);
         if waiting.stage == Stage::Held {
             waiting.transfer.net_effects(&mut self.net);
-            self.unreserve(|owner| waiting.agreed(owner));
+            self.unreserve(&waiting.transfer, |owner| waiting.agreed(owner));
         }
         self.tell(&waiting, Answer::Refused(reason), cause);
     }
@@ -289,13 +335,15 @@ impl Ledger {
     }
 
     /// Reserves what the net effects take from accounts whose owner `of` names; their cover was checked.
-    fn reserve(&mut self, of: impl Fn(ParticipantNumber) -> bool) {
+    fn reserve(&mut self, transfer: &Transfer, of: impl Fn(ParticipantNumber) -> bool + Copy) {
         self.change_held(of, 1);
+        self.change_pending(transfer, of, 1);
     }
 
     /// Gives back what was reserved.
-    fn unreserve(&mut self, of: impl Fn(ParticipantNumber) -> bool) {
+    fn unreserve(&mut self, transfer: &Transfer, of: impl Fn(ParticipantNumber) -> bool + Copy) {
         self.change_held(of, -1);
+        self.change_pending(transfer, of, -1);
     }
 
     fn change_held(&mut self, of: impl Fn(ParticipantNumber) -> bool, sign: i128) {
@@ -322,7 +370,8 @@ impl Ledger {
 }
 
 impl Transfer {
-    /// Takes a new transfer with options, in rule version 2: settles it, lets it wait, or refuses it.
+    /// Takes a new transfer with options, or between accounts with settings, in rule version 2: settles it, lets it
+    /// wait, or refuses it.
     #[inline(never)]
     pub(crate) fn submit(
         &self,
@@ -330,10 +379,13 @@ impl Transfer {
         turn: &Turn<'_>,
         old: &OldIds<'_>,
     ) -> Result<Answer, Refusal> {
-        let options = self.options.as_deref().expect("only transfers with options come here");
-        options.check(ledger, turn.time)?;
+        let nothing = TransferOptions::default();
+        self.options.as_deref().unwrap_or(&nothing).check(ledger, turn.time)?;
         self.check_legs(ledger)?;
         let returns = self.check_return(ledger, old)?;
+        let accepted = ledger.with_acceptance(self, &turn.authority, turn.time)?;
+        let transfer = accepted.as_ref().unwrap_or(self);
+        let options = transfer.options.as_deref().unwrap_or(&nothing);
         let marks = Marks::of_signers(&options.conditions, &turn.authority);
         let met = {
             let mut each = options.conditions.iter().enumerate();
@@ -345,14 +397,17 @@ impl Transfer {
         if opening.is_some_and(|opening| until.is_none_or(|until| opening > until)) {
             return Err(Refusal::CutOffPassed);
         }
+        let has_agreed = |owner| agreed(&options.conditions, &marks, owner);
+        ledger.check_payment_limits(transfer, has_agreed)?;
         let stage = if starts_later || opening.is_some() {
             Stage::Warehoused
         } else {
             let queues = options.on_shortage == OnShortage::Queue;
-            match ledger.check_cover(|owner| agreed(&options.conditions, &marks, owner)) {
+            match ledger.check_funds((transfer, options.priority), has_agreed, turn.time) {
                 Ok(()) if queues && ledger.yields(options.priority) => Stage::Queued,
                 Ok(()) if met => {
                     ledger.post_net();
+                    ledger.count_settled(transfer, turn.time);
                     if let Some(returns) = returns {
                         returns.remember(ledger, turn.leaf);
                     }
@@ -367,12 +422,12 @@ impl Transfer {
             return Err(Refusal::TooManyWaiting);
         }
         if stage == Stage::Held {
-            ledger.reserve(|owner| agreed(&options.conditions, &marks, owner));
+            ledger.reserve(transfer, has_agreed);
         }
         let order = ledger.waiting.next_order;
         ledger.waiting.next_order += 1;
         let mut waiting = Waiting {
-            transfer: self.clone(),
+            transfer: transfer.clone(),
             leaf: turn.leaf,
             submitter: turn.submitter,
             stage,
@@ -381,7 +436,10 @@ impl Transfer {
             due: LedgerTime(0),
             marks,
         };
-        waiting.due = opening.unwrap_or_else(|| waiting.next_due(turn.time));
+        waiting.due = match opening {
+            Some(opening) => waiting.due_before(opening, turn.time),
+            None => waiting.next_due(turn.time),
+        };
         let slot = ledger.waiting.insert(waiting);
         ledger.reindex(slot);
         Ok(Answer::Waiting(stage))

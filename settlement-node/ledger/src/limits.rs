@@ -130,3 +130,11 @@ pub const NODES_DECIDED_MAX: usize = 256;
 
 /// Most characters of a node's address. At least one.
 pub const NODE_ADDRESS_BYTES_MAX: usize = 255;
+/// Most bilateral limits of one account.
+pub const BILATERAL_LIMITS_MAX: usize = 256;
+
+/// Shortest window of a velocity limit, in nanoseconds: a second.
+pub const VELOCITY_WINDOW_NANOSECONDS_MIN: u64 = 1_000_000_000;
+
+/// Longest window of a velocity limit, in nanoseconds: 400 days of 24 hours.
+pub const VELOCITY_WINDOW_NANOSECONDS_MAX: u64 = 400 * 86_400 * 1_000_000_000;

@@ -35,6 +35,9 @@ pub enum Cause {
     Cover,
     /// Offsetting: it settled at the same moment as all others of the block with this number.
     Together(u32),
+    /// It still waits at the time at which its sender wanted to be told (`TransferOptions::till`). The answer is the
+    /// stage at which it goes on waiting.
+    Till,
 }
 
 const RESOLUTION_DOMAIN: &[u8] = b"corridor resolution";

@@ -6,21 +6,25 @@
 //! - It settles alone as soon as each debit has cover, unless a transfer of higher priority waits for one of the
 //!   same accounts: priorities are not by-passed. Within a priority an earlier transfer that still lacks cover is.
 //! - An account is looked at when it was credited, released from a hold, given a larger credit line, or newly waited
-//!   for. A block makes at most `RELEASE_ATTEMPTS_MAX` attempts, of each account the first `RELEASE_DEPTH_MAX`; the
-//!   accounts that are left are looked at first in the next block.
+//!   for. A block makes at most `RELEASE_ATTEMPTS_MAX` attempts, of each account the first `RELEASE_DEPTH_MAX`, by
+//!   priority and place over all of them; the accounts that are left are looked at in the next block.
 //! - Where a transfer between two accounts lacks cover, one the other way round may make up for it: both then settle
 //!   at the same moment (bilateral offsetting). What more than two can do for each other is in `offset.rs`.
+//!
+//! What is said here of cover holds of reservations and limits (`liquidity/check.rs`) too: those that settle together
+//! are judged by what they take and bring in sum.
 //!
 //! A transfer that asks to settle at once or never does not look at the queue: what must be kept for the queue is
 //! kept by a reservation, not by the order of arrival.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::ops::Bound;
 
 use crate::answer::{Answer, Stage};
 use crate::command::{Leg, Legs, Priority, check_bounds};
 use crate::id::{AccountNumber, LedgerTime};
 use crate::limits::{PAIR_DEPTH_MAX, RELEASE_ATTEMPTS_MAX, RELEASE_DEPTH_MAX};
+use crate::liquidity::Part;
 use crate::progress::Cause;
 use crate::state::{Ledger, NetEffect};
 use crate::waiting::Waiting;
@@ -52,6 +56,9 @@ impl Ledger {
         }
         let mut net = Vec::new();
         waiting.transfer.net_effects(&mut net);
+        if let Legs::One(leg) = &waiting.transfer.legs {
+            self.waiting.count_between(leg.debit, leg.credit);
+        }
         for effect in net.iter().filter(|effect| effect.change < 0) {
             self.waiting.enqueue(effect.account, place);
             self.accounts[effect.account.0 as usize].queued = true;
@@ -82,49 +89,73 @@ impl Ledger {
             self.waiting.offset_wanted = true;
         }
         let mut attempts = RELEASE_ATTEMPTS_MAX;
-        while let Some(account) = self.waiting.to_release.pop_first() {
-            if self.release_queue(account, time, &mut attempts).is_break() {
-                self.waiting.to_release.insert(account);
+        // Over all accounts on the list by place, so that whoever waits for several accounts passes nobody by that could
+        // settle. How many of each account were looked at stands beside.
+        let mut next: BTreeSet<(Place, AccountNumber)> = BTreeSet::new();
+        let mut looked_at: BTreeMap<AccountNumber, (Place, usize)> = BTreeMap::new();
+        loop {
+            while let Some(account) = self.waiting.to_release.pop_first() {
+                // Whatever changed may be of use to the first again.
+                if let Some((place, _)) = looked_at.remove(&account) {
+                    next.remove(&(place, account));
+                }
+                if let Some(first) = self.waiting.queue(account).and_then(BTreeSet::first) {
+                    next.insert((*first, account));
+                    looked_at.insert(account, (*first, 0));
+                }
+            }
+            if attempts == 0 {
+                self.waiting.to_release.extend(looked_at.keys());
                 break;
+            }
+            let Some((place, account)) = next.pop_first() else { break };
+            let depth = looked_at.remove(&account).map_or(0, |(_, depth)| depth);
+            let Some(queue) = self.waiting.queue(account) else { continue };
+            if queue.first().is_some_and(|(highest, ..)| *highest < place.0) {
+                continue;
+            }
+            // It may have gone with the one before it.
+            if queue.contains(&place) {
+                attempts -= 1;
+                self.release_queued(place.2, time);
+            }
+            let after = (Bound::Excluded(place), Bound::Unbounded);
+            let queue = self.waiting.queue(account);
+            let following = queue.and_then(|queue| queue.range(after).next());
+            if let Some(following) = following.filter(|_| depth + 1 < RELEASE_DEPTH_MAX) {
+                next.insert((*following, account));
+                looked_at.insert(account, (*following, depth + 1));
             }
         }
     }
 
-    /// Tries the first transfers that wait for one account. Breaks when the block has made its attempts.
-    fn release_queue(
-        &mut self,
-        account: AccountNumber,
-        time: LedgerTime,
-        attempts: &mut usize,
-    ) -> ControlFlow<()> {
-        let first =
-            |queue: &BTreeSet<Place>| queue.iter().take(RELEASE_DEPTH_MAX).copied().collect();
-        let places: Vec<Place> = self.waiting.queue(account).map(first).unwrap_or_default();
-        for (priority, order, slot) in places {
-            let queue = self.waiting.queue(account);
-            let Some(queue) = queue else { break };
-            // It may have gone with the one before it.
-            if !queue.contains(&(priority, order, slot)) {
-                continue;
-            }
-            if queue.first().is_some_and(|(highest, ..)| *highest < priority) {
-                break;
-            }
-            if *attempts == 0 {
-                return ControlFlow::Break(());
-            }
-            *attempts -= 1;
-            let waiting = self.waiting.shared(slot);
-            self.advance(slot, time, Cause::Cover);
-            if self.waiting.slot_of(&waiting.transfer.id).is_some() {
-                let Some(other) = self.pair(&waiting, time) else { continue };
-                let other_waiting = self.waiting.shared(other);
-                self.settle_together(&[slot, other]);
-                self.list_credited(&other_waiting);
-            }
-            self.list_credited(&waiting);
+    /// Tries a queued transfer, alone and with one the other way round.
+    fn release_queued(&mut self, slot: u32, time: LedgerTime) {
+        if self.is_plainly_short(slot) {
+            return;
         }
-        ControlFlow::Continue(())
+        let waiting = self.waiting.shared(slot);
+        self.advance(slot, time, Cause::Cover);
+        if self.waiting.slot_of(&waiting.transfer.id).is_some() {
+            let Some(other) = self.pair(&waiting, time) else { return };
+            let other_waiting = self.waiting.shared(other);
+            self.settle_together(&[slot, other], time);
+            self.list_credited(&other_waiting);
+        }
+        self.list_credited(&waiting);
+    }
+
+    /// True for a transfer of one leg that may settle but for its cover, and that none the other way round can help: the
+    /// frequent case, told without touching more than two accounts.
+    fn is_plainly_short(&self, slot: u32) -> bool {
+        let Legs::One(leg) = &self.waiting.at(slot).transfer.legs else { return false };
+        let (debit, credit) = (self.authorised(leg.debit), self.authorised(leg.credit));
+        !self.gov.watch
+            && !debit.controlled
+            && !debit.covers(leg.amount)
+            && debit.check_may_pay().is_ok()
+            && credit.check_may_receive().is_ok()
+            && !self.waiting.has_one_between(leg.credit, leg.debit)
     }
 
     /// Lists the accounts that a transfer credits and others wait for.
@@ -155,11 +186,15 @@ impl Ledger {
     /// behind, and every account that pays in sum has cover for that.
     pub(crate) fn may_settle_together(&mut self, slots: &[u32], time: LedgerTime) -> bool {
         let mut legs = Vec::new();
+        let mut members = Vec::with_capacity(slots.len());
         // The lowest priority that would settle, of each account that is debited.
         let mut lowest: BTreeMap<AccountNumber, Priority> = BTreeMap::new();
         for slot in slots {
             let waiting = self.waiting.shared(*slot);
-            if time > waiting.deadline() || waiting.transfer.check_legs(self).is_err() {
+            if time > waiting.deadline()
+                || waiting.transfer.check_legs(self).is_err()
+                || self.check_payment_limits(&waiting.transfer, |_| true).is_err()
+            {
                 return false;
             }
             for effect in self.net.iter().filter(|effect| effect.change < 0) {
@@ -167,6 +202,7 @@ impl Ledger {
                 *lowest = waiting.priority.max(*lowest);
             }
             legs.extend_from_slice(waiting.transfer.legs.as_slice());
+            members.push(waiting);
         }
         let group: BTreeSet<u32> = slots.iter().copied().collect();
         let leaves_behind = lowest.into_iter().any(|(account, lowest)| {
@@ -175,11 +211,16 @@ impl Ledger {
             higher.any(|(.., slot)| !group.contains(slot))
         });
         sum_up_many(&legs, &mut self.net);
-        !leaves_behind && check_bounds(self).is_ok() && self.check_cover(|_| true).is_ok()
+        let parts: Vec<Part<'_>> =
+            members.iter().map(|one| (&one.transfer, one.priority)).collect();
+        !leaves_behind
+            && check_bounds(self).is_ok()
+            && self.check_cover(|_| true).is_ok()
+            && self.check_controls(&parts, |_| true, time).is_ok()
     }
 
     /// Settles queued transfers at the same moment; that they may was checked.
-    pub(crate) fn settle_together(&mut self, slots: &[u32]) {
+    pub(crate) fn settle_together(&mut self, slots: &[u32], time: LedgerTime) {
         let cause = Cause::Together(self.next_group());
         let mut legs = Vec::new();
         let mut gone = Vec::with_capacity(slots.len());
@@ -192,6 +233,7 @@ impl Ledger {
         sum_up_many(&legs, &mut self.net);
         self.post_net();
         for waiting in gone {
+            self.count_settled(&waiting.transfer, time);
             self.tell(&waiting, Answer::Settled, cause);
         }
     }

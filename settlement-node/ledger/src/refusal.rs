@@ -274,6 +274,47 @@ refusals! {
     Cancelled = 303, "CUST",
         "The transaction was cancelled by its debtor before it settled.",
         "released: cancelled by the owner of a debited account, with all others where it was held";
+    // 400: limits and reservations. Those of 402 to 406 may be waited out in the queue.
+    /// The transfer takes more than the owner of an account lets one payment take.
+    PaymentLimit = 400, "AM14",
+        "The amount is above the limit that the owner of the debtor account has set for one payment.",
+        "net debit of an account is above its owner's payment limit";
+    /// The transfer takes more than the issuer lets one payment take.
+    PaymentLimitOfIssuer = 401, "AM13",
+        "The amount is above the limit that the settlement agent has set for one payment.",
+        "net debit of an account is above its issuer's payment limit";
+    /// More would be taken within the owner's window than it lets.
+    VelocityLimit = 402, "AM21",
+        "The amount is above what the owner of the debtor account lets be paid in this period.",
+        "taken within the owner's window, with holds and this debit, is above its limit";
+    /// More would be taken within the issuer's window than it lets.
+    VelocityLimitOfIssuer = 403, "AM13",
+        "The amount is above what the settlement agent lets be paid in this period.",
+        "taken within the issuer's window, with holds and this debit, is above its limit";
+    /// More would be owed to a participant than the owner lets.
+    BilateralLimit = 404, "AM23",
+        "The amount is above the limit that the debtor bank has set towards the creditor bank.",
+        "position towards a participant, with holds and this transfer, is above the bilateral limit";
+    /// More would be owed to all others than the owner lets.
+    MultilateralLimit = 405, "AM23",
+        "The amount is above the limit that the debtor bank has set towards all others.",
+        "position towards all others, with holds and this transfer, is above the multilateral limit";
+    /// There is cover, but it is reserved for more urgent transfers.
+    CoverReserved = 406, "AM04",
+        "What is available on the debtor account is reserved for more urgent transactions.",
+        "available less what is reserved for higher priorities is less than the net debit of an account";
+    /// A limit of a participant towards itself.
+    LimitTowardsOneself = 407, "NARR",
+        "A limit is set towards another participant.",
+        "bilateral limit of an account towards its own owner";
+    /// The receivers' wishes to accept are more conditions than a transfer can have.
+    TooManyAcceptances = 408, "NARR",
+        "More receivers want to accept this transaction than it can wait for. Split it.",
+        "conditions and acceptances of credited accounts are more than 16";
+    /// The warning would come after the deadline.
+    TillAfterDeadline = 409, "DT01",
+        "The time of the warning is later than the transaction's deadline.",
+        "till is later than the deadline";
     // 450: what the participants decided about one of them or an asset. 450 leaves the id unused.
     /// A blocked participant has signed a command that begins something.
     SignerSuspended = 450, "AG10",
@@ -357,6 +398,19 @@ impl Refusal {
     #[must_use]
     pub const fn code(self) -> u16 {
         self as u16
+    }
+
+    /// True when what objects may be waited out in the queue: cover, reservations, limits that move on.
+    pub(crate) const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::InsufficientCover
+                | Self::CoverReserved
+                | Self::VelocityLimit
+                | Self::VelocityLimitOfIssuer
+                | Self::BilateralLimit
+                | Self::MultilateralLimit
+        )
     }
 
     /// True when the refused id stays unused, so that the rightful sender may still use it: the refusals of

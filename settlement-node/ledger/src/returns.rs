@@ -40,7 +40,7 @@ impl Transfer {
         ledger: &Ledger,
         old: &OldIds<'_>,
     ) -> Result<Option<Return>, Refusal> {
-        let options = self.options.as_deref().expect("only transfers with options come here");
+        let Some(options) = self.options.as_deref() else { return Ok(None) };
         let Some(id) = options.returns else { return Ok(None) };
         let Legs::One(leg) = &self.legs else { return Err(Refusal::ReturnMayNotWait) };
         if options.not_before.is_some()

@@ -11,6 +11,7 @@ use crate::digest::{HashTree, chain_name};
 use crate::govern::Governance;
 use crate::id::{AccountNumber, AssetNumber, Digest, LedgerTime, ParticipantNumber, TransferId};
 use crate::ids::{Generation, IdEntry, Ids};
+use crate::liquidity::Liquidity;
 use crate::name::{AccountName, AssetCode, Bic};
 use crate::progress::Progress;
 use crate::registry::{Asset, Participant, Registry};
@@ -44,6 +45,9 @@ pub struct Ledger {
     pub(crate) progress: Vec<Progress>,
     /// What was decided by vote, keys, hours and two-person acts.
     pub(crate) gov: Governance,
+    /// What is set about the liquidity of accounts.
+    pub(crate) liquidity: Liquidity,
+    pub(crate) liquidity_tree: HashTree,
 }
 
 /// What a transfer does to one account in sum.
@@ -78,6 +82,8 @@ impl Ledger {
             block_time: time,
             progress: Vec::new(),
             gov: Governance::default(),
+            liquidity: Liquidity::default(),
+            liquidity_tree: HashTree::default(),
         }
     }
 
@@ -164,6 +170,7 @@ impl Ledger {
         let mut account = self.accounts[index];
         account.touched = false;
         account.queued = false;
+        account.controlled = false;
         let name = AccountName {
             bic: self.registry.participants[account.owner.0 as usize].bic,
             asset: self.registry.assets[account.asset.0 as usize].code,

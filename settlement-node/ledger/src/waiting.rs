@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::answer::Stage;
 use crate::apply::Authority;
-use crate::command::{Command, Condition, Position, Priority, Transfer, TransferOptions};
+use crate::command::{Command, Condition, Legs, Position, Priority, Transfer, TransferOptions};
 use crate::conditions::{Mark, Marks, name_a_signer};
 use crate::id::{AccountNumber, LedgerTime, ParticipantNumber, TransferId};
 use crate::limits::{WAITING_MAX, WAITING_PER_PARTICIPANT_MAX};
@@ -20,7 +20,7 @@ use crate::queue::Place;
 /// A transfer that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// The transfer as it was sent.
+    /// The transfer as it was sent, with what the receivers ask who accept what comes (`SetAcceptance`).
     pub transfer: Transfer,
     /// Leaf of its first answer.
     pub leaf: u64,
@@ -38,6 +38,12 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// When it is looked at again that waits for its assets to open: then, or when its warning is due before.
+    pub(crate) fn due_before(&self, opening: LedgerTime, now: LedgerTime) -> LedgerTime {
+        let till = self.options().till.filter(|till| *till > now);
+        till.map_or(opening, |till| till.min(opening))
+    }
+
     /// What it asks for. A transfer that waits has asked for something.
     #[must_use]
     pub fn options(&self) -> &TransferOptions {
@@ -88,6 +94,9 @@ impl Waiting {
             && let Some(start) = self.options().not_before
         {
             due = due.min(start.0);
+        }
+        if let Some(till) = self.options().till.filter(|till| *till > now) {
+            due = due.min(till.0);
         }
         for condition in self.conditions() {
             if let Condition::NotBefore(time) = condition
@@ -157,6 +166,8 @@ pub(crate) struct WaitingTable {
     queues: BTreeMap<AccountNumber, BTreeSet<Place>>,
     ready: BTreeSet<Place>,
     standing: BTreeMap<u32, Standing>,
+    /// How many of those with one leg go from an account to another.
+    between: BTreeMap<(AccountNumber, AccountNumber), u32>,
     /// Accounts whose queue is to be looked at when the block is closed.
     pub(crate) to_release: BTreeSet<AccountNumber>,
     /// Something has changed since offsetting was last tried, and when that was (0: never).
@@ -178,6 +189,7 @@ impl Default for WaitingTable {
             queues: BTreeMap::new(),
             ready: BTreeSet::new(),
             standing: BTreeMap::new(),
+            between: BTreeMap::new(),
             to_release: BTreeSet::new(),
             offset_wanted: false,
             last_offset: LedgerTime(0),
@@ -304,6 +316,16 @@ impl WaitingTable {
         self.ready.contains(&place)
     }
 
+    /// Counts a transfer of one leg that comes to stand in the queues; `dequeue` takes it out again.
+    pub(crate) fn count_between(&mut self, debit: AccountNumber, credit: AccountNumber) {
+        *self.between.entry((debit, credit)).or_default() += 1;
+    }
+
+    /// True when a transfer of one leg between these accounts waits for cover alone.
+    pub(crate) fn has_one_between(&self, debit: AccountNumber, credit: AccountNumber) -> bool {
+        self.between.contains_key(&(debit, credit))
+    }
+
     /// Lets a transfer stand in the queue of an account, which is looked at when the block is closed.
     pub(crate) fn enqueue(&mut self, account: AccountNumber, place: Place) {
         self.queues.entry(account).or_default().insert(place);
@@ -320,6 +342,15 @@ impl WaitingTable {
             return Vec::new();
         };
         self.ready.remove(&place);
+        if let Legs::One(leg) = &self.at(slot).transfer.legs {
+            let key = (leg.debit, leg.credit);
+            if let Some(count) = self.between.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.between.remove(&key);
+                }
+            }
+        }
         accounts.retain(|account| {
             let queue = self.queues.get_mut(account).expect("a queue that somebody stands in");
             queue.remove(&place);

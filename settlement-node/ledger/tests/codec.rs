@@ -45,6 +45,7 @@ fn golden() -> Vec<(Command, &'static str)> {
             Condition::Preimage { sha256: Digest([7; 32]) },
             Condition::NotBefore(LedgerTime(8)),
         ],
+        till: None,
     };
     vec![
         (
@@ -236,6 +237,7 @@ fn the_longest_command_is_within_its_limit() {
             returns: Some(id()),
             original: None,
             conditions: vec![condition; limits::CONDITIONS_MAX],
+            till: Some(LedgerTime(1)),
         })),
     });
     let Command::Transfer(original) = command.clone() else { unreachable!("a transfer") };

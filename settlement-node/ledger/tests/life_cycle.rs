@@ -13,7 +13,7 @@ use ledger::*;
 use model::ModelTurn;
 
 /// Histories in one run.
-const HISTORIES: u64 = 100_000;
+const HISTORIES: u64 = 150_000;
 
 fn encoded(ledger: &Ledger) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -37,8 +37,8 @@ fn run(seed: u64, seen: &mut Seen) {
     let mut time = 1;
     for height in 1..=draw.below(14) + 2 {
         // Mostly small steps; now and then enough for offsetting, which is tried every fifth of a second.
-        time += 1 + draw.below(12);
-        if seed % 5 == 4 && draw.below(5) == 0 {
+        time += 1 + draw.below(12) + draw.long_step();
+        if seed / 4 % 4 == 3 && draw.below(5) == 0 {
             // Enough for an asset to open or close; now and then for an act to expire.
             time += if draw.below(8) == 0 { 86_400 } else { 30 + draw.below(90) } * 1_000_000_000;
         }
@@ -73,12 +73,17 @@ fn run(seed: u64, seen: &mut Seen) {
         assert_eq!(came[..before.min(came.len())], model.came, "seed {seed}, block {height}");
         model.release(&progress[before..]);
         assert_eq!(came, std::mem::take(&mut model.came), "seed {seed}, block {height}");
+        let notices: Vec<_> =
+            ledger.take_notices().iter().map(|one| (one.account.0, one.kind)).collect();
+        assert_eq!(notices, model.notices(), "seed {seed}, block {height}");
+        *seen.entry(("notice", 0)).or_default() += notices.len() as u64;
         for one in &progress {
             let by = match one.cause {
                 Cause::Command(_) => "command",
                 Cause::Time => "time",
                 Cause::Cover => "cover",
                 Cause::Together(_) => "together",
+                Cause::Till => "till",
             };
             *seen.entry((by, one.answer.code())).or_default() += 1;
         }
@@ -212,6 +217,33 @@ fn check_seen(seen: &Seen) {
         need(command, 3);
     }
     need("together", 1);
+    let limits = [
+        Refusal::PaymentLimit,
+        Refusal::PaymentLimitOfIssuer,
+        Refusal::VelocityLimit,
+        Refusal::VelocityLimitOfIssuer,
+        Refusal::BilateralLimit,
+        Refusal::MultilateralLimit,
+        Refusal::CoverReserved,
+        Refusal::TillAfterDeadline,
+    ];
+    limits.iter().for_each(|one| need("transfer", one.code()));
+    for one in [Refusal::VelocityLimit, Refusal::CoverReserved] {
+        need("time", one.code());
+    }
+    for (command, refusal) in [
+        ("set-limit", Refusal::LimitTowardsOneself),
+        ("set-limit", Refusal::UnknownParticipant),
+        ("set-limit", Refusal::NotAuthorised),
+        ("set-reservation", Refusal::NotAuthorised),
+    ] {
+        need(command, refusal.code());
+    }
+    for command in ["set-limit", "set-reservation", "set-acceptance", "set-notices", "attest"] {
+        need(command, 1);
+    }
+    [2, 3, 4].into_iter().for_each(|code| need("till", code));
+    need("notice", 0);
     assert!(missing.is_empty(), "{missing:?} among {seen:?}");
 }
 

@@ -269,6 +269,7 @@ proptest! {
                 let expected = model.live_keys(one.number.0, context.time.0);
                 prop_assert_eq!(&one.signing_keys, &expected);
             }
+            prop_assert!(ledger.take_notices().is_empty() && model.notices().is_empty());
             prop_assert_eq!(ledger.check_invariants(), Ok(()));
             prop_assert_eq!(ledger.id_count(), model.answered.len() as u64);
             let root = ledger.seal_block();

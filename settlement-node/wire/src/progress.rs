@@ -5,7 +5,7 @@
 //! | 16 | the transfer's id |
 //! | u64 | leaf of its first answer |
 //! | u16 | where it stands now: 2 warehoused, 3 held, 4 queued, 1 settled, 100 and above released |
-//! | u8 | what brought that about: 1 a command, 2 time, 3 cover, 4 together with others |
+//! | u8 | what brought that about: 1 a command, 2 time, 3 cover, 4 together with others; 20 nothing yet, but its till |
 //! | u64 | leaf of the command; the number that those that settled together share; otherwise 0 |
 
 use ledger::{Answer, Cause, Progress, TransferId};
@@ -21,6 +21,7 @@ pub fn encode(progress: &Progress) -> [u8; PROGRESS_BODY_BYTES] {
         Cause::Time => (2, 0),
         Cause::Cover => (3, 0),
         Cause::Together(number) => (4, u64::from(number)),
+        Cause::Till => (20, 0),
     };
     let mut out = [0; PROGRESS_BODY_BYTES];
     out[..16].copy_from_slice(&progress.id.0);
@@ -50,6 +51,7 @@ pub fn read(reader: &mut Reader) -> Result<Progress, CodecError> {
         (4, number) => Cause::Together(
             u32::try_from(number).map_err(|_| unknown("number of a progress", number))?,
         ),
+        (20, 0) => Cause::Till,
         (cause, _) => return Err(unknown("cause of a progress", cause.into())),
     };
     Ok(Progress { id, leaf, answer, cause })
@@ -82,7 +84,7 @@ mod tests {
             id in any::<[u8; 16]>(),
             leaf in any::<u64>(),
             answer in 0..Refusal::ALL.len() + 4,
-            cause in 0..4u8,
+            cause in 0..5u8,
             number in any::<u64>(),
         ) {
             let answer = match answer.checked_sub(4) {
@@ -96,6 +98,7 @@ mod tests {
                 0 => Cause::Command(number),
                 1 => Cause::Time,
                 2 => Cause::Cover,
+                3 => Cause::Till,
                 _ => Cause::Together(number as u32),
             };
             let progress = Progress { id: TransferId(id), leaf, answer, cause };

@@ -23,6 +23,7 @@ use crate::limits::{
     ACCOUNTS_MAX, ASSETS_MAX, BALANCE_MAX, GENERATION_IDS, LABEL_LEN_MAX, PARTICIPANTS_MAX,
     SIGNING_KEYS_MAX,
 };
+use crate::liquidity;
 use crate::name::{Bic, Label};
 use crate::refusal::Refusal;
 use crate::state::Ledger;
@@ -204,12 +205,22 @@ impl Ledger {
         if head.life_cycle {
             source.part = "waiting transfers";
             read_waiting(&mut ledger, &mut source, leaf_end)?;
-            source.part = "decisions";
-            match source.tag()? {
-                Some(govern::TAG) => govern::read(&mut ledger, &mut source)?,
-                Some(_) => return Err(RestoreError::Magic),
-                None => {}
+            source.part = "settings";
+            let mut tag = source.tag()?;
+            if tag == Some(liquidity::TAG) {
+                liquidity::read(&mut ledger, &mut source)?;
+                tag = source.tag()?;
             }
+            source.part = "decisions";
+            if tag == Some(govern::TAG) {
+                govern::read(&mut ledger, &mut source)?;
+                tag = source.tag()?;
+            }
+            if tag.is_some() {
+                return Err(RestoreError::Magic);
+            }
+            // Also where no settings are, holds are counted.
+            ledger.recount_pending();
         }
         ledger.rebuild_digests();
         #[cfg(feature = "planted")]

@@ -7,6 +7,7 @@
 //! | 4 | returns | 16 |
 //! | 5 | conditions | count u8 (1 to 16), then each: kind u8 and its fields |
 //! | 6 | original | the canonical bytes of the transfer named in bit 4; never together with bit 5 |
+//! | 7 | till | u64 |
 //!
 //! Conditions: 1 approval (u32), 2 key approval (32), 3 threshold (k u8, count u8, then 1 participant u32 or
 //! 2 key 32 each), 4 preimage (32), 5 not before (u64).
@@ -24,7 +25,7 @@ const HAS_ON_SHORTAGE: u8 = 1 << 3;
 const HAS_RETURNS: u8 = 1 << 4;
 const HAS_CONDITIONS: u8 = 1 << 5;
 const HAS_ORIGINAL: u8 = 1 << 6;
-const HAS_ALL: u8 = (1 << 7) - 1;
+const HAS_TILL: u8 = 1 << 7;
 
 pub(super) fn encode(options: &TransferOptions, out: &mut Vec<u8>) {
     let presence_at = out.len();
@@ -58,6 +59,10 @@ pub(super) fn encode(options: &TransferOptions, out: &mut Vec<u8>) {
     if let Some(original) = &options.original {
         presence |= HAS_ORIGINAL;
         super::encode_transfer(original, out);
+    }
+    if let Some(time) = options.till {
+        presence |= HAS_TILL;
+        out.extend_from_slice(&time.0.to_le_bytes());
     }
     out[presence_at] = presence;
 }
@@ -108,9 +113,6 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<TransferOptions, DecodeE
     if presence == 0 {
         return Err(DecodeError::NotCanonical("options"));
     }
-    if presence & !HAS_ALL != 0 {
-        return Err(DecodeError::Flags(presence));
-    }
     let has = |bit: u8| presence & bit != 0;
     let mut options = TransferOptions::default();
     if has(HAS_NOT_BEFORE) {
@@ -152,6 +154,9 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<TransferOptions, DecodeE
         reader.set_nested(true);
         options.original = Some(Box::new(super::decode_original(reader)?));
         reader.set_nested(false);
+    }
+    if has(HAS_TILL) {
+        options.till = Some(LedgerTime(reader.u64()?));
     }
     Ok(options)
 }

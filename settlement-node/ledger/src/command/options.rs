@@ -29,6 +29,8 @@ pub struct TransferOptions {
     pub original: Option<Box<Transfer>>,
     /// What must happen before the transfer settles; all of them.
     pub conditions: Vec<Condition>,
+    /// When it still waits after this, both sides are told; it goes on waiting until the deadline.
+    pub till: Option<LedgerTime>,
 }
 
 /// Place of a waiting transfer in the queue.
@@ -135,19 +137,31 @@ impl TransferOptions {
         if starts.chain(self.not_before).any(|start| start > deadline) {
             return Err(Refusal::StartAfterDeadline);
         }
+        if self.till.is_some_and(|till| till > deadline) {
+            return Err(Refusal::TillAfterDeadline);
+        }
         self.conditions.iter().try_for_each(|condition| condition.check(ledger))
     }
 
     /// Rule version 1: whether the options are active, and the deadline.
     pub(crate) fn check_first_rules(&self, now: LedgerTime) -> Result<(), Refusal> {
-        let Self { not_before, deadline, priority, on_shortage, returns, original, conditions } =
-            self;
+        let Self {
+            not_before,
+            deadline,
+            priority,
+            on_shortage,
+            returns,
+            original,
+            conditions,
+            till,
+        } = self;
         let only_deadline = not_before.is_none()
             && *priority == Priority::default()
             && *on_shortage == OnShortage::default()
             && returns.is_none()
             && original.is_none()
-            && conditions.is_empty();
+            && conditions.is_empty()
+            && till.is_none();
         if !only_deadline {
             return Err(Refusal::RuleNotActive);
         }

@@ -88,6 +88,15 @@ impl PartialEq for Legs {
 
 impl Eq for Legs {}
 
+/// How a transfer without options goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// All was checked.
+    Plain,
+    /// An account has settings about its liquidity: they are looked at with all else.
+    Controlled,
+}
+
 impl Transfer {
     /// Form, the debited accounts and the signatures of their owners; the first leg that lacks one answers.
     #[inline]
@@ -137,9 +146,10 @@ impl Transfer {
         if signed { Ok(()) } else { Err(Refusal::NotAuthorised) }
     }
 
-    /// Rules, legs, accounts, amounts, cover. Leaves the net effects of several legs for `apply`.
+    /// Rules, legs, accounts, amounts, cover. Leaves the net effects of several legs for `apply`. Where something is
+    /// set about the liquidity of an account, the rest is left to `submit`.
     #[inline]
-    pub(crate) fn check(&self, ledger: &mut Ledger, now: LedgerTime) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, ledger: &mut Ledger, now: LedgerTime) -> Result<Course, Refusal> {
         if let Some(options) = &self.options {
             options.check_first_rules(now)?;
         }
@@ -150,17 +160,23 @@ impl Transfer {
             Legs::One(leg) => leg.check_alone(ledger),
             Legs::Many(legs) => {
                 check_together(legs, ledger)?;
-                ledger.check_cover(|_| true)
+                if ledger.is_controlled(self) {
+                    return Ok(Course::Controlled);
+                }
+                ledger.check_cover(|_| true).map(|()| Course::Plain)
             }
         }
     }
 
     /// The same where something restricts payments: a state, a limit, or hours that are over.
     #[cold]
-    fn check_watched(&self, ledger: &mut Ledger) -> Result<(), Refusal> {
+    fn check_watched(&self, ledger: &mut Ledger) -> Result<Course, Refusal> {
         check_together(self.legs.as_slice(), ledger)?;
+        if ledger.has_life_cycle() && ledger.is_controlled(self) {
+            return Ok(Course::Controlled);
+        }
         ledger.check_hours(self.legs.as_slice())?;
-        ledger.check_cover(|_| true)
+        ledger.check_cover(|_| true).map(|()| Course::Plain)
     }
 
     /// True when no original is shown, or the one that the transfer returns, which shows none itself; and then the
@@ -217,7 +233,7 @@ impl Leg {
 
     /// All checks of a transfer's only leg.
     #[inline]
-    fn check_alone(&self, ledger: &Ledger) -> Result<(), Refusal> {
+    fn check_alone(&self, ledger: &Ledger) -> Result<Course, Refusal> {
         if self.debit == self.credit {
             return Err(Refusal::SameAccount);
         }
@@ -228,7 +244,10 @@ impl Leg {
         if credit.posted.checked_add(i128::from(self.amount.minor())).is_none() {
             return Err(Refusal::AmountTooLarge);
         }
-        if debit.covers(self.amount) { Ok(()) } else { Err(Refusal::InsufficientCover) }
+        if debit.controlled | credit.controlled {
+            return Ok(Course::Controlled);
+        }
+        if debit.covers(self.amount) { Ok(Course::Plain) } else { Err(Refusal::InsufficientCover) }
     }
 }
 

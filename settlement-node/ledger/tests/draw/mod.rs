@@ -1,6 +1,7 @@
 //! Random batches from a seed, for the life cycle: few banks, few ids, little money, so that everything meets.
 
 mod gov;
+mod liq;
 
 use std::collections::BTreeMap;
 
@@ -81,10 +82,14 @@ pub(crate) struct Draw {
     fresh: u64,
     /// Every second history is about the queue: few conditions, everybody asks to wait for cover.
     about_queue: bool,
-    /// Every fifth is about votes, keys and hours.
+    /// What a refusal was drawn for last: who refused may approve next.
+    objected: Option<TransferId>,
+    /// Every fourth is about votes, keys and hours.
     about_votes: bool,
     /// What waits for votes or a second person.
     undecided: Vec<TransferId>,
+    /// Every third one sets limits and the like, and time takes long steps.
+    about_limits: bool,
 }
 
 impl Draw {
@@ -95,8 +100,10 @@ impl Draw {
             waiting: Vec::new(),
             fresh: 0,
             about_queue: seed % 2 == 1,
-            about_votes: seed % 5 == 4,
+            objected: None,
+            about_votes: seed / 4 % 4 == 3,
             undecided: Vec::new(),
+            about_limits: seed % 3 == 1,
         }
     }
 
@@ -183,12 +190,23 @@ impl Draw {
         if self.about_votes && self.chance(2) {
             return self.govern(now, signers);
         }
+        if self.about_limits && self.chance(4) {
+            return self.liquidity(now);
+        }
         match self.below(30) {
             0..14 => self.transfer(now),
-            14..19 => Command::Approve(Approve { transfer: self.target() }),
+            14..19 => {
+                let again = self.chance(3);
+                let transfer = match self.objected {
+                    Some(transfer) if again => transfer,
+                    _ => self.target(),
+                };
+                Command::Approve(Approve { transfer })
+            }
             19..21 => {
-                let reason = "MS03".parse().unwrap();
-                Command::Refuse(Refuse { transfer: self.target(), reason })
+                let (transfer, reason) = (self.target(), "MS03".parse().unwrap());
+                self.objected = Some(transfer);
+                Command::Refuse(Refuse { transfer, reason })
             }
             21 => {
                 let (id, transfer) = (id(100 + self.below(50)), self.target());
@@ -254,6 +272,12 @@ impl Draw {
                 // Beyond the next opening.
                 options.deadline = Some(LedgerTime(now + 300_000_000_000));
             }
+        }
+        if self.about_limits && self.chance(2) {
+            options.deadline = Some(LedgerTime(now + self.below(3_000_000_000)));
+        }
+        if self.about_limits && self.chance(3) {
+            options.till = Some(LedgerTime(now + self.below(20)));
         }
         if self.about_queue || self.chance(3) {
             options.on_shortage = OnShortage::Queue;

@@ -3,6 +3,7 @@
 //! It is written from the rules as people state them. Where it and the ledger disagree, one of them is wrong.
 
 pub(crate) mod gov;
+pub(crate) mod liq;
 pub(crate) mod waiting;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub(crate) struct Model {
     /// Returns that settled: the id of the original, and the return.
     pub(crate) returned: Vec<(TransferId, Transfer)>,
     pub(crate) gov: ModelGov,
+    pub(crate) liquidity: liq::ModelLiquidity,
 }
 
 /// Where and for whom one command is applied. `signers` is `None` in genesis.
@@ -58,6 +60,7 @@ pub(crate) struct ModelTurn<'a> {
 impl Model {
     /// The code of the answer, and the leaf of the first time when this is a repetition.
     pub(crate) fn apply(&mut self, turn: &ModelTurn<'_>, command: &Command) -> (u16, Option<u64>) {
+        self.liquidity.now = turn.now.0;
         if let Err(refusal) = self.may(turn, command) {
             return (refusal.code(), None);
         }
@@ -134,6 +137,9 @@ impl Model {
             }
             Command::AdmitParticipant(_) | Command::AddAsset(_) | Command::ActivateRules(_) => {}
             _ if self.rules < 2 => {}
+            other if self.signs_settings(other).is_some() => {
+                needed.extend(self.signs_settings(other));
+            }
             other => match self.may_govern(other, signers) {
                 Some(verdict) => verdict?,
                 None => self.may_speak(other, signers)?,
@@ -148,7 +154,10 @@ impl Model {
 
     fn carry_out(&mut self, turn: &ModelTurn<'_>, command: &Command) -> Result<u16, Refusal> {
         match command {
-            Command::Transfer(transfer) if transfer.options.is_some() && self.rules >= 2 => {
+            Command::Transfer(transfer)
+                if self.rules >= 2
+                    && (transfer.options.is_some() || self.has_settings(transfer)) =>
+            {
                 self.submit(turn, transfer)
             }
             other => {
@@ -275,6 +284,7 @@ impl Model {
                 Ok(())
             }
             _ if self.rules < 2 => Err(Refusal::RuleNotActive),
+            other if self.signs_settings(other).is_some() => self.set(other),
             other => match self.own_business(turn.now.0, other) {
                 Some(answer) => answer,
                 None => self.answer(turn, other),
@@ -307,6 +317,7 @@ impl Model {
         for (number, sum) in sums {
             self.accounts.entry(number).and_modify(|account| account.balance += sum);
         }
+        self.note_settled(transfer);
         Ok(())
     }
 }
@@ -323,6 +334,11 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::AddKey(add) => Some(add.id),
         Command::SetSealingKey(set) => Some(set.id),
         Command::SetFundingLimit(set) => Some(set.id),
+        Command::SetLimit(set) => Some(set.id),
+        Command::SetReservation(set) => Some(set.id),
+        Command::SetAcceptance(set) => Some(set.id),
+        Command::SetNotices(set) => Some(set.id),
+        Command::Attest(attest) => Some(attest.id),
         _ => None,
     }
 }

@@ -3,13 +3,13 @@
 //! What is reserved is never written down: it is summed up from the list whenever somebody asks. Approvals are a
 //! list of who signed what; a condition is judged from that list anew each time.
 
-mod ends;
+mod release;
 
 use std::collections::BTreeMap;
 
 use ledger::{
-    Answer, Approver, Authorisation, Cause, Condition, LedgerTime, OnShortage, ParticipantState,
-    Position, Priority, Progress, Refusal, Stage, Transfer, TransferId, TransferOptions,
+    Answer, Approver, Authorisation, Condition, LedgerTime, Legs, OnShortage, ParticipantState,
+    Position, Priority, Refusal, Stage, Transfer, TransferId, TransferOptions,
 };
 
 use super::{Model, ModelTurn, pays, positive, receives};
@@ -43,12 +43,14 @@ impl ModelWaiting {
 
     fn due(&self) -> u64 {
         if let (Stage::Warehoused, Some(opens)) = (self.stage, self.opens) {
-            return opens;
+            let till = self.options().till.map(|till| till.0).filter(|till| *till > self.looked_at);
+            return till.map_or(opens, |till| till.min(opens));
         }
         let mut times = vec![self.deadline() + 1];
         if self.stage == Stage::Warehoused {
             times.push(self.options().not_before.unwrap().0);
         }
+        times.extend(self.options().till.map(|till| till.0));
         times.extend(self.options().conditions.iter().filter_map(|one| match one {
             Condition::NotBefore(time) => Some(time.0),
             _ => None,
@@ -77,7 +79,7 @@ impl ModelWaiting {
         self.options().conditions.iter().all(|one| self.met(one, now))
     }
 
-    fn agreed(&self, owner: u32) -> bool {
+    pub(crate) fn agreed(&self, owner: u32) -> bool {
         self.options().conditions.iter().all(|one| match one {
             Condition::Approval { participant } if participant.0 == owner => self.met(one, 0),
             _ => true,
@@ -136,12 +138,6 @@ impl Model {
         of.balance - of.floor - self.held(account)
     }
 
-    fn short(&self, transfer: &Transfer, of: impl Fn(u32) -> bool) -> bool {
-        net(transfer).iter().any(|(account, change)| {
-            of(self.accounts[account].owner) && *change < 0 && self.available(*account) < -change
-        })
-    }
-
     /// One of higher priority waits for an account that the transfer debits.
     fn yields(&self, transfer: &Transfer, priority: Priority) -> bool {
         let debits: Vec<u32> =
@@ -156,85 +152,16 @@ impl Model {
     fn could_settle(&self, one: &ModelWaiting) -> bool {
         one.ready()
             && self.legs(&one.transfer).is_ok()
-            && !self.short(&one.transfer, |_| true)
+            && self.payment_limit(&one.transfer, |_| true).is_ok()
+            && self.objection(&[(&one.transfer, one.priority)], |_| true).is_none()
             && !self.yields(&one.transfer, one.priority)
-    }
-
-    /// The end of a block: what the ledger says became of queued transfers is checked line by line against the rules
-    /// and then believed. In the end nothing may be left that could settle alone.
-    pub(crate) fn release(&mut self, said: &[Progress]) {
-        let mut rest = said;
-        while let [first, ..] = rest {
-            let together = |one: &&Progress| {
-                one.cause == first.cause && matches!(one.cause, Cause::Together(_))
-            };
-            let count = rest.iter().take_while(together).count().max(1);
-            let (group, others) = rest.split_at(count);
-            rest = others;
-            let members: Vec<ModelWaiting> = group
-                .iter()
-                .map(|one| self.waiting[self.place_of(&one.id).unwrap()].clone())
-                .collect();
-            match first.cause {
-                Cause::Cover => self.released_alone(first, &members[0]),
-                Cause::Together(_) => self.released_together(group, &members),
-                other => panic!("{other:?} at the end of a block"),
-            }
-            for (one, member) in group.iter().zip(&members) {
-                let at = self.place_of(&one.id).unwrap();
-                self.end(at, one.answer);
-                if one.answer.is_settled() {
-                    self.move_money(&member.transfer);
-                }
-            }
-        }
-        let left = self.waiting.iter().find(|one| self.could_settle(one));
-        assert!(left.is_none(), "could settle: {left:?}");
-    }
-
-    fn released_alone(&self, said: &Progress, one: &ModelWaiting) {
-        assert!(one.ready(), "{said:?}");
-        match said.answer {
-            Answer::Settled => {
-                assert!(self.could_settle(one), "{said:?} of {one:?}");
-                let before = |other: &&ModelWaiting| {
-                    let shared = other.debits().iter().any(|at| one.debits().contains(at));
-                    shared && (other.priority, other.order) < (one.priority, one.order)
-                };
-                let by_passed = self.waiting.iter().filter(before).find(|at| self.could_settle(at));
-                assert!(by_passed.is_none(), "{one:?} by-passed {by_passed:?}");
-            }
-            other => {
-                let reason = self.legs(&one.transfer).unwrap_err();
-                assert_eq!(other, Answer::Refused(reason), "{said:?}");
-            }
-        }
-    }
-
-    fn released_together(&self, said: &[Progress], group: &[ModelWaiting]) {
-        let mut sums: BTreeMap<u32, i128> = BTreeMap::new();
-        for (one, member) in said.iter().zip(group) {
-            assert_eq!(one.answer, Answer::Settled);
-            assert!(member.ready() && self.legs(&member.transfer).is_ok(), "{member:?}");
-            for (account, change) in net(&member.transfer) {
-                *sums.entry(account).or_default() += change;
-            }
-            // Whatever has a higher priority on the same account comes along.
-            for other in self.waiting.iter().filter(|other| other.ready()) {
-                let shared = other.debits().iter().any(|at| member.debits().contains(at));
-                let along = group.iter().any(|among| among.transfer.id == other.transfer.id);
-                assert!(!shared || along || other.priority >= member.priority, "{other:?}");
-            }
-        }
-        for (account, sum) in sums {
-            assert!(sum >= 0 || self.available(account) + sum >= 0, "{account} pays {sum}");
-        }
     }
 
     fn move_money(&mut self, transfer: &Transfer) {
         for (account, change) in net(transfer) {
             self.accounts.entry(account).and_modify(|one| one.balance += change);
         }
+        self.note_settled(transfer);
     }
 
     pub(crate) fn legs(&self, transfer: &Transfer) -> Result<(), Refusal> {
@@ -280,6 +207,9 @@ impl Model {
         {
             return Err(Refusal::StartAfterDeadline);
         }
+        if options.till.as_ref().is_some_and(late) {
+            return Err(Refusal::TillAfterDeadline);
+        }
         for condition in &options.conditions {
             let members = members(condition);
             for member in &members {
@@ -306,11 +236,15 @@ impl Model {
         turn: &ModelTurn<'_>,
         transfer: &Transfer,
     ) -> Result<u16, Refusal> {
-        let options = transfer.options.as_ref().unwrap();
+        let nothing = Box::default();
         let now = turn.now.0;
-        self.times(options, now)?;
+        self.times(transfer.options.as_ref().unwrap_or(&nothing), now)?;
         self.legs(transfer)?;
         self.check_return(transfer)?;
+        let mut transfer = self.as_accepted(turn, transfer)?;
+        transfer.options.get_or_insert_default();
+        let transfer = &transfer;
+        let options = transfer.options.as_ref().unwrap();
         let place = (0..).find(|at| self.waiting.iter().all(|one| one.place != *at)).unwrap();
         let mut new = ModelWaiting {
             transfer: transfer.clone(),
@@ -329,13 +263,16 @@ impl Model {
         if !starts_later {
             new.opens = self.hours(transfer, now)?;
         }
+        self.payment_limit(transfer, |owner| new.agreed(owner))?;
+        let part = [(transfer, options.priority)];
+        let objection = self.objection(&part, |owner| new.agreed(owner));
         if starts_later || new.opens.is_some() {
             new.stage = Stage::Warehoused;
         } else if queues && self.yields(transfer, options.priority) {
             new.stage = Stage::Queued;
-        } else if self.short(transfer, |owner| new.agreed(owner)) {
+        } else if let Some(objection) = objection {
             if !queues {
-                return Err(Refusal::InsufficientCover);
+                return Err(objection);
             }
             new.stage = Stage::Queued;
         } else if new.all_met(now) {
@@ -349,6 +286,43 @@ impl Model {
         self.next_order += 1;
         self.waiting.push(new);
         Ok(code)
+    }
+
+    fn check_return(&self, transfer: &Transfer) -> Result<(), Refusal> {
+        let Some(options) = transfer.options.as_ref() else { return Ok(()) };
+        let Some(id) = options.returns else { return Ok(()) };
+        let Legs::One(back) = &transfer.legs else { return Err(Refusal::ReturnMayNotWait) };
+        if options.not_before.is_some() || options.on_shortage == OnShortage::Queue {
+            return Err(Refusal::ReturnMayNotWait);
+        }
+        // The model remembers everything, so it need not be shown the original, only see that it was.
+        let first = self.answered.iter().find(|(known, ..)| *known == id);
+        let Some((_, ledger::Command::Transfer(original), code, _)) = first else {
+            return Err(Refusal::OriginalUnknown);
+        };
+        let settled = *code == 1 || self.ended.contains(&(id, 1));
+        if !settled || options.original.as_deref() != Some(original) {
+            return Err(Refusal::OriginalUnknown);
+        }
+        let legs = original.legs.as_slice().iter();
+        let moved: Vec<u128> = legs
+            .filter(|leg| leg.debit == back.credit && leg.credit == back.debit)
+            .map(|leg| u128::from(leg.amount.minor()))
+            .collect();
+        if moved.is_empty() {
+            return Err(Refusal::NotTheReverse);
+        }
+        let before = self.returned.iter().filter(|(of, one)| {
+            let leg = one.legs.as_slice()[0];
+            *of == id && (leg.debit, leg.credit) == (back.debit, back.credit)
+        });
+        let before: Vec<u128> =
+            before.map(|(_, one)| u128::from(one.legs.as_slice()[0].amount.minor())).collect();
+        let sum = before.iter().sum::<u128>() + u128::from(back.amount.minor());
+        if sum > moved.iter().sum() || before.len() >= 16 {
+            return Err(Refusal::ReturnTooLarge);
+        }
+        Ok(())
     }
 
     fn place_of(&self, id: &TransferId) -> Option<usize> {
@@ -494,9 +468,10 @@ impl Model {
         }
         if after.stage == Stage::Held {
             let newly = |owner: u32| after.agreed(owner) && !before.agreed(owner);
-            if self.short(&after.transfer, newly) {
+            self.payment_limit(&after.transfer, newly)?;
+            if let Some(objection) = self.objection(&[(&after.transfer, after.priority)], newly) {
                 if after.options().on_shortage == OnShortage::Refuse {
-                    return Err(Refusal::InsufficientCover);
+                    return Err(objection);
                 }
                 after.stage = Stage::Queued;
                 self.came.push((id, Stage::Queued as u16));
@@ -518,13 +493,24 @@ impl Model {
         let met = one.all_met(now);
         if now > one.deadline() {
             let reason = if met && one.stage == Stage::Queued {
-                Refusal::CoverNotFound
+                match self.objection(&[(&one.transfer, one.priority)], |_| true) {
+                    None | Some(Refusal::InsufficientCover) => Refusal::CoverNotFound,
+                    Some(limit) => limit,
+                }
             } else {
                 Refusal::ConditionsNotMet
             };
             return self.end(at, Answer::Refused(reason));
         }
         self.waiting[at].looked_at = now;
+        self.take_further(at, &one, met, now);
+        let till = one.options().till.is_some_and(|till| one.looked_at < till.0 && till.0 <= now);
+        if let Some(at) = self.place_of(&one.transfer.id).filter(|_| till) {
+            self.came.push((one.transfer.id, self.waiting[at].stage as u16));
+        }
+    }
+
+    fn take_further(&mut self, at: usize, one: &ModelWaiting, met: bool, now: u64) {
         let starts = one.stage == Stage::Warehoused;
         if starts && one.options().not_before.is_some_and(|start| start.0 > now) || !starts && !met
         {
@@ -543,13 +529,18 @@ impl Model {
                 Err(reason) => return self.end(at, Answer::Refused(reason)),
             }
         }
+        let allowed = self.payment_limit(&one.transfer, |owner| one.agreed(owner));
+        if let Some(reason) = allowed.err().filter(|_| one.stage != Stage::Held) {
+            return self.end(at, Answer::Refused(reason));
+        }
         let yields = one.options().on_shortage == OnShortage::Queue
             && self.yields(&one.transfer, one.priority);
-        let short = self.short(&one.transfer, |owner| one.agreed(owner));
-        if one.stage != Stage::Held && (yields || short) {
+        let part = [(&one.transfer, one.priority)];
+        let objection = self.objection(&part, |owner| one.agreed(owner));
+        if one.stage != Stage::Held && (yields || objection.is_some()) {
             match one.options().on_shortage {
                 OnShortage::Refuse => {
-                    self.end(at, Answer::Refused(Refusal::InsufficientCover));
+                    self.end(at, Answer::Refused(objection.unwrap()));
                 }
                 OnShortage::Queue if starts => self.set_stage(at, Stage::Queued),
                 OnShortage::Queue => {}
@@ -567,9 +558,26 @@ impl Model {
         self.came.push((self.waiting[at].transfer.id, stage as u16));
     }
 
+    /// Ends everything that waits and pays or is paid by somebody, by place.
+    pub(crate) fn end_all_of(&mut self, who: u32) {
+        let mut places: Vec<u32> = self.waiting.iter().map(|one| one.place).collect();
+        places.sort_unstable();
+        for place in places {
+            let at = self.waiting.iter().position(|one| one.place == place).unwrap();
+            let legs = self.waiting[at].transfer.legs.clone();
+            let owns = |account: u32| self.accounts[&account].owner == who;
+            if legs.as_slice().iter().any(|leg| owns(leg.debit.0)) {
+                self.end(at, Answer::Refused(Refusal::DebtorSuspended));
+            } else if legs.as_slice().iter().any(|leg| owns(leg.credit.0)) {
+                self.end(at, Answer::Refused(Refusal::CreditorSuspended));
+            }
+        }
+    }
+
     /// The beginning of a block.
     pub(crate) fn pass(&mut self, now: u64) {
         self.expire(now);
+        self.liquidity.now = now;
         loop {
             let each = self.waiting.iter().enumerate().map(|(at, one)| (one.due(), one.place, at));
             match each.min() {

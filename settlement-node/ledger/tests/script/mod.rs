@@ -22,6 +22,7 @@
 //! an empty main account of each bank in each asset, and of `ecb` in EUR. A `genesis:` line adds to it.
 
 mod gov;
+mod liq;
 
 use std::collections::BTreeMap;
 
@@ -107,6 +108,9 @@ impl Network {
         }
         if let Some(word) = line.strip_prefix("why ") {
             return Some(self.why(&transfer_id(word)));
+        }
+        if let Some(said) = self.liquidity_line(line) {
+            return Some(said);
         }
         if let Some(time) = line.strip_prefix("pass ") {
             self.time = gov::time_of(time).0;
@@ -213,7 +217,8 @@ impl Network {
             (outcomes, events)
         });
         let progress = self.ledger.close_block(self.leaf);
-        let came = progress.iter().map(|one| self.progress(one)).collect();
+        let mut came: Vec<String> = progress.iter().map(|one| self.progress(one)).collect();
+        came.extend(self.notices());
         self.leaf += progress.len() as u64;
         let root = self.ledger.seal_block();
         assert_eq!(root, self.ledger.recompute_root());
@@ -236,6 +241,9 @@ impl Network {
             Obstacle::Condition(number) => format!("condition {number} is open"),
             Obstacle::Agreement(who) => format!("{} has not agreed", BANKS[who.0 as usize].0),
             Obstacle::Cover { account, missing } => format!("{} lacks {missing}", name(*account)),
+            Obstacle::Reserved { .. } | Obstacle::Limit { .. } => {
+                liq::obstacle(obstacle, &name, &|who| BANKS[who.0 as usize].0)
+            }
             Obstacle::Behind { account, transfer } => {
                 format!("{} is waited for by {}", name(*account), word_of(transfer))
             }
@@ -257,6 +265,7 @@ impl Network {
         );
         let together = match one.cause {
             Cause::Together(number) => format!(" together {number}"),
+            Cause::Till => " still".to_owned(),
             _ => String::new(),
         };
         format!("{} {became}{together}", word_of(&one.id))
@@ -339,7 +348,9 @@ impl Network {
                 exponent: Exponent::new(next().parse().unwrap()).unwrap(),
                 issuer: self.participant(next()),
             }),
-            _ => panic!("no such command: {words}"),
+            other => self
+                .liquidity_command(other, rest)
+                .unwrap_or_else(|| panic!("no such command: {words}")),
         }
     }
 
@@ -401,6 +412,7 @@ impl Network {
                     }
                     options.conditions.push(Condition::Threshold { k, of });
                 }
+                "till" => options.till = Some(LedgerTime(value().parse().unwrap())),
                 "high" => options.priority = Priority::High,
                 "urgent" => options.priority = Priority::Urgent,
                 "queue" => options.on_shortage = OnShortage::Queue,
@@ -470,6 +482,7 @@ impl Network {
             lines.push(format!("{word} {stage} until {deadline}, {open} conditions open"));
         }
         lines.extend(self.describe_decisions());
+        lines.extend(self.settings());
         for totals in self.ledger.conservation() {
             if totals.issued > 0 || totals.redeemed > 0 {
                 let AssetTotals { code, issued, redeemed, .. } = totals;
@@ -492,7 +505,8 @@ fn status_word(status: AccountStatus) -> &'static str {
 }
 
 /// Words that end a list of approvers.
-const OPTION_WORDS: [&str; 13] = [
+const OPTION_WORDS: [&str; 14] = [
+    "till",
     "high",
     "document",
     "deadline",
