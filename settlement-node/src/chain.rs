@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use ledger::{
-    BatchContext, Digest, Event as LedgerEvent, Height, Ledger, LedgerTime, OldIds, Outcome,
-    Progress,
+    BatchContext, Digest, Event as LedgerEvent, Exchanged, Height, Ledger, LedgerTime, OldIds,
+    Outcome, Progress,
 };
 use proof::{
     Hash,
@@ -43,6 +43,8 @@ pub struct AppliedBlock {
     pub submissions: Vec<AppliedSubmission>,
     /// What became of waiting transfers; each is a record after those of the submissions.
     pub progress: Vec<Progress>,
+    /// At which rates exchanges settled; each is a record after those of the progress.
+    pub exchanges: Vec<Exchanged>,
     /// The record that closes it.
     pub seal: Seal,
     /// The block as the log holds it.
@@ -172,6 +174,11 @@ impl Chain {
             self.frontier.append(&self.record);
             self.count(one.answer);
         }
+        let exchanges = self.ledger.take_fx_outputs().exchanges;
+        for one in &exchanges {
+            record::exchange(&mut self.record, &wire::exchanged::encode(one));
+            self.frontier.append(&self.record);
+        }
         self.state_root = self.ledger.seal_block();
         let seal = Seal {
             height: height.0,
@@ -195,6 +202,7 @@ impl Chain {
             first_leaf,
             submissions,
             progress,
+            exchanges,
             seal,
             bytes,
             block,

@@ -1,7 +1,7 @@
 //! Reading the history: deliveries for those who catch up, and what became of a transfer.
 
 use bytes::Bytes;
-use ledger::{IdEntry, LedgerTime, Outcome, Progress, TransferId};
+use ledger::{Exchanged, IdEntry, LedgerTime, Outcome, Progress, TransferId};
 use proof::{
     Hash,
     record::{self, Seal},
@@ -72,6 +72,7 @@ pub struct PastBlock {
     submissions: Vec<Submission>,
     outcomes: Vec<Vec<Outcome>>,
     progress: Vec<Progress>,
+    exchanges: Vec<Exchanged>,
 }
 
 impl PastBlock {
@@ -94,9 +95,18 @@ impl PastBlock {
                 .map_err(|error| bad(&error))?;
             outcomes.push(own);
         }
-        let mut progress = Vec::new();
+        let (mut progress, mut exchanges) = (Vec::new(), Vec::new());
         while reader.remaining() > 0 {
-            progress.push(wire::progress::read(&mut reader).map_err(|error| bad(&error))?);
+            match reader.u8("kind of a record").map_err(|error| bad(&error))? {
+                record::KIND_PROGRESS if exchanges.is_empty() => {
+                    progress.push(wire::progress::read(&mut reader).map_err(|error| bad(&error))?);
+                }
+                record::KIND_EXCHANGE => {
+                    let one = wire::exchanged::read(&mut reader).map_err(|error| bad(&error))?;
+                    exchanges.push(one);
+                }
+                kind => return Err(bad(&format!("a record of kind {kind} in its place"))),
+            }
         }
         Ok(Self {
             height: block.height,
@@ -106,6 +116,7 @@ impl PastBlock {
             submissions,
             outcomes,
             progress,
+            exchanges,
         })
     }
 
@@ -128,7 +139,8 @@ impl PastBlock {
     ) -> Result<(), String> {
         let bad = |what: &str| Err(format!("block {}: {what}", self.height));
         let commands: usize = self.outcomes.iter().map(Vec::len).sum();
-        let records = commands + self.submissions.len() + self.progress.len();
+        let more = self.progress.len() + self.exchanges.len();
+        let records = commands + self.submissions.len() + more;
         if seal.previous != *previous {
             return bad("its seal does not follow the one before");
         }
@@ -156,6 +168,10 @@ impl PastBlock {
             record::progress(&mut record, &wire::progress::encode(one));
             frontier.append(&record);
         }
+        for one in &self.exchanges {
+            record::exchange(&mut record, &wire::exchanged::encode(one));
+            frontier.append(&record);
+        }
         frontier.append(&seal.encode());
         Ok(())
     }
@@ -164,6 +180,11 @@ impl PastBlock {
     pub fn progress(&self) -> impl Iterator<Item = (u64, &Progress)> {
         let before = self.outcomes.iter().map(|own| own.len() as u64 + 1).sum::<u64>();
         (self.first_leaf + before..).zip(&self.progress)
+    }
+
+    /// At which rates exchanges settled in it, in their order.
+    pub fn exchanges(&self) -> &[Exchanged] {
+        &self.exchanges
     }
 
     /// Its commands with what became of them.

@@ -74,6 +74,8 @@ pub struct Account {
     pub(crate) queued: bool,
     /// Something is set about its liquidity (`liquidity.rs`). Follows from that.
     pub(crate) controlled: bool,
+    /// Its owner reports each credit (`fx/last_mile.rs`). Follows from the list of those.
+    pub(crate) reports: bool,
 }
 
 const _: () = assert!(size_of::<Account>() == 64);
@@ -91,6 +93,7 @@ impl Account {
             touched: false,
             queued: false,
             controlled: false,
+            reports: false,
         }
     }
 

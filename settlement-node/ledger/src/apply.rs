@@ -256,6 +256,12 @@ impl Command {
             Self::SetAcceptance(command) => command.authorise(ledger, authority),
             Self::SetNotices(command) => command.authorise(ledger, authority),
             Self::Attest(command) => command.authorise(authority),
+            Self::PlaceQuote(command) => command.authorise(ledger, authority),
+            Self::WithdrawQuote(command) => command.authorise(ledger, authority),
+            Self::Exchange(command) => command.authorise(ledger, authority),
+            Self::ReturnExchange(command) => command.authorise(ledger, authority),
+            Self::ReportCredit(command) => command.authorise(ledger, authority),
+            Self::SetReporting(command) => command.authorise(ledger, authority),
         }
     }
 
@@ -276,6 +282,9 @@ impl Command {
         let event = match self {
             Self::Transfer(command) if command.options.is_some() && ledger.has_life_cycle() => {
                 answer = command.submit(ledger, turn, old)?;
+                if answer.is_settled() {
+                    ledger.expect_reports(command, turn.time);
+                }
                 Some(Event::of_transfer(position, turn.leaf, answer))
             }
             Self::Transfer(command) => {
@@ -284,10 +293,13 @@ impl Command {
                 } else {
                     answer = command.submit(ledger, turn, old)?;
                 }
+                if answer.is_settled() {
+                    ledger.expect_reports(command, turn.time);
+                }
                 Some(Event::of_transfer(position, turn.leaf, answer))
             }
             other => {
-                answer = other.check_and_apply_rare(ledger, turn, events)?;
+                answer = other.check_and_apply_rare(ledger, turn, old, events)?;
                 None
             }
         };
@@ -301,6 +313,7 @@ impl Command {
         &self,
         ledger: &mut Ledger,
         turn: &Turn<'_>,
+        old: &OldIds<'_>,
         events: &mut Vec<Event>,
     ) -> Result<Answer, Refusal> {
         if !turn.authority.is_genesis()
@@ -335,7 +348,7 @@ impl Command {
                 _ => {}
             }
         }
-        events.extend(self.carry_out_alone(ledger, turn)?);
+        events.extend(self.carry_out_alone(ledger, turn, old)?);
         Ok(Answer::Settled)
     }
 
@@ -355,6 +368,7 @@ impl Command {
         &self,
         ledger: &mut Ledger,
         turn: &Turn<'_>,
+        old: &OldIds<'_>,
     ) -> Result<Option<Event>, Refusal> {
         let position = turn.position;
         Ok(match self {
@@ -474,6 +488,33 @@ impl Command {
             Self::Attest(command) => {
                 command.check(ledger)?;
                 Some(Event::Attested { position, leaf: turn.leaf })
+            }
+            Self::PlaceQuote(command) => {
+                command.carry_out(ledger, turn)?;
+                Some(Event::QuotePlaced { position })
+            }
+            Self::WithdrawQuote(command) => {
+                command.carry_out(ledger);
+                Some(Event::QuoteWithdrawn { position })
+            }
+            Self::Exchange(command) => {
+                command.carry_out(ledger, turn)?;
+                ledger.expect_report_of(command.id, command.credit, turn.time);
+                Some(Event::Settled { position, leaf: turn.leaf })
+            }
+            Self::ReturnExchange(command) => {
+                command.carry_out(ledger, turn, old)?;
+                ledger.expect_report_of(command.id, command.credit, turn.time);
+                Some(Event::Settled { position, leaf: turn.leaf })
+            }
+            Self::ReportCredit(command) => {
+                command.carry_out(ledger, turn)?;
+                Some(Event::CreditReported { position })
+            }
+            Self::SetReporting(command) => {
+                let account = command.account;
+                let changes = command.carry_out(ledger)?;
+                changes.then_some(Event::ReportingSet { position, account })
             }
         })
     }

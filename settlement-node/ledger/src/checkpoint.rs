@@ -13,6 +13,7 @@
 //! | waiting | only in version 2: rule version u16, next order u64, first order u64, last offsetting u64, wanted u8, accounts to look at (count u32, u32 each), places u32, transfers u32; each: place u32, ascending, and its bytes |
 //! | liquidity | only where anything was ever set: `L`, records u32, and the records by number (`liquidity/codec.rs`) |
 //! | decisions | only where anything was ever decided: `G`, length u32, and the tables (`govern/bytes.rs`) |
+//! | quotes and reports | only in version 2, where there ever were any: `fx/section.rs` |
 //!
 //! The version is 1 under rule version 1, where nothing waits, and 2 later. The bytes of a waiting transfer: leaf
 //! u64, submitter u32, stage u8, priority u8, order u64, due u64, number of conditions u8, of each the members that approved
@@ -35,6 +36,7 @@ pub(crate) use restore::Source;
 use crate::account::Account;
 use crate::command::RULES_LIFE_CYCLE;
 use crate::govern::{Governance, TAG};
+use crate::fx::Fx;
 use crate::id::{Digest, LedgerTime};
 use crate::ids::{ROW_BYTES, Rows};
 use crate::limits::LABEL_LEN_MAX;
@@ -71,6 +73,7 @@ pub struct Checkpoint {
     waiting: WaitingTable,
     gov: Governance,
     liquidity: Liquidity,
+    fx: Fx,
 }
 
 impl Ledger {
@@ -98,6 +101,7 @@ impl Ledger {
             waiting: self.waiting.clone(),
             gov: self.gov.clone(),
             liquidity: self.liquidity.clone(),
+            fx: self.fx.clone(),
         })
     }
 }
@@ -145,7 +149,10 @@ impl Checkpoint {
         if !self.liquidity.records().is_empty() {
             self.liquidity.encode(write)?;
         }
-        if self.gov.is_first() { Ok(()) } else { self.put_decisions(write) }
+        if !self.gov.is_first() {
+            self.put_decisions(write)?;
+        }
+        self.fx.put(write)
     }
 
     fn put_waiting(&self, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {

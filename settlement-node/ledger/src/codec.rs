@@ -18,6 +18,7 @@
 //! | 14 | reorder | 0 | 0 | id 16, transfer 16, priority u8, position u8 |
 //! | 30 to 38 | governance, keys, funding | 0 | 0 | `codec/govern.rs` |
 //! | 20 to 24 | limits, reservations, acceptance, notices, attest | 0 | 0 | `codec/liquidity.rs` |
+//! | 50 to 55 | quotes, exchanges, reports of credit | | 0 | `codec/fx.rs` |
 //!
 //! Options: one byte of presence bits, then the present fields (`codec/options.rs`). A field equal to its
 //! default is absent, so there is one spelling. Decoding is strict: whatever it accepts encodes to the same
@@ -25,6 +26,7 @@
 
 pub(crate) mod govern;
 mod liquidity;
+mod fx;
 mod options;
 pub(crate) mod reader;
 
@@ -157,6 +159,12 @@ impl Command {
             | Self::SetAcceptance(_)
             | Self::SetNotices(_)
             | Self::Attest(_) => liquidity::encode(self, out),
+            Self::PlaceQuote(_)
+            | Self::WithdrawQuote(_)
+            | Self::Exchange(_)
+            | Self::ReturnExchange(_)
+            | Self::ReportCredit(_)
+            | Self::SetReporting(_) => fx::encode(self, out),
             other => govern::encode(other, out),
         }
     }
@@ -174,6 +182,8 @@ impl Command {
             Self::Transfer(decode_transfer(flags, count, &mut reader)?)
         } else if liquidity::KINDS.contains(&kind) {
             liquidity::decode(kind, flags, count, &mut reader)?
+        } else if fx::KINDS.contains(&kind) {
+            fx::decode(kind, flags, count, &mut reader)?
         } else {
             decode_plain(kind, flags, count, &mut reader)?
         };

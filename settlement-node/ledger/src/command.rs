@@ -10,20 +10,25 @@ mod admit_participant;
 mod approve;
 mod cancel;
 mod confirm;
+mod exchange;
 mod issue;
 mod open_account;
 mod options;
 mod propose;
+mod place_quote;
 mod redeem;
 mod refuse;
 mod reorder;
 mod retire_key;
+mod report_credit;
+mod return_exchange;
 mod reveal;
 mod revoke_key;
 mod set_account_status;
 mod set_floor;
 mod set_funding_limit;
 mod set_sealing_key;
+mod set_reporting;
 mod transfer;
 mod vote;
 mod withdraw;
@@ -33,6 +38,7 @@ mod set_acceptance;
 mod set_limit;
 mod set_notices;
 mod set_reservation;
+mod withdraw_quote;
 
 pub use activate_rules::{ActivateRules, RULES_FIRST, RULES_LAST, RULES_LIFE_CYCLE};
 pub use add_asset::AddAsset;
@@ -41,14 +47,18 @@ pub use admit_participant::AdmitParticipant;
 pub use approve::Approve;
 pub use cancel::Cancel;
 pub use confirm::Confirm;
+pub use exchange::{Exchange, ExchangeAmount};
 pub use issue::Issue;
 pub use open_account::OpenAccount;
 pub use options::{Approver, Condition, OnShortage, Priority, TransferOptions};
 pub use propose::Propose;
+pub use place_quote::PlaceQuote;
 pub use redeem::Redeem;
 pub use refuse::Refuse;
 pub use reorder::{Position, Reorder};
 pub use retire_key::RetireKey;
+pub use report_credit::{CreditOutcome, ReportCredit};
+pub use return_exchange::ReturnExchange;
 pub use reveal::Reveal;
 pub use revoke_key::RevokeKey;
 pub use set_account_status::SetAccountStatus;
@@ -56,6 +66,7 @@ pub use set_floor::SetFloor;
 pub use set_funding_limit::SetFundingLimit;
 pub use set_sealing_key::SetSealingKey;
 pub(crate) use transfer::{Course, check_bounds};
+pub use set_reporting::SetReporting;
 pub use transfer::{Leg, Legs, LegsError, Transfer};
 pub use vote::Vote;
 pub use withdraw::Withdraw;
@@ -65,8 +76,9 @@ pub use set_acceptance::SetAcceptance;
 pub use set_limit::{Limit, LimitSetter, Pace, SetLimit};
 pub use set_notices::SetNotices;
 pub use set_reservation::SetReservation;
+pub use withdraw_quote::WithdrawQuote;
 
-use crate::id::TransferId;
+use crate::id::{Digest, TransferId};
 
 /// One thing that a participant asks of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +139,18 @@ pub enum Command {
     SetNotices(SetNotices),
     /// Record the digest of a document.
     Attest(Attest),
+    /// Offer to give one asset for another.
+    PlaceQuote(PlaceQuote),
+    /// Take a quote out of the book.
+    WithdrawQuote(WithdrawQuote),
+    /// Pay in one asset and deliver in another.
+    Exchange(Exchange),
+    /// Give back what an exchange delivered.
+    ReturnExchange(ReturnExchange),
+    /// Report what became of a credit.
+    ReportCredit(ReportCredit),
+    /// Set within what time an account's credits are reported.
+    SetReporting(SetReporting),
 }
 
 impl Command {
@@ -150,6 +174,10 @@ impl Command {
             Self::SetAcceptance(set) => Some(set.id),
             Self::SetNotices(set) => Some(set.id),
             Self::Attest(attest) => Some(attest.id),
+            Self::PlaceQuote(quote) => Some(quote.id),
+            Self::Exchange(exchange) => Some(exchange.id),
+            Self::ReturnExchange(back) => Some(back.id),
+            Self::SetReporting(set) => Some(set.id),
             Self::OpenAccount(_)
             | Self::AdmitParticipant(_)
             | Self::AddAsset(_)
@@ -162,7 +190,20 @@ impl Command {
             | Self::Withdraw(_)
             | Self::Confirm(_)
             | Self::RetireKey(_)
-            | Self::RevokeKey(_) => None,
+            | Self::RevokeKey(_)
+            | Self::WithdrawQuote(_)
+            | Self::ReportCredit(_) => None,
+        }
+    }
+
+    /// Digest of the document that belongs to the command, for those that move money between banks.
+    #[must_use]
+    pub const fn document(&self) -> Option<Digest> {
+        match self {
+            Self::Transfer(transfer) => transfer.document,
+            Self::Exchange(exchange) => exchange.document,
+            Self::ReturnExchange(back) => back.document,
+            _ => None,
         }
     }
 
@@ -198,6 +239,12 @@ impl Command {
             Self::SetAcceptance(_) => "set-acceptance",
             Self::SetNotices(_) => "set-notices",
             Self::Attest(_) => "attest",
+            Self::PlaceQuote(_) => "place-quote",
+            Self::WithdrawQuote(_) => "withdraw-quote",
+            Self::Exchange(_) => "exchange",
+            Self::ReturnExchange(_) => "return-exchange",
+            Self::ReportCredit(_) => "report-credit",
+            Self::SetReporting(_) => "set-reporting",
         }
     }
 }

@@ -19,6 +19,9 @@
 //! Where anything was ever decided by vote, or keys, hours or funding limits were set, there follow: 'G' ‖ SHA-256 of the
 //! tables (`govern/bytes.rs`).
 //!
+//! Where a quote was ever placed, or an account ever had to report its credits, there follows at the end the section of
+//! `fx/section.rs`.
+//!
 //! *Names digest*: a chain over owner, asset and label of each account, in order of opening. Participants and
 //! assets (with what was issued and redeemed) are few and hashed whole. Ids are counted, not hashed: they are
 //! determined by the record log, which has its own root.
@@ -62,7 +65,12 @@ pub(crate) struct HashTree {
 
 impl HashTree {
     /// Hashes the `touched` leaves of `count` and the nodes above them. New ones must be among them.
-    fn update(&mut self, count: usize, touched: &mut Vec<u32>, leaf: impl Fn(u32) -> [u8; 32]) {
+    pub(crate) fn update(
+        &mut self,
+        count: usize,
+        touched: &mut Vec<u32>,
+        leaf: impl Fn(u32) -> [u8; 32],
+    ) {
         if touched.is_empty() {
             return;
         }
@@ -94,7 +102,7 @@ impl HashTree {
         touched.clear();
     }
 
-    fn root(&self) -> [u8; 32] {
+    pub(crate) fn root(&self) -> [u8; 32] {
         self.levels.last().and_then(|level| level.first()).copied().unwrap_or(EMPTY)
     }
 }
@@ -210,6 +218,7 @@ struct Parts {
     waiting: [u8; 32],
     liquidity: [u8; 32],
     decisions: Option<[u8; 32]>,
+    fx: Vec<u8>,
 }
 
 impl Ledger {
@@ -230,6 +239,7 @@ impl Ledger {
             let mut touched = std::mem::take(&mut self.liquidity.touched).into_iter().collect();
             let records = self.liquidity.records();
             update_liquidity(&mut self.liquidity_tree, records, &mut touched);
+            self.fx.seal();
         }
         self.gov.seal();
         self.root = self.root_over(&self.names_digest, &self.parts());
@@ -254,6 +264,7 @@ impl Ledger {
             waiting: waiting.root(),
             liquidity: liquidity.root(),
             decisions: self.gov.digest(),
+            fx: self.fx.recompute_section(),
         };
         self.root_over(&self.recompute_names(), &parts)
     }
@@ -265,6 +276,7 @@ impl Ledger {
             && self.liquidity.touched.is_empty()
             && self.progress.is_empty()
             && !self.gov.changed
+            && self.fx.is_sealed()
             && self.root == self.root_over(&self.names_digest, &self.parts())
     }
 
@@ -295,6 +307,7 @@ impl Ledger {
             waiting: self.waiting_tree.root(),
             liquidity: self.liquidity_tree.root(),
             decisions: self.gov.sealed,
+            fx: self.fx.root_section(),
         }
     }
 
@@ -332,6 +345,7 @@ impl Ledger {
             hash.update([crate::govern::TAG]);
             hash.update(decisions);
         }
+        hash.update(&parts.fx);
         Digest(hash.finalize().into())
     }
 }

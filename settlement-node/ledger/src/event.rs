@@ -162,6 +162,28 @@ pub enum Event {
         /// Its leaf in the record log.
         leaf: u64,
     },
+    /// A quote was placed. What becomes of quotes is in `FxOutputs`.
+    QuotePlaced {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// A quote was withdrawn.
+    QuoteWithdrawn {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// A bank reported what became of a credit.
+    CreditReported {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// The reporting of an account's credits was set.
+    ReportingSet {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The account.
+        account: AccountNumber,
+    },
 }
 
 impl Event {

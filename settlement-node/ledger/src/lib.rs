@@ -71,6 +71,8 @@ pub mod govern;
 pub mod directory;
 // Limits, reservations, acceptance, notices.
 pub mod liquidity;
+// Quotes, exchanges, and reports of credit.
+mod fx;
 // What must hold after every block.
 pub mod invariant;
 // The state root.
@@ -95,8 +97,17 @@ pub use directory::{DirectoryEntry, Reach};
 pub use command::{
     Attest, Limit, LimitSetter, Pace, SetAcceptance, SetLimit, SetNotices, SetReservation,
 };
+pub use command::{
+    CreditOutcome, Exchange, ExchangeAmount, PlaceQuote, ReportCredit, ReturnExchange,
+    SetReporting, WithdrawQuote,
+};
 pub use event::Event;
 pub use explain::{Incoming, Obstacle};
+pub use fx::book::Quote;
+pub use fx::last_mile::{AwaitedReport, Scorecard};
+pub use fx::outputs::{CreditNotice, Exchanged, Fill, FxOutputs, PassedOver, QuoteNotice};
+pub use fx::plan::{Exact, ExchangePlan};
+pub use fx::rate::Rate;
 pub use genesis::GenesisError;
 pub use govern::{
     BusinessDay, Calendar, Content, KeyEnd, KeyRecord, NodeDescription, ParticipantState, Proposal,
@@ -110,7 +121,7 @@ pub use ids::{GENESIS_LEAF, Generation, IdEntry, OldIds};
 pub use invariant::{AssetTotals, Violation};
 pub use liquidity::{Controls, Notice, NoticeKind, NoticeLines, Velocity, WhatIf};
 pub use name::{AccountName, AssetCode, Bic, Label, ReasonCode};
-pub use progress::{Cause, Progress, resolution_id, return_id};
+pub use progress::{Cause, Progress, exchange_id, exchange_return_id, resolution_id, return_id};
 pub use refusal::Refusal;
 pub use registry::{Asset, Participant};
 pub use state::Ledger;

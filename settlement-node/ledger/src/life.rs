@@ -56,6 +56,7 @@ impl Ledger {
         assert!(self.touched.is_empty(), "the block before was sealed");
         self.block_time = time;
         self.open_governance(time);
+        self.open_fx_block(time);
         for _ in 0..DUE_PER_BLOCK_MAX {
             let Some(account) = self.liquidity.pop_wake(time) else { break };
             if self.authorised(account).queued {
@@ -107,7 +108,7 @@ impl Ledger {
         let due = self.waiting.first_due().map(|(due, _)| due);
         let decisions = self.gov.next_due(self.block_time);
         let wake = self.liquidity.first_wake();
-        [left_over, due, wake, self.offset_due(), decisions].into_iter().flatten().min()
+        [left_over, due, wake, self.offset_due(), decisions, self.fx_due()].into_iter().flatten().min()
     }
 
     /// How the transfer of this id ended that ended in this block or, as far as memory and `old` know, before.
@@ -316,6 +317,9 @@ impl Ledger {
 
     pub(crate) fn tell(&mut self, waiting: &Waiting, answer: Answer, cause: Cause) {
         let (id, leaf) = (waiting.transfer.id, waiting.leaf);
+        if answer.is_settled() {
+            self.expect_reports(&waiting.transfer, self.block_time);
+        }
         self.progress.push(Progress { id, leaf, answer, cause });
     }
 

@@ -9,6 +9,7 @@ use crate::account::{Account, AccountView};
 use crate::command::{OpenAccount, RULES_FIRST, RULES_LIFE_CYCLE};
 use crate::digest::{HashTree, chain_name};
 use crate::govern::Governance;
+use crate::fx::Fx;
 use crate::id::{AccountNumber, AssetNumber, Digest, LedgerTime, ParticipantNumber, TransferId};
 use crate::ids::{Generation, IdEntry, Ids};
 use crate::liquidity::Liquidity;
@@ -48,6 +49,8 @@ pub struct Ledger {
     /// What is set about the liquidity of accounts.
     pub(crate) liquidity: Liquidity,
     pub(crate) liquidity_tree: HashTree,
+    /// Quotes, and reports of credit.
+    pub(crate) fx: Fx,
 }
 
 /// What a transfer does to one account in sum.
@@ -84,6 +87,7 @@ impl Ledger {
             gov: Governance::default(),
             liquidity: Liquidity::default(),
             liquidity_tree: HashTree::default(),
+            fx: Fx::default(),
         }
     }
 
@@ -171,6 +175,7 @@ impl Ledger {
         account.touched = false;
         account.queued = false;
         account.controlled = false;
+        account.reports = false;
         let name = AccountName {
             bic: self.registry.participants[account.owner.0 as usize].bic,
             asset: self.registry.assets[account.asset.0 as usize].code,

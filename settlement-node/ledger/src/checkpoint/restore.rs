@@ -15,6 +15,7 @@ use crate::amount::{Balance, Exponent};
 use crate::answer::Answer;
 use crate::apply::Authority;
 use crate::command::{AddAsset, AdmitParticipant, OpenAccount, RULES_LIFE_CYCLE};
+use crate::fx::section;
 use crate::govern;
 use crate::id::{AssetNumber, Digest, LedgerTime, ParticipantNumber, PublicKey, TransferId};
 use crate::ids::{GENESIS_LEAF, IdEntry, ROW_BYTES};
@@ -214,6 +215,11 @@ impl Ledger {
             source.part = "decisions";
             if tag == Some(govern::TAG) {
                 govern::read(&mut ledger, &mut source)?;
+                tag = source.tag()?;
+            }
+            source.part = "quotes and reports";
+            if tag == Some(section::TAG) {
+                section::read(&mut ledger, &mut source, leaf_end)?;
                 tag = source.tag()?;
             }
             if tag.is_some() {

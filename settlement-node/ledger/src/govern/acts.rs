@@ -12,6 +12,7 @@ use crate::apply::{Authority, Turn};
 use crate::command::Command;
 use crate::event::Event;
 use crate::id::{AssetNumber, LedgerTime, ParticipantNumber, PublicKey, TransferId};
+use crate::ids::OldIds;
 use crate::limits::{ACTS_MAX, ACTS_PER_PARTICIPANT_MAX, CONFIRM_NANOSECONDS};
 use crate::refusal::Refusal;
 use crate::state::Ledger;
@@ -118,7 +119,7 @@ impl Ledger {
             return Err(Refusal::DeadlinePassed);
         }
         let command = act.command.clone();
-        let event = command.carry_out_alone(self, turn)?;
+        let event = command.carry_out_alone(self, turn, &OldIds::NONE)?;
         events.extend(event);
         self.end_act(id, Answer::Settled, crate::progress::Cause::Command(turn.leaf));
         Ok(())

@@ -11,6 +11,7 @@
 //! arrive: what was taken in time and is held or queued settles whenever it can, until its own deadline. Issuing and
 //! redeeming know no hours.
 
+use crate::amount::Amount;
 use crate::command::Leg;
 use crate::id::{AssetNumber, LedgerTime};
 use crate::limits::HOLIDAYS_MAX;
@@ -162,6 +163,17 @@ impl Ledger {
     /// Whether all assets of the legs are open.
     pub(crate) fn check_hours(&self, legs: &[Leg]) -> Result<(), Refusal> {
         if self.opening(legs).is_none() { Ok(()) } else { Err(Refusal::CutOffPassed) }
+    }
+
+    /// True when the business hours of the asset are over at the time of the block.
+    pub(crate) fn is_closed(&self, asset: AssetNumber) -> bool {
+        self.gov.closed.contains(&asset)
+    }
+
+    /// Whether this much of an asset is not more than the network lets move at once.
+    pub(crate) fn check_leg_limit(&self, asset: AssetNumber, amount: Amount) -> Result<(), Refusal> {
+        let beyond = self.leg_limit(asset).is_some_and(|limit| amount.minor() > limit);
+        if beyond { Err(Refusal::AboveNetworkLimit) } else { Ok(()) }
     }
 
     /// Whether no leg moves more than the network lets it.

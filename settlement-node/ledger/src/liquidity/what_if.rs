@@ -127,6 +127,7 @@ impl Ledger {
             block_time: self.block_time,
             progress: Vec::new(),
             gov: self.gov.clone(),
+            fx: self.fx.clone(),
             liquidity: self.liquidity.clone(),
             liquidity_tree: HashTree::default(),
         }

@@ -4,6 +4,7 @@
 
 pub(crate) mod gov;
 pub(crate) mod liq;
+pub(crate) mod fx;
 pub(crate) mod waiting;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub(crate) struct Model {
     pub(crate) returned: Vec<(TransferId, Transfer)>,
     pub(crate) gov: ModelGov,
     pub(crate) liquidity: liq::ModelLiquidity,
+    /// Quotes, exchanges, and reports of credit.
+    pub(crate) fx: fx::ModelFx,
 }
 
 /// Where and for whom one command is applied. `signers` is `None` in genesis.
@@ -140,6 +143,7 @@ impl Model {
             other if self.signs_settings(other).is_some() => {
                 needed.extend(self.signs_settings(other));
             }
+            other if fx::is_about(other) => self.may_exchange(other, signers)?,
             other => match self.may_govern(other, signers) {
                 Some(verdict) => verdict?,
                 None => self.may_speak(other, signers)?,
@@ -285,6 +289,7 @@ impl Model {
             }
             _ if self.rules < 2 => Err(Refusal::RuleNotActive),
             other if self.signs_settings(other).is_some() => self.set(other),
+            other if fx::is_about(other) => self.exchanging(turn, other),
             other => match self.own_business(turn.now.0, other) {
                 Some(answer) => answer,
                 None => self.answer(turn, other),
@@ -318,6 +323,7 @@ impl Model {
             self.accounts.entry(number).and_modify(|account| account.balance += sum);
         }
         self.note_settled(transfer);
+        self.credited(transfer, now.0);
         Ok(())
     }
 }
@@ -339,7 +345,7 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::SetAcceptance(set) => Some(set.id),
         Command::SetNotices(set) => Some(set.id),
         Command::Attest(attest) => Some(attest.id),
-        _ => None,
+        other => fx::id_of(other),
     }
 }
 

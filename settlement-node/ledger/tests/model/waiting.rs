@@ -578,6 +578,7 @@ impl Model {
     pub(crate) fn pass(&mut self, now: u64) {
         self.expire(now);
         self.liquidity.now = now;
+        self.fx_pass(now);
         loop {
             let each = self.waiting.iter().enumerate().map(|(at, one)| (one.due(), one.place, at));
             match each.min() {

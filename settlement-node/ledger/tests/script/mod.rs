@@ -24,6 +24,8 @@
 mod gov;
 mod liq;
 
+mod fx;
+
 use std::collections::BTreeMap;
 
 use ledger::*;
@@ -46,6 +48,7 @@ pub(crate) struct Network {
     leaf: u64,
     /// Transfers as they were sent, for returns to show.
     sent: BTreeMap<TransferId, Transfer>,
+    exchanged: BTreeMap<TransferId, Exchange>,
     /// Every refusal seen.
     pub(crate) refusals: Vec<Refusal>,
 }
@@ -92,6 +95,7 @@ impl Network {
             height: 0,
             leaf: 0,
             sent: BTreeMap::new(),
+            exchanged: BTreeMap::new(),
             refusals: Vec::new(),
         }
     }
@@ -123,6 +127,9 @@ impl Network {
         }
         if let Some(said) = self.ask(line) {
             return Some(said);
+        }
+        if let Some(answer) = self.fx_question(line) {
+            return Some(answer);
         }
         let (signers, words) = line.split_once(": ").unwrap_or_else(|| panic!("no signer: {line}"));
         let command = self.command(words);
@@ -180,6 +187,9 @@ impl Network {
         if let Command::Transfer(transfer) = &batch.commands[0].command {
             self.sent.entry(transfer.id).or_insert_with(|| transfer.clone());
         }
+        if let Command::Exchange(exchange) = &batch.commands[0].command {
+            self.exchanged.entry(exchange.id).or_insert_with(|| exchange.clone());
+        }
         let (applied, came) = self.block(Some(batch));
         let (outcomes, events) = applied.unwrap();
         let mut said = match outcomes[0].answer {
@@ -219,6 +229,7 @@ impl Network {
         let progress = self.ledger.close_block(self.leaf);
         let mut came: Vec<String> = progress.iter().map(|one| self.progress(one)).collect();
         came.extend(self.notices());
+        came.extend(self.fx_came());
         self.leaf += progress.len() as u64;
         let root = self.ledger.seal_block();
         assert_eq!(root, self.ledger.recompute_root());
@@ -350,6 +361,7 @@ impl Network {
             }),
             other => self
                 .liquidity_command(other, rest)
+                .or_else(|| self.fx_command(other, rest))
                 .unwrap_or_else(|| panic!("no such command: {words}")),
         }
     }
@@ -483,6 +495,7 @@ impl Network {
         }
         lines.extend(self.describe_decisions());
         lines.extend(self.settings());
+        lines.extend(self.fx_state());
         for totals in self.ledger.conservation() {
             if totals.issued > 0 || totals.redeemed > 0 {
                 let AssetTotals { code, issued, redeemed, .. } = totals;
