@@ -25,6 +25,11 @@ pub const BLOCK_BYTES_AIM: usize = 256 << 10;
 pub const BLOCK_WORTH_SUBMISSIONS: usize = 96;
 /// Bytes of submissions that are worth a block of their own.
 pub const BLOCK_WORTH_BYTES: usize = 128 << 10;
+/// Ticks between two blocks that are ordered only because something is due.
+pub const DUE_BLOCK_TICKS: u64 = 1;
+/// Bytes of blocks read in one search of the history for the first words of transfers that went on in it; the search
+/// ends with the block that passes it, and is taken up there.
+pub const FIRST_WORDS_BYTES_MAX: usize = 16 << 20;
 /// Bytes of submissions that wait for a place in a block; more is answered "busy". One bank alone gets
 /// half of it, see [`Waiting`](crate::waiting::Waiting).
 pub const WAITING_BYTES_MAX: usize = 24 << 20;

@@ -31,7 +31,7 @@ use crate::{
     deliver::Owners,
     event::{Effects, Event, Reply, Room},
     intake::Intake,
-    limits::{BUSY_RETRY_MS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS},
+    limits::{BUSY_RETRY_MS, DUE_BLOCK_TICKS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS},
     pipeline::Pipeline,
     prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
     subscribers::{self, Subscribers},
@@ -86,6 +86,8 @@ pub struct Node {
     room: Room,
     /// Not before this tick is the lead handed over again for want of room.
     hand_over_at: u64,
+    /// Not before this tick is another block ordered for nothing but what is due.
+    due_block_at: u64,
     owners: Owners,
     tick: u64,
     now: LedgerTime,
@@ -129,6 +131,7 @@ impl Node {
             clocks: Clocks::new(last_block_time),
             room: Room::Enough,
             hand_over_at: 0,
+            due_block_at: 0,
             owners,
             tick: 0,
             now: last_block_time,
@@ -409,29 +412,57 @@ impl Node {
             && self.in_flight.has_room(self.intake.has_block_worth(), self.now.0)
         {
             let submissions = self.intake.take_block();
-            let time = LedgerTime(self.now.0.max(self.last_block_time.0 + 1));
-            let bytes =
-                block::encode(time, submissions.iter().map(|prepared| prepared.submission.bytes()));
-            match self.order.propose(bytes.clone()) {
-                Ok(place) => {
-                    self.counters.blocks_proposed += 1;
-                    self.last_block_time = time;
-                    self.clocks.took(time);
-                    self.in_flight.proposed(place.index, bytes.len(), self.now.0);
-                    let block = PreparedBlock { time, submissions, bytes };
-                    self.prepared.insert(place.index, (place.term, Arc::new(block)));
+            if !self.propose_block(submissions, effects) {
+                return;
+            }
+        }
+        // Any other block under way does what is due as well. One at a tick: what one block leaves undone may wait
+        // so long.
+        if self.is_block_due() && self.in_flight.is_empty() && self.tick >= self.due_block_at {
+            self.due_block_at = self.tick + DUE_BLOCK_TICKS;
+            self.propose_block(Vec::new(), effects);
+        }
+    }
+
+    /// Whether something that waits is to be looked at by now: a start, a deadline, or what the last block left over.
+    fn is_block_due(&self) -> bool {
+        self.chain.next_due().is_some_and(|due| due <= self.next_block_time())
+    }
+
+    fn next_block_time(&self) -> LedgerTime {
+        LedgerTime(self.now.0.max(self.last_block_time.0 + 1))
+    }
+
+    /// Proposes one block; without submissions it lets time pass. Returns whether another one may follow.
+    fn propose_block(
+        &mut self,
+        submissions: Vec<PreparedSubmission>,
+        effects: &mut Effects,
+    ) -> bool {
+        let time = self.next_block_time();
+        let bytes =
+            block::encode(time, submissions.iter().map(|prepared| prepared.submission.bytes()));
+        match self.order.propose(bytes.clone()) {
+            Ok(place) => {
+                self.counters.blocks_proposed += 1;
+                self.last_block_time = time;
+                self.clocks.took(time);
+                self.in_flight.proposed(place.index, bytes.len(), self.now.0);
+                let block = PreparedBlock { time, submissions, bytes };
+                self.prepared.insert(place.index, (place.term, Arc::new(block)));
+                true
+            }
+            Err(ProposeError::TooLarge { .. }) => {
+                effects.alarms.push(format!("a block of {} bytes is too large", bytes.len()));
+                for prepared in &submissions {
+                    self.intake.applied(&prepared.digest());
                 }
-                Err(ProposeError::TooLarge { .. }) => {
-                    effects.alarms.push(format!("a block of {} bytes is too large", bytes.len()));
-                    for prepared in &submissions {
-                        self.intake.applied(&prepared.digest());
-                    }
-                }
-                Err(_) => {
-                    // Not ready, busy or no longer leader: the next event tries again.
-                    self.intake.put_back(submissions);
-                    return;
-                }
+                true
+            }
+            Err(_) => {
+                // Not ready, busy or no longer leader: the next event tries again.
+                self.intake.put_back(submissions);
+                false
             }
         }
     }

@@ -131,6 +131,11 @@ impl Pipeline {
         self.bytes += bytes;
     }
 
+    /// Whether no block is under way.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     /// All up to this index are applied.
     pub fn applied(&mut self, index: u64, now_ns: u64) {
         while let Some(block) = self.blocks.front().copied().filter(|block| block.index <= index) {

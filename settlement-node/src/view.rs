@@ -1,5 +1,8 @@
 //! What the applied state looks like to others: the directory for gateways, balances for people.
 
+mod registry;
+mod waiting;
+
 use std::ops::Range;
 
 use ledger::{AccountNumber, ParticipantNumber};
@@ -10,6 +13,12 @@ use wire::{
 };
 
 use crate::chain::Chain;
+
+pub use registry::{AssetView, ParticipantView, Registry, registry};
+pub use waiting::{
+    ConditionView, Names, ObstacleView, WAITING_SHOWN_MAX, WaitingLeg, WaitingList, WaitingView,
+    waiting,
+};
 
 /// Participants, assets and accounts after those that the asker knows, as many as one answer holds;
 /// balances only of the asker's own accounts.
