@@ -405,6 +405,12 @@ impl World {
             self.after(delay, What::Fetch { node, life, fetch });
         }
         for scan in effects.scans {
+            let (session, stream, reached) = (scan.session, scan.stream, scan.after);
+            if self.machines[node].broken.get(&session).is_some_and(|broken| *broken >= stream) {
+                let given_up = Scanned { session, stream, reached, blocked: true };
+                self.wake(node, Event::Scanned(given_up));
+                continue;
+            }
             let delay = self.rng.range(500, 20_000);
             self.after(delay, What::Scan { node, life, scan });
         }

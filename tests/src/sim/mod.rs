@@ -7,11 +7,13 @@
 //!
 //! Any broken promise is a panic; the world then prints the seed, the plan and what happened last.
 
+mod asks;
 mod checks;
 mod class;
 mod disk;
 mod faults;
 mod gateway;
+mod life;
 mod machine;
 mod mending;
 mod network;
