@@ -5,6 +5,7 @@ mod process_chaos;
 mod process_disk;
 mod process_folder;
 mod process_kill;
+mod process_ledger;
 mod process_mend;
 mod process_stage;
 mod process_status;
