@@ -13,3 +13,4 @@ mod process_traffic;
 mod sim;
 mod sim_gateway;
 mod tidy;
+mod tool;

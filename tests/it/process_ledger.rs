@@ -6,8 +6,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -15,7 +13,8 @@ use anyhow::{Context, Result, ensure};
 use corridor::{chance::Chance, gateway_api, http::HttpClient};
 use serde_json::Value;
 
-use crate::process_stage::{Stage, definitive, euro, on_stage, only_status, program, single};
+use crate::process_stage::{Stage, definitive, euro, on_stage, only_status, single};
+use crate::tool::Tool;
 
 const ALPHA: &str = "ALPHDEFF";
 const BRAVO: &str = "BRAVFRPP";
@@ -30,17 +29,18 @@ fn banks_use_the_ledger_by_its_commands() {
     on_stage("process-ledger", false, use_it);
 }
 
-/// The program, and what the test has moved: account and change in minor units.
+/// The tool, and what the test has moved: account and change in minor units.
 struct Bench<'a> {
     stage: &'a mut Stage,
-    program: PathBuf,
+    tool: Tool,
     moved: BTreeMap<String, i128>,
 }
 
 async fn use_it(stage: &mut Stage) -> Result<()> {
     stage.start().await?;
     stage.cluster.wait_leader(TOLD_TIME_MAX).await?;
-    let mut bench = Bench { stage, program: program()?, moved: BTreeMap::new() };
+    let tool = Tool::new(stage)?;
+    let mut bench = Bench { stage, tool, moved: BTreeMap::new() };
     bench.payment_against_payment()?;
     bench.holds()?;
     bench.secret_and_later_start()?;
@@ -55,32 +55,16 @@ async fn use_it(stage: &mut Stage) -> Result<()> {
 }
 
 impl Bench<'_> {
-    /// Runs `corridor ledger WORDS --dir DIR`; the last line of its output, and whether it went well.
     fn run(&self, words: &[&str]) -> Result<(bool, String, String)> {
-        let output = Command::new(&self.program)
-            .arg("ledger")
-            .args(words)
-            .args(["--dir"])
-            .arg(self.stage.cluster.layout().dir())
-            .output()
-            .context("run corridor ledger")?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        Ok((output.status.success(), text(&output.stdout), text(&output.stderr)))
+        self.tool.run(&[&["ledger"], words].concat())
     }
 
-    /// The same with `--json`; it must go well.
     fn json(&self, words: &[&str]) -> Result<Value> {
-        let words = [words, &["--json"]].concat();
-        let (well, out, error) = self.run(&words)?;
-        ensure!(well, "`corridor ledger {}` fails: {error}", words.join(" "));
-        serde_json::from_str(&out).with_context(|| format!("`{out}` of {}", words.join(" ")))
+        self.tool.json(&[&["ledger"], words].concat())
     }
 
-    /// A command that must be answered so; its id.
     fn ask(&self, words: &[&str], answer: &str) -> Result<String> {
-        let told = self.json(words)?;
-        ensure!(told["answer"] == answer, "{} is answered {told}", words.join(" "));
-        Ok(told["id"].as_str().context("an answer names an id")?.to_owned())
+        self.tool.ask(&[&["ledger"], words].concat(), answer)
     }
 
     /// How a transfer stands must be so.

@@ -22,6 +22,7 @@ mod plan;
 #[cfg(feature = "planted")]
 pub mod planted;
 mod raft_checks;
+mod reads;
 mod report;
 mod rng;
 mod rot;
