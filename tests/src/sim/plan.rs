@@ -79,7 +79,7 @@ impl Plan {
         let mut plan = Self {
             seed,
             // Of every three seeds two.
-            rules: if mix(seed ^ 0x7275_6c65) % 3 > 0 { RULES_LAST } else { RULES_FIRST },
+            rules: if mix(seed ^ 0x7275_6c65).is_multiple_of(3) { RULES_FIRST } else { RULES_LAST },
             nodes,
             banks: rng.range(2, 4) as usize,
             faults_ms: if long { rng.range(60_000, 70_000) } else { rng.range(12_000, 22_000) },
