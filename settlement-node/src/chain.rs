@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ledger::{
-    AccountNumber, Answer, BatchContext, Digest, Event as LedgerEvent, Height, Ledger, LedgerTime,
-    OldIds, Outcome, ParticipantNumber, Progress, TransferId,
+    AccountNumber, Answer, BatchContext, Digest, Event as LedgerEvent, Exchanged, Height, Ledger,
+    LedgerTime, OldIds, Outcome, ParticipantNumber, Progress, TransferId,
 };
 use proof::{
     Hash,
@@ -50,6 +50,8 @@ pub struct AppliedBlock {
     pub progress: Vec<Progress>,
     /// Banks that take part in each of those.
     pub parties: Vec<Parties>,
+    /// At which rates exchanges settled; each is a record after those of the progress.
+    pub exchanges: Vec<Exchanged>,
     /// The record that closes it.
     pub seal: Seal,
     /// The block as the log holds it.
@@ -190,6 +192,11 @@ impl Chain {
             };
             parties.push(of.unwrap_or_default());
         }
+        let exchanges = self.ledger.take_fx_outputs().exchanges;
+        for one in &exchanges {
+            record::exchange(&mut self.record, &wire::exchanged::encode(one));
+            self.frontier.append(&self.record);
+        }
         self.state_root = self.ledger.seal_block();
         let seal = Seal {
             height: height.0,
@@ -214,6 +221,7 @@ impl Chain {
             submissions,
             progress,
             parties,
+            exchanges,
             seal,
             bytes,
             block,

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use order::{Entry, Persist};
+use proof::record;
 
 use crate::{
     chain::AppliedBlock,
@@ -20,8 +21,14 @@ pub fn history_block(block: &AppliedBlock) -> HistoryBlock {
             wire::client::put_outcome(&mut outcome, one);
         }
     }
+    // What follows the outcomes begins with the kind of its record.
     for one in &block.progress {
+        outcome.push(record::KIND_PROGRESS);
         outcome.extend_from_slice(&wire::progress::encode(one));
+    }
+    for one in &block.exchanges {
+        outcome.push(record::KIND_EXCHANGE);
+        outcome.extend_from_slice(&wire::exchanged::encode(one));
     }
     HistoryBlock {
         height: block.height.0,

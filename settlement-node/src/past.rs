@@ -4,7 +4,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use ledger::{
-    Answer, Cause, IdEntry, LedgerTime, Outcome, Progress, Stage, TransferId, resolution_id,
+    Answer, Cause, Exchanged, IdEntry, LedgerTime, Outcome, Progress, Stage, TransferId,
+    resolution_id,
 };
 use proof::{
     Hash,
@@ -77,6 +78,7 @@ pub struct PastBlock {
     submissions: Vec<Submission>,
     outcomes: Vec<Vec<Outcome>>,
     progress: Vec<Progress>,
+    exchanges: Vec<Exchanged>,
 }
 
 impl PastBlock {
@@ -99,9 +101,18 @@ impl PastBlock {
                 .map_err(|error| bad(&error))?;
             outcomes.push(own);
         }
-        let mut progress = Vec::new();
+        let (mut progress, mut exchanges) = (Vec::new(), Vec::new());
         while reader.remaining() > 0 {
-            progress.push(wire::progress::read(&mut reader).map_err(|error| bad(&error))?);
+            match reader.u8("kind of a record").map_err(|error| bad(&error))? {
+                record::KIND_PROGRESS if exchanges.is_empty() => {
+                    progress.push(wire::progress::read(&mut reader).map_err(|error| bad(&error))?);
+                }
+                record::KIND_EXCHANGE => {
+                    let one = wire::exchanged::read(&mut reader).map_err(|error| bad(&error))?;
+                    exchanges.push(one);
+                }
+                kind => return Err(bad(&format!("a record of kind {kind} in its place"))),
+            }
         }
         Ok(Self {
             height: block.height,
@@ -111,6 +122,7 @@ impl PastBlock {
             submissions,
             outcomes,
             progress,
+            exchanges,
         })
     }
 
@@ -133,7 +145,8 @@ impl PastBlock {
     ) -> Result<(), String> {
         let bad = |what: &str| Err(format!("block {}: {what}", self.height));
         let commands: usize = self.outcomes.iter().map(Vec::len).sum();
-        let records = commands + self.submissions.len() + self.progress.len();
+        let more = self.progress.len() + self.exchanges.len();
+        let records = commands + self.submissions.len() + more;
         if seal.previous != *previous {
             return bad("its seal does not follow the one before");
         }
@@ -161,6 +174,10 @@ impl PastBlock {
             record::progress(&mut record, &wire::progress::encode(one));
             frontier.append(&record);
         }
+        for one in &self.exchanges {
+            record::exchange(&mut record, &wire::exchanged::encode(one));
+            frontier.append(&record);
+        }
         frontier.append(&seal.encode());
         Ok(())
     }
@@ -186,6 +203,11 @@ impl PastBlock {
         let Cause::Command(leaf) = moved.progress.cause else { return Bytes::new() };
         self.command(leaf)
             .map_or_else(Bytes::new, |by| by.submission.batch.command_bytes(by.position))
+    }
+
+    /// At which rates exchanges settled in it, in their order.
+    pub fn exchanges(&self) -> &[Exchanged] {
+        &self.exchanges
     }
 
     /// Its commands with what became of them.

@@ -72,6 +72,8 @@ pub struct Account {
     pub(crate) touched: bool,
     /// A queued transfer waits for its cover. Follows from the waiting transfers.
     pub(crate) queued: bool,
+    /// Its owner reports each credit (`fx/last_mile.rs`). Follows from the list of those.
+    pub(crate) reports: bool,
 }
 
 const _: () = assert!(size_of::<Account>() == 64);
@@ -88,6 +90,7 @@ impl Account {
             status: AccountStatus::Open,
             touched: false,
             queued: false,
+            reports: false,
         }
     }
 

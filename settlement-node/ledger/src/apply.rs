@@ -237,6 +237,12 @@ impl Command {
             Self::Reveal(command) => command.authorise(ledger),
             Self::Cancel(command) => command.authorise(ledger, authority),
             Self::Reorder(command) => command.authorise(ledger, authority),
+            Self::PlaceQuote(command) => command.authorise(ledger, authority),
+            Self::WithdrawQuote(command) => command.authorise(ledger, authority),
+            Self::Exchange(command) => command.authorise(ledger, authority),
+            Self::ReturnExchange(command) => command.authorise(ledger, authority),
+            Self::ReportCredit(command) => command.authorise(ledger, authority),
+            Self::SetReporting(command) => command.authorise(ledger, authority),
         }
     }
 
@@ -257,6 +263,9 @@ impl Command {
         let event = match self {
             Self::Transfer(command) if command.options.is_some() && ledger.has_life_cycle() => {
                 answer = command.submit(ledger, turn, old)?;
+                if answer.is_settled() {
+                    ledger.expect_reports(command, turn.time);
+                }
                 Some(match answer {
                     Answer::Waiting(stage) => Event::Waits { position, leaf: turn.leaf, stage },
                     _ => Event::Settled { position, leaf: turn.leaf },
@@ -265,9 +274,10 @@ impl Command {
             Self::Transfer(command) => {
                 command.check(ledger, turn.time)?;
                 command.apply(ledger);
+                ledger.expect_reports(command, turn.time);
                 Some(Event::Settled { position, leaf: turn.leaf })
             }
-            other => other.check_and_apply_rare(ledger, turn)?,
+            other => other.check_and_apply_rare(ledger, turn, old)?,
         };
         events.extend(event);
         Ok(answer)
@@ -279,6 +289,7 @@ impl Command {
         &self,
         ledger: &mut Ledger,
         turn: &Turn<'_>,
+        old: &OldIds<'_>,
     ) -> Result<Option<Event>, Refusal> {
         let position = turn.position;
         Ok(match self {
@@ -344,6 +355,33 @@ impl Command {
             Self::Reorder(command) => {
                 command.carry_out(ledger, turn)?;
                 Some(Event::Reordered { position })
+            }
+            Self::PlaceQuote(command) => {
+                command.carry_out(ledger, turn)?;
+                Some(Event::QuotePlaced { position })
+            }
+            Self::WithdrawQuote(command) => {
+                command.carry_out(ledger);
+                Some(Event::QuoteWithdrawn { position })
+            }
+            Self::Exchange(command) => {
+                command.carry_out(ledger, turn)?;
+                ledger.expect_report_of(command.id, command.credit, turn.time);
+                Some(Event::Settled { position, leaf: turn.leaf })
+            }
+            Self::ReturnExchange(command) => {
+                command.carry_out(ledger, turn, old)?;
+                ledger.expect_report_of(command.id, command.credit, turn.time);
+                Some(Event::Settled { position, leaf: turn.leaf })
+            }
+            Self::ReportCredit(command) => {
+                command.carry_out(ledger, turn)?;
+                Some(Event::CreditReported { position })
+            }
+            Self::SetReporting(command) => {
+                let account = command.account;
+                let changes = command.carry_out(ledger)?;
+                changes.then_some(Event::ReportingSet { position, account })
             }
         })
     }

@@ -11,6 +11,7 @@
 //! | accounts | posted i128, held i128, floor i64, owner u32, asset u32, status u8, label (length u8, 16, padded) |
 //! | ids | rows of 32 (`IdEntry::to_row`) in strictly ascending order |
 //! | waiting | only in version 2: rule version u16, next order u64, first order u64, last offsetting u64, wanted u8, accounts to look at (count u32, u32 each), places u32, transfers u32; each: place u32, ascending, and its bytes |
+//! | quotes and reports | only in version 2, where there ever were any: `fx/section.rs` |
 //!
 //! The version is 1 under rule version 1, where nothing waits, and 2 later. The bytes of a waiting transfer: leaf
 //! u64, submitter u32, stage u8, priority u8, order u64, due u64, number of conditions u8, of each the members that approved
@@ -28,9 +29,11 @@ mod restore_waiting;
 use std::io;
 
 pub use restore::RestoreError;
+pub(crate) use restore::Source;
 
 use crate::account::Account;
 use crate::command::RULES_LIFE_CYCLE;
+use crate::fx::Fx;
 use crate::id::{Digest, LedgerTime};
 use crate::ids::{ROW_BYTES, Rows};
 use crate::limits::LABEL_LEN_MAX;
@@ -64,6 +67,7 @@ pub struct Checkpoint {
     ids: Rows,
     rules: u16,
     waiting: WaitingTable,
+    fx: Fx,
 }
 
 impl Ledger {
@@ -89,6 +93,7 @@ impl Ledger {
             ids: self.ids.rows().share(),
             rules: self.rules,
             waiting: self.waiting.clone(),
+            fx: self.fx.clone(),
         })
     }
 }
@@ -129,7 +134,11 @@ impl Checkpoint {
         let mut rows: Vec<[u8; ROW_BYTES]> = self.ids.iter().copied().collect();
         rows.sort_unstable();
         rows.as_flattened().chunks(PIECE_BYTES).try_for_each(&mut *write)?;
-        if self.rules >= RULES_LIFE_CYCLE { self.put_waiting(write) } else { Ok(()) }
+        if self.rules < RULES_LIFE_CYCLE {
+            return Ok(());
+        }
+        self.put_waiting(write)?;
+        self.fx.put(write)
     }
 
     fn put_waiting(&self, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {

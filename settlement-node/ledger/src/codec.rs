@@ -16,11 +16,13 @@
 //! | 11 | refuse | 0 | 0 | transfer 16, reason 4 |
 //! | 12 | reveal | 0 | 0 | transfer 16, preimage (length u8, bytes) |
 //! | 14 | reorder | 0 | 0 | id 16, transfer 16, priority u8, position u8 |
+//! | 50 to 55 | quotes, exchanges, reports of credit | | 0 | `codec/fx.rs` |
 //!
 //! Options: one byte of presence bits, then the present fields (`codec/options.rs`). A field equal to its
 //! default is absent, so there is one spelling. Decoding is strict: whatever it accepts encodes to the same
 //! bytes again. Values beyond `limits.rs` encode to bytes that decoding refuses, never to another command.
 
+mod fx;
 mod options;
 mod reader;
 
@@ -148,6 +150,12 @@ impl Command {
                 encode_about(KIND_REORDER, id, &transfer.0, out);
                 out.extend_from_slice(&[*priority as u8, *position as u8]);
             }
+            Self::PlaceQuote(_)
+            | Self::WithdrawQuote(_)
+            | Self::Exchange(_)
+            | Self::ReturnExchange(_)
+            | Self::ReportCredit(_)
+            | Self::SetReporting(_) => fx::encode(self, out),
         }
     }
 
@@ -162,6 +170,8 @@ impl Command {
         let count = usize::from(reader.u16()?);
         let command = if kind == KIND_TRANSFER {
             Self::Transfer(decode_transfer(flags, count, &mut reader)?)
+        } else if fx::KINDS.contains(&kind) {
+            fx::decode(kind, flags, count, &mut reader)?
         } else {
             decode_plain(kind, flags, count, &mut reader)?
         };

@@ -8,35 +8,47 @@ mod add_asset;
 mod admit_participant;
 mod approve;
 mod cancel;
+mod exchange;
 mod issue;
 mod open_account;
 mod options;
+mod place_quote;
 mod redeem;
 mod refuse;
 mod reorder;
+mod report_credit;
+mod return_exchange;
 mod reveal;
 mod set_account_status;
 mod set_floor;
+mod set_reporting;
 mod transfer;
+mod withdraw_quote;
 
 pub use activate_rules::{ActivateRules, RULES_FIRST, RULES_LAST, RULES_LIFE_CYCLE};
 pub use add_asset::AddAsset;
 pub use admit_participant::AdmitParticipant;
 pub use approve::Approve;
 pub use cancel::Cancel;
+pub use exchange::{Exchange, ExchangeAmount};
 pub use issue::Issue;
 pub use open_account::OpenAccount;
 pub use options::{Approver, Condition, OnShortage, Priority, TransferOptions};
+pub use place_quote::PlaceQuote;
 pub use redeem::Redeem;
 pub use refuse::Refuse;
 pub use reorder::{Position, Reorder};
+pub use report_credit::{CreditOutcome, ReportCredit};
+pub use return_exchange::ReturnExchange;
 pub use reveal::Reveal;
 pub use set_account_status::SetAccountStatus;
 pub use set_floor::SetFloor;
+pub use set_reporting::SetReporting;
 pub(crate) use transfer::check_bounds;
 pub use transfer::{Leg, Legs, LegsError, Transfer};
+pub use withdraw_quote::WithdrawQuote;
 
-use crate::id::TransferId;
+use crate::id::{Digest, TransferId};
 
 /// One thing that a participant asks of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +81,18 @@ pub enum Command {
     Cancel(Cancel),
     /// Move a waiting transfer in the queue.
     Reorder(Reorder),
+    /// Offer to give one asset for another.
+    PlaceQuote(PlaceQuote),
+    /// Take a quote out of the book.
+    WithdrawQuote(WithdrawQuote),
+    /// Pay in one asset and deliver in another.
+    Exchange(Exchange),
+    /// Give back what an exchange delivered.
+    ReturnExchange(ReturnExchange),
+    /// Report what became of a credit.
+    ReportCredit(ReportCredit),
+    /// Set within what time an account's credits are reported.
+    SetReporting(SetReporting),
 }
 
 impl Command {
@@ -83,6 +107,10 @@ impl Command {
             Self::SetFloor(set) => Some(set.id),
             Self::SetAccountStatus(set) => Some(set.id),
             Self::Reorder(reorder) => Some(reorder.id),
+            Self::PlaceQuote(quote) => Some(quote.id),
+            Self::Exchange(exchange) => Some(exchange.id),
+            Self::ReturnExchange(back) => Some(back.id),
+            Self::SetReporting(set) => Some(set.id),
             Self::OpenAccount(_)
             | Self::AdmitParticipant(_)
             | Self::AddAsset(_)
@@ -90,7 +118,20 @@ impl Command {
             | Self::Approve(_)
             | Self::Refuse(_)
             | Self::Reveal(_)
-            | Self::Cancel(_) => None,
+            | Self::Cancel(_)
+            | Self::WithdrawQuote(_)
+            | Self::ReportCredit(_) => None,
+        }
+    }
+
+    /// Digest of the document that belongs to the command, for those that move money between banks.
+    #[must_use]
+    pub const fn document(&self) -> Option<Digest> {
+        match self {
+            Self::Transfer(transfer) => transfer.document,
+            Self::Exchange(exchange) => exchange.document,
+            Self::ReturnExchange(back) => back.document,
+            _ => None,
         }
     }
 
@@ -112,6 +153,12 @@ impl Command {
             Self::Reveal(_) => "reveal",
             Self::Cancel(_) => "cancel",
             Self::Reorder(_) => "reorder",
+            Self::PlaceQuote(_) => "place-quote",
+            Self::WithdrawQuote(_) => "withdraw-quote",
+            Self::Exchange(_) => "exchange",
+            Self::ReturnExchange(_) => "return-exchange",
+            Self::ReportCredit(_) => "report-credit",
+            Self::SetReporting(_) => "set-reporting",
         }
     }
 }

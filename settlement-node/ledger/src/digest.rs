@@ -13,6 +13,9 @@
 //! *Places root*: the same kind of tree over the places of waiting transfers; a leaf is SHA-256(2 ‖ the bytes of
 //! the transfer in a checkpoint), or 32 zero bytes where a place is free.
 //!
+//! Where a quote was ever placed, or an account ever had to report its credits, there follows at the end the section of
+//! `fx/section.rs`.
+//!
 //! *Names digest*: a chain over owner, asset and label of each account, in order of opening. Participants and
 //! assets (with what was issued and redeemed) are few and hashed whole. Ids are counted, not hashed: they are
 //! determined by the record log, which has its own root.
@@ -55,7 +58,12 @@ pub(crate) struct HashTree {
 
 impl HashTree {
     /// Hashes the `touched` leaves of `count` and the nodes above them. New ones must be among them.
-    fn update(&mut self, count: usize, touched: &mut Vec<u32>, leaf: impl Fn(u32) -> [u8; 32]) {
+    pub(crate) fn update(
+        &mut self,
+        count: usize,
+        touched: &mut Vec<u32>,
+        leaf: impl Fn(u32) -> [u8; 32],
+    ) {
         if touched.is_empty() {
             return;
         }
@@ -87,7 +95,7 @@ impl HashTree {
         touched.clear();
     }
 
-    fn root(&self) -> [u8; 32] {
+    pub(crate) fn root(&self) -> [u8; 32] {
         self.levels.last().and_then(|level| level.first()).copied().unwrap_or(EMPTY)
     }
 }
@@ -202,9 +210,11 @@ impl Ledger {
             debug_assert!(self.progress.is_empty(), "a block is closed before it is sealed");
             let mut touched = std::mem::take(&mut self.waiting.touched).into_iter().collect();
             update_waiting(&mut self.waiting_tree, &self.waiting, &mut touched);
+            self.fx.seal();
         }
         let waiting = self.waiting_tree.root();
-        self.root = self.root_over(self.tree.root(), &self.names_digest, waiting);
+        let fx = self.fx.root_section();
+        self.root = self.root_over(self.tree.root(), &self.names_digest, waiting, &fx);
         self.root
     }
 
@@ -217,16 +227,20 @@ impl Ledger {
         let mut waiting = HashTree::default();
         let mut all = (0..self.waiting.slots().len() as u32).collect();
         update_waiting(&mut waiting, &self.waiting, &mut all);
-        self.root_over(tree.root(), &self.recompute_names(), waiting.root())
+        let fx = self.fx.recompute_section();
+        self.root_over(tree.root(), &self.recompute_names(), waiting.root(), &fx)
     }
 
     /// True when nothing was applied since the last seal.
     pub(crate) fn is_sealed(&self) -> bool {
-        let root =
-            || self.root_over(self.tree.root(), &self.names_digest, self.waiting_tree.root());
+        let root = || {
+            let (tree, waiting) = (self.tree.root(), self.waiting_tree.root());
+            self.root_over(tree, &self.names_digest, waiting, &self.fx.root_section())
+        };
         self.touched.is_empty()
             && self.waiting.touched.is_empty()
             && self.progress.is_empty()
+            && self.fx.is_sealed()
             && self.root == root()
     }
 
@@ -248,7 +262,13 @@ impl Ledger {
         })
     }
 
-    fn root_over(&self, accounts_root: [u8; 32], names: &Digest, waiting_root: [u8; 32]) -> Digest {
+    fn root_over(
+        &self,
+        accounts_root: [u8; 32],
+        names: &Digest,
+        waiting_root: [u8; 32],
+        fx: &[u8],
+    ) -> Digest {
         let mut hash = Sha256::new();
         hash.update(ROOT_DOMAIN);
         hash.update([if self.has_life_cycle() { ROOT_VERSION } else { ROOT_VERSION_FIRST }]);
@@ -272,6 +292,7 @@ impl Ledger {
             hash.update((self.waiting.slots().len() as u32).to_le_bytes());
             hash.update(waiting_root);
         }
+        hash.update(fx);
         Digest(hash.finalize().into())
     }
 }

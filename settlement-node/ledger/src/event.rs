@@ -80,4 +80,26 @@ pub enum Event {
         /// The new asset.
         number: AssetNumber,
     },
+    /// A quote was placed. What becomes of quotes is in `FxOutputs`.
+    QuotePlaced {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// A quote was withdrawn.
+    QuoteWithdrawn {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// A bank reported what became of a credit.
+    CreditReported {
+        /// Place of the command in its batch.
+        position: u32,
+    },
+    /// The reporting of an account's credits was set.
+    ReportingSet {
+        /// Place of the command in its batch.
+        position: u32,
+        /// The account.
+        account: AccountNumber,
+    },
 }

@@ -60,6 +60,12 @@ pub enum Violation {
     /// A waiting transfer has no live deadline, or cannot be found.
     #[error("transfer {0}: waits without a deadline ahead, or cannot be found by its id")]
     Waiting(TransferId),
+    /// A quote is not one that could be taken, or cannot be found.
+    #[error("quote {0}: not well formed, or cannot be found")]
+    Quote(TransferId),
+    /// An awaited report cannot be found, or an account's flag is not that of the list.
+    #[error("account {0}: its reports of credit are not kept right")]
+    Report(AccountNumber),
     /// An account cannot be found by its name.
     #[error("account {0}: not found by its name")]
     Name(AccountNumber),
@@ -98,6 +104,30 @@ impl Ledger {
         reserved
     }
 
+    /// Quotes and awaited reports.
+    fn check_fx(&self) -> Result<(), Violation> {
+        for quote in self.all_quotes() {
+            let of = |number| self.hot(number).filter(|account| account.owner == quote.provider);
+            let assets = of(quote.sells).zip(of(quote.buys));
+            let differ = assets.is_some_and(|(sells, buys)| sells.asset != buys.asset);
+            let found = self.quote(&quote.id) == Some(quote);
+            if !differ || !found || quote.least.is_zero() || quote.left < quote.least {
+                return Err(Violation::Quote(quote.id));
+            }
+        }
+        for report in self.awaited_reports() {
+            if self.awaited_report(&report.transfer, report.account) != Some(report) {
+                return Err(Violation::Report(report.account));
+            }
+        }
+        for (number, account) in (0..).map(AccountNumber).zip(&self.accounts) {
+            if account.reports != self.reports_within(number).is_some() {
+                return Err(Violation::Report(number));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks every invariant. Reads every account.
     ///
     /// # Errors
@@ -134,6 +164,7 @@ impl Ledger {
                 return Err(Violation::Name(number));
             }
         }
+        self.check_fx()?;
         match self.conservation().into_iter().find(|totals| !totals.balanced()) {
             Some(totals) => Err(Violation::Conservation(totals)),
             None => Ok(()),

@@ -65,6 +65,8 @@ pub mod explain;
 mod life;
 // Giving back what was moved, and not more.
 mod returns;
+// Quotes, exchanges, and reports of credit.
+mod fx;
 // What must hold after every block.
 pub mod invariant;
 // The state root.
@@ -84,8 +86,17 @@ pub use command::{
     RULES_LAST, RULES_LIFE_CYCLE, Redeem, Refuse, Reorder, Reveal, SetAccountStatus, SetFloor,
     Transfer, TransferOptions,
 };
+pub use command::{
+    CreditOutcome, Exchange, ExchangeAmount, PlaceQuote, ReportCredit, ReturnExchange,
+    SetReporting, WithdrawQuote,
+};
 pub use event::Event;
 pub use explain::Obstacle;
+pub use fx::book::Quote;
+pub use fx::last_mile::{AwaitedReport, Scorecard};
+pub use fx::outputs::{CreditNotice, Exchanged, Fill, FxOutputs, PassedOver, QuoteNotice};
+pub use fx::plan::{Exact, ExchangePlan};
+pub use fx::rate::Rate;
 pub use genesis::GenesisError;
 pub use id::{
     AccountNumber, AssetNumber, ContentDigest, Digest, Height, LedgerTime, ParseIdError,
@@ -94,7 +105,7 @@ pub use id::{
 pub use ids::{GENESIS_LEAF, Generation, IdEntry, OldIds};
 pub use invariant::{AssetTotals, Violation};
 pub use name::{AccountName, AssetCode, Bic, Label, ReasonCode};
-pub use progress::{Cause, Progress, resolution_id, return_id};
+pub use progress::{Cause, Progress, exchange_id, exchange_return_id, resolution_id, return_id};
 pub use refusal::Refusal;
 pub use registry::{Asset, Participant};
 pub use state::Ledger;

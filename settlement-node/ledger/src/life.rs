@@ -52,6 +52,7 @@ impl Ledger {
         }
         assert!(self.touched.is_empty(), "the block before was sealed");
         self.block_time = time;
+        self.open_fx_block(time);
         for _ in 0..DUE_PER_BLOCK_MAX {
             match self.waiting.first_due() {
                 Some((due, slot)) if due <= time => self.advance(slot, time, Cause::Time),
@@ -92,7 +93,7 @@ impl Ledger {
     pub fn next_due(&self) -> Option<LedgerTime> {
         let left_over = (!self.waiting.to_release.is_empty()).then_some(self.block_time);
         let due = self.waiting.first_due().map(|(due, _)| due);
-        [left_over, due, self.offset_due()].into_iter().flatten().min()
+        [left_over, due, self.offset_due(), self.fx_due()].into_iter().flatten().min()
     }
 
     /// How the transfer of this id ended that ended in this block or, as far as memory and `old` know, before.
@@ -250,6 +251,9 @@ impl Ledger {
 
     pub(crate) fn tell(&mut self, waiting: &Waiting, answer: Answer, cause: Cause) {
         let (id, leaf) = (waiting.transfer.id, waiting.leaf);
+        if answer.is_settled() {
+            self.expect_reports(&waiting.transfer, self.block_time);
+        }
         self.progress.push(Progress { id, leaf, answer, cause });
     }
 

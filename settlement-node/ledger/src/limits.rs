@@ -91,3 +91,49 @@ pub const OFFSET_LEGS_MAX: usize = 8_192;
 
 /// Least ledger time between two multilateral offsettings, in nanoseconds.
 pub const OFFSET_INTERVAL_NANOSECONDS: u64 = 200_000_000;
+
+/// Most live quotes of one network.
+pub const QUOTES_MAX: usize = 1 << 14;
+
+/// Most live quotes of one provider.
+pub const QUOTES_PER_PROVIDER_MAX: u32 = 1 << 10;
+
+/// Most live quotes of one pair of assets, in one direction: an exchange may have to look at all of them.
+pub const QUOTES_PER_PAIR_MAX: usize = 64;
+
+/// Most live quotes of one provider in one direction of a pair: nobody can take all the room.
+pub const QUOTES_PER_PROVIDER_AND_PAIR_MAX: usize = 4;
+
+/// Longest time from a quote's placing to its end, in nanoseconds: 7 days of 24 hours.
+pub const QUOTE_NANOSECONDS_MAX: u64 = 7 * 86_400 * 1_000_000_000;
+
+/// Largest term of a rate: 10^18.
+pub const RATE_TERM_MAX: u64 = 1_000_000_000_000_000_000;
+
+/// Most quotes that one exchange takes, over both steps.
+pub const FILLS_MAX: usize = 16;
+
+/// Most vehicle currencies over which one exchange tries to go.
+pub const VEHICLES_MAX: usize = 8;
+
+/// How many assets that are quoted for what is paid an exchange looks at to find vehicles.
+pub const VEHICLES_LOOKED_AT_MAX: usize = 64;
+
+/// Quotes that the exchanges of one block look at before further ones are refused.
+pub const EXCHANGE_LOOKS_PER_BLOCK_MAX: usize = 1 << 20;
+
+/// Most quotes, and most reports, past their time that one block acts on; the next block goes on.
+pub const FX_DUE_PER_BLOCK_MAX: usize = 4_096;
+
+/// Most credits in one network whose report is awaited.
+pub const REPORTS_MAX: usize = 1 << 18;
+
+/// Most credits of one bank whose report is awaited.
+pub const REPORTS_PER_BANK_MAX: u32 = 1 << 16;
+
+/// Most accounts whose bank reports each credit.
+pub const REPORTING_ACCOUNTS_MAX: usize = 1 << 16;
+
+/// Longest time from settlement to the report of the credit, in nanoseconds: 7 days of 24 hours. A report that is
+/// late is waited for as long again as it had, then it is missing.
+pub const REPORT_NANOSECONDS_MAX: u64 = 7 * 86_400 * 1_000_000_000;

@@ -39,6 +39,8 @@ pub enum Cause {
 
 const RESOLUTION_DOMAIN: &[u8] = b"corridor resolution";
 const RETURN_DOMAIN: &[u8] = b"corridor return";
+const EXCHANGE_DOMAIN: &[u8] = b"corridor exchange";
+const EXCHANGE_RETURN_DOMAIN: &[u8] = b"corridor exchange return";
 
 /// The id under which the end of a transfer that waited is remembered; its leaf is that of the `Progress`.
 #[must_use]
@@ -58,6 +60,25 @@ pub fn return_id(
     let hash = Sha256::new().chain_update(RETURN_DOMAIN).chain_update(id.0);
     let hash = hash.chain_update(debit.0.to_le_bytes()).chain_update(credit.0.to_le_bytes());
     derived(hash.chain_update([number]))
+}
+
+/// The id under which is remembered what an exchange delivered. The content digest of the entry is that amount,
+/// little-endian; its leaf is that of the exchange.
+#[must_use]
+pub fn exchange_id(id: &TransferId) -> TransferId {
+    derived(Sha256::new().chain_update(EXCHANGE_DOMAIN).chain_update(id.0))
+}
+
+/// The id under which the sum returned is remembered after return number `number` (from 0) of an exchange. The content
+/// digest of the entry is that sum, little-endian.
+#[must_use]
+pub fn exchange_return_id(id: &TransferId, number: u8) -> TransferId {
+    derived(
+        Sha256::new()
+            .chain_update(EXCHANGE_RETURN_DOMAIN)
+            .chain_update(id.0)
+            .chain_update([number]),
+    )
 }
 
 fn derived(hash: Sha256) -> TransferId {
@@ -92,10 +113,13 @@ mod tests {
             return_id(&id, two, one, 0),
             return_id(&id, one, two, 1),
             resolution_id(&TransferId([8; 16])),
+            exchange_id(&id),
+            exchange_return_id(&id, 0),
+            exchange_return_id(&id, 1),
         ];
         assert!(all.iter().all(is_derived) && !is_derived(&id));
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 5);
+        assert_eq!(all.len(), 8);
     }
 }

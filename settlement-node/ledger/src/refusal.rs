@@ -274,6 +274,52 @@ refusals! {
     Cancelled = 303, "CUST",
         "The transaction was cancelled by its debtor before it settled.",
         "released: cancelled by the owner of a debited account, with all others where it was held";
+    // 500: quotes and exchanges. 502 and 510 are found where signatures are asked for.
+    /// A quote or an exchange between accounts of one asset.
+    SameAsset = 500, "AM03",
+        "Both accounts hold the same currency. Send a payment instead of an exchange.",
+        "the two accounts of a quote or exchange hold the same asset";
+    /// The least take of a quote is zero or more than the quote.
+    LeastTake = 501, "AM12",
+        "The least amount of a quote is above zero and not above its amount.",
+        "place-quote: least is 0, or above the amount";
+    /// No quote of this id is live.
+    QuoteNotLive = 502, "AG09",
+        "No quote of this reference is on offer. It was taken, withdrawn, replaced, or is over.",
+        "withdraw: the quote is not in the book, or no more";
+    /// The quote to be replaced is not live any more.
+    ReplacedGone = 503, "AG09",
+        "The quote to be replaced is no longer on offer. Look whether it was taken before you quote again.",
+        "place-quote: the quote that it replaces is not in the book, or no more";
+    /// The quote book is full: as a whole, for the provider, for the pair, or for the provider in the pair.
+    QuoteBookFull = 504, "NARR",
+        "Too many quotes of yours, or for these currencies, are on offer. Withdraw or replace one.",
+        "the quote book is full: as a whole, of the provider, of the pair, or of the provider in the pair";
+    /// Nobody quotes this pair, directly or over a third asset.
+    NoQuotes = 505, "AM03",
+        "Nobody offers to exchange these currencies now.",
+        "no live quote for the pair, and none on both sides of any vehicle";
+    /// The quotes on offer do not suffice for the amount.
+    QuotesTooSmall = 506, "AM23",
+        "The quotes on offer do not suffice for the amount. Try a smaller one, or later.",
+        "the quotes that can be taken, at most 16, do not make up the amount on any way";
+    /// The price is beyond the taker's limit.
+    PriceBeyondLimit = 507, "AM09",
+        "At the best quotes on offer the amount is beyond the limit given for it.",
+        "exchange: more than at-most to be paid, or less than at-least to be delivered";
+    /// The exchanges of this block have looked at as many quotes as they may.
+    TooManyExchanges = 508, "AB04",
+        "Too many exchanges at the same moment. Send it again with a new reference.",
+        "the quotes that the exchanges of one block look at are used up";
+    // 510: reports of credit.
+    /// No report of this credit is awaited.
+    NoReportAwaited = 510, "AG09",
+        "No report of this credit is awaited: it was made, is too late, or was never asked for.",
+        "report-credit: transfer and account are not among the awaited reports, or no more";
+    /// The time of a credit is before the settlement or in the future.
+    CreditTime = 511, "DT01",
+        "The time of the credit is before the settlement or in the future.",
+        "report-credit: credited before the transfer settled, or after the ledger's time";
 }
 
 impl Refusal {
@@ -295,6 +341,8 @@ impl Refusal {
                 | Self::UnknownDebitAccount
                 | Self::UnknownAccount
                 | Self::NotWaiting
+                | Self::QuoteNotLive
+                | Self::NoReportAwaited
         )
     }
 }

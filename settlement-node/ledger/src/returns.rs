@@ -108,6 +108,9 @@ impl Command {
         if let Some(id) = self.id() {
             each(id);
         }
+        if let Self::ReturnExchange(back) = self {
+            back.ids_consulted(each);
+        }
         if let Self::Transfer(transfer) = self
             && let Some(options) = &transfer.options
             && let Some(original) = options.returns

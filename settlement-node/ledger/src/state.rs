@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::account::{Account, AccountView};
 use crate::command::{OpenAccount, RULES_FIRST, RULES_LIFE_CYCLE};
 use crate::digest::{HashTree, chain_name};
+use crate::fx::Fx;
 use crate::id::{AccountNumber, AssetNumber, Digest, LedgerTime, ParticipantNumber, TransferId};
 use crate::ids::{Generation, IdEntry, Ids};
 use crate::name::{AccountName, AssetCode, Bic};
@@ -41,6 +42,8 @@ pub struct Ledger {
     pub(crate) block_time: LedgerTime,
     /// What became of waiting transfers in this block so far.
     pub(crate) progress: Vec<Progress>,
+    /// Quotes, and reports of credit.
+    pub(crate) fx: Fx,
 }
 
 /// What a transfer does to one account in sum.
@@ -74,6 +77,7 @@ impl Ledger {
             waiting_tree: HashTree::default(),
             block_time: time,
             progress: Vec::new(),
+            fx: Fx::default(),
         }
     }
 
@@ -160,6 +164,7 @@ impl Ledger {
         let mut account = self.accounts[index];
         account.touched = false;
         account.queued = false;
+        account.reports = false;
         let name = AccountName {
             bic: self.registry.participants[account.owner.0 as usize].bic,
             asset: self.registry.assets[account.asset.0 as usize].code,

@@ -13,13 +13,15 @@ use ledger::Refusal;
 use script::Network;
 
 /// Refusals that no script can reach: their limits are beyond any script. Each has a test elsewhere.
-const BEYOND_SCRIPTS: [Refusal; 3] = [
+const BEYOND_SCRIPTS: [Refusal; 4] = [
     // apply.rs: amounts_beyond_the_bound_are_refused_before_any_debit
     Refusal::AmountTooLarge,
     // waiting.rs: the_table_of_waiting_transfers_is_bounded
     Refusal::TooManyWaiting,
     // properties.rs: a_participant_has_a_bounded_number_of_accounts
     Refusal::LimitReached,
+    // exchange_bounds.rs: the_work_of_a_block_is_bounded
+    Refusal::TooManyExchanges,
 ];
 
 fn script_paths() -> Vec<PathBuf> {

@@ -7,10 +7,11 @@
 //! | 3 seal | `height u64, time u64, first leaf u64, records u32, commands u32, previous seal 32, state root 32` |
 //! | 4 genesis | SHA-256 of the genesis file (the network id), state root after it |
 //! | 5 progress | `transfer id 16, first leaf u64, answer u16, cause u8, number u64`: what became of a transfer that waited |
+//! | 6 exchange | `id 16, leaf u64, paid u64, delivered u64, via u32, first step u8, fills u8`, then 56 bytes a fill |
 //!
 //! All integers are little-endian. A block is written as: for each batch one batch record and its
 //! command records in order; then a progress record for each change of a waiting transfer, in the order in which
-//! they happened; then one seal. The signature of a batch covers its header and the
+//! they happened; then an exchange record for each exchange that settled, in their order; then one seal. The signature of a batch covers its header and the
 //! concatenated bytes of its commands, so the records of a block are enough to check every
 //! signature again. Sealed documents travel beside the log: a command names them by digest.
 
@@ -28,6 +29,12 @@ pub const KIND_SEAL: u8 = 3;
 pub const KIND_GENESIS: u8 = 4;
 /// Kind of a progress record.
 pub const KIND_PROGRESS: u8 = 5;
+/// Kind of an exchange record.
+pub const KIND_EXCHANGE: u8 = 6;
+/// Length of what an exchange record says before its fills.
+pub const EXCHANGE_HEAD_BYTES: usize = 16 + 8 + 8 + 8 + 4 + 1 + 1;
+/// Length of a fill in an exchange record.
+pub const FILL_BYTES: usize = 16 + 4 + 4 + 8 + 8 + 8 + 8;
 /// Length of a progress record in bytes.
 pub const PROGRESS_BYTES: usize = 2 + PROGRESS_BODY_BYTES;
 /// Length of what a progress record says, without kind and version.
@@ -85,6 +92,19 @@ pub fn command(out: &mut Vec<u8>, answer: u16, original: Option<u64>, command: &
 pub fn progress(out: &mut Vec<u8>, body: &[u8; PROGRESS_BODY_BYTES]) {
     out.clear();
     out.extend_from_slice(&[KIND_PROGRESS, VERSION]);
+    out.extend_from_slice(body);
+}
+
+/// Writes an exchange record into `out`, which is cleared first.
+///
+/// `body` is what the wire carries of it: the exchange's id 16, the leaf of its command u64, what was paid and what was
+/// delivered u64 each, the asset between the two u32 (all bits set when there is none), how many of the fills are of
+/// the first step u8, their number u8, and of each fill: the quote's id 16, the accounts of its provider that gave and
+/// received u32 each, the terms of its rate (minor units paid, for minor units got) u64 each, what it gave and what it
+/// took u64 each.
+pub fn exchange(out: &mut Vec<u8>, body: &[u8]) {
+    out.clear();
+    out.extend_from_slice(&[KIND_EXCHANGE, VERSION]);
     out.extend_from_slice(body);
 }
 
@@ -164,6 +184,8 @@ pub enum Record<'a> {
     },
     /// What became of a transfer that waited.
     Progress(&'a [u8; PROGRESS_BODY_BYTES]),
+    /// At which rates an exchange settled, and what each quote gave for it.
+    Exchange(&'a [u8]),
     /// The end of a block.
     Seal(Seal),
     /// The beginning of the log.
@@ -219,6 +241,14 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
             Err(_) if body.len() < PROGRESS_BODY_BYTES => Err(short()),
             Err(_) => Err(RecordError::NotCanonical),
         },
+        (KIND_EXCHANGE, VERSION) => {
+            let fills = body.get(EXCHANGE_HEAD_BYTES - 1).copied().ok_or_else(short)?;
+            match EXCHANGE_HEAD_BYTES + usize::from(fills) * FILL_BYTES {
+                expected if expected > body.len() => Err(short()),
+                expected if expected == body.len() => Ok(Record::Exchange(body)),
+                _ => Err(RecordError::NotCanonical),
+            }
+        }
         (KIND_GENESIS, VERSION) => {
             let body: &[u8; 64] = body.try_into().map_err(|_| short())?;
             let (network, state_root) = body.split_at(32);
@@ -278,6 +308,18 @@ mod tests {
         assert_eq!(out.len(), PROGRESS_BYTES);
         assert_eq!(decode(&out), Ok(Record::Progress(&body)));
         assert_eq!(decode(&out[..PROGRESS_BYTES - 1]), Err(RecordError::Short(PROGRESS_BYTES - 1)));
+        out.push(0);
+        assert_eq!(decode(&out), Err(RecordError::NotCanonical));
+        let mut body = vec![7; EXCHANGE_HEAD_BYTES + 2 * FILL_BYTES];
+        body[EXCHANGE_HEAD_BYTES - 1] = 2;
+        exchange(&mut out, &body);
+        assert_eq!(hex(&out), format!("0601{}", hex(&body)));
+        assert_eq!(decode(&out), Ok(Record::Exchange(&body)));
+        assert_eq!(decode(&out[..out.len() - 1]), Err(RecordError::Short(out.len() - 1)));
+        assert_eq!(
+            decode(&out[..EXCHANGE_HEAD_BYTES]),
+            Err(RecordError::Short(EXCHANGE_HEAD_BYTES))
+        );
         out.push(0);
         assert_eq!(decode(&out), Err(RecordError::NotCanonical));
     }

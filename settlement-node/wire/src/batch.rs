@@ -551,15 +551,12 @@ impl Submission {
                 &attachment.salted,
                 &document::sealed_digest(&attachment.sealed),
             );
-            let named = match &commands[attachment.position as usize].command {
-                Command::Transfer(transfer) => transfer.document,
-                _ => None,
-            };
+            let named = commands[attachment.position as usize].command.document();
             if named != Some(expected) {
                 return Err(BatchError::Attachment(attachment.position));
             }
         }
-        let has_document = |checked: &&CheckedCommand| matches!(&checked.command, Command::Transfer(transfer) if transfer.document.is_some());
+        let has_document = |checked: &&CheckedCommand| checked.command.document().is_some();
         let named = commands.iter().filter(has_document).count();
         if named != self.attachments.len() {
             return Err(BatchError::Unattached { missing: named - self.attachments.len() });

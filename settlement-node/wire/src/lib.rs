@@ -9,6 +9,7 @@
 //! | [`repair`] | pieces of files for a node that is being mended | node ↔ node |
 //! | [`client`] | submit, outcomes, deliveries, queries | gateway ↔ node |
 //! | [`progress`] | what became of a transfer that waited | a node's records and history |
+//! | [`exchanged`] | at which rates an exchange settled | a node's records and history |
 //! | [`genesis`] | the network's first page | operator → everybody |
 //!
 //! Decoders are strict (one encoding for a value), bounded (a length is checked before it is
@@ -22,6 +23,7 @@ pub mod block;
 pub mod client;
 pub mod codec;
 pub mod document;
+pub mod exchanged;
 pub mod frame;
 pub mod genesis;
 pub mod limits;

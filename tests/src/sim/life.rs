@@ -73,6 +73,7 @@ impl Life {
             leaf = first_leaf + outcomes.len() as u64;
         }
         assert_eq!(ledger.close_block(leaf), applied.progress, "block {height:?}");
+        assert_eq!(ledger.take_fx_outputs().exchanges, applied.exchanges, "block {height:?}");
         let root = ledger.seal_block();
         assert_eq!(root, Digest(applied.seal.state_root), "block {height:?}");
     }

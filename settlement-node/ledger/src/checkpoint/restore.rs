@@ -15,6 +15,7 @@ use crate::amount::{Balance, Exponent};
 use crate::answer::Answer;
 use crate::apply::Authority;
 use crate::command::{AddAsset, AdmitParticipant, OpenAccount, RULES_LIFE_CYCLE};
+use crate::fx::section;
 use crate::id::{AssetNumber, Digest, LedgerTime, ParticipantNumber, PublicKey, TransferId};
 use crate::ids::{GENESIS_LEAF, IdEntry, ROW_BYTES};
 use crate::invariant::Violation;
@@ -108,30 +109,40 @@ struct Head {
 }
 
 /// A position in the bytes. Reads exactly what it is asked for and says in which part it failed.
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     input: &'a mut dyn Read,
     part: &'static str,
 }
 
 impl Source<'_> {
-    pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RestoreError> {
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RestoreError> {
         self.input.read_exact(bytes).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => RestoreError::Truncated(self.part),
             _ => RestoreError::Read(self.part, error),
         })
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RestoreError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], RestoreError> {
         let mut bytes = [0; N];
         self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, RestoreError> {
+    pub(crate) fn u8(&mut self) -> Result<u8, RestoreError> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, RestoreError> {
+    /// The tag of the next section, `None` where the bytes end.
+    fn tag(&mut self) -> Result<Option<u8>, RestoreError> {
+        let mut tag = [0];
+        match self.fill(&mut tag) {
+            Ok(()) => Ok(Some(tag[0])),
+            Err(RestoreError::Truncated(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, RestoreError> {
         self.array().map(u32::from_le_bytes)
     }
 
@@ -163,8 +174,8 @@ impl Source<'_> {
 }
 
 impl Ledger {
-    /// Reads a checkpoint: exactly the bytes of one, what follows them is left. `leaf_end` is the number of
-    /// leaves of the record log at the moment of the checkpoint.
+    /// Reads a checkpoint: exactly the bytes of one. What follows them is left in rule version 1; later the bytes must
+    /// end with it. `leaf_end` is the number of leaves of the record log at the moment of the checkpoint.
     ///
     /// The bytes are read in small parts, so give a buffered reader. The caller has compared the SHA-256 of
     /// the bytes, compares `state_root` with the seal of the block, and has the runs of all generations below
@@ -193,6 +204,12 @@ impl Ledger {
         if head.life_cycle {
             source.part = "waiting transfers";
             read_waiting(&mut ledger, &mut source, leaf_end)?;
+            source.part = "quotes and reports";
+            match source.tag()? {
+                Some(section::TAG) => section::read(&mut ledger, &mut source, leaf_end)?,
+                Some(_) => return Err(RestoreError::Magic),
+                None => {}
+            }
         }
         ledger.rebuild_digests();
         #[cfg(feature = "planted")]

@@ -10,7 +10,7 @@ const PARTICIPANTS: u32 = 4;
 const ASSETS: u32 = 2;
 const ACCOUNTS: u32 = PARTICIPANTS * ASSETS;
 
-fn key(participant: u32, which: u8) -> PublicKey {
+pub(crate) fn key(participant: u32, which: u8) -> PublicKey {
     let mut bytes = [which; 32];
     bytes[0] = participant as u8;
     PublicKey(bytes)

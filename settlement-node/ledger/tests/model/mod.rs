@@ -2,6 +2,7 @@
 //!
 //! It is written from the rules as people state them. Where it and the ledger disagree, one of them is wrong.
 
+pub(crate) mod fx;
 pub(crate) mod waiting;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub(crate) struct Model {
     pub(crate) ended: Vec<(TransferId, u16)>,
     /// Returns that settled: the id of the original, and the return.
     pub(crate) returned: Vec<(TransferId, Transfer)>,
+    /// Quotes, exchanges, and reports of credit.
+    pub(crate) fx: fx::ModelFx,
 }
 
 /// Where and for whom one command is applied. `signers` is `None` in genesis.
@@ -135,6 +138,7 @@ impl Model {
             }
             Command::AdmitParticipant(_) | Command::AddAsset(_) | Command::ActivateRules(_) => {}
             _ if self.rules < 2 => {}
+            other if fx::is_about(other) => self.may_exchange(other, signers)?,
             other => self.may_speak(other, signers)?,
         }
         needed.into_iter().try_for_each(|who| match who {
@@ -258,6 +262,7 @@ impl Model {
                 Ok(())
             }
             _ if self.rules < 2 => Err(Refusal::RuleNotActive),
+            other if fx::is_about(other) => self.exchanging(turn, other),
             other => self.answer(turn, other),
         }
     }
@@ -286,6 +291,7 @@ impl Model {
         for (number, sum) in sums {
             self.accounts.entry(number).and_modify(|account| account.balance += sum);
         }
+        self.credited(transfer, now.0);
         Ok(())
     }
 }
@@ -298,7 +304,7 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::SetFloor(set) => Some(set.id),
         Command::SetAccountStatus(set) => Some(set.id),
         Command::Reorder(reorder) => Some(reorder.id),
-        _ => None,
+        other => fx::id_of(other),
     }
 }
 

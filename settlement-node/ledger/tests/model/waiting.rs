@@ -579,6 +579,7 @@ impl Model {
 
     /// The beginning of a block.
     pub(crate) fn pass(&mut self, now: u64) {
+        self.fx_pass(now);
         loop {
             let each = self.waiting.iter().enumerate().map(|(at, one)| (one.due(), one.place, at));
             match each.min() {

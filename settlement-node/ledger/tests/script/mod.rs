@@ -21,6 +21,8 @@
 //! Every script starts from one network: issuers `ecb` (EUR) and `fed` (USD), banks `alpha`, `beta`, `gamma`,
 //! an empty main account of each bank in each asset, and of `ecb` in EUR. A `genesis:` line adds to it.
 
+mod fx;
+
 use std::collections::BTreeMap;
 
 use ledger::*;
@@ -43,6 +45,7 @@ pub(crate) struct Network {
     leaf: u64,
     /// Transfers as they were sent, for returns to show.
     sent: BTreeMap<TransferId, Transfer>,
+    exchanged: BTreeMap<TransferId, Exchange>,
     /// Every refusal seen.
     pub(crate) refusals: Vec<Refusal>,
 }
@@ -89,6 +92,7 @@ impl Network {
             height: 0,
             leaf: 0,
             sent: BTreeMap::new(),
+            exchanged: BTreeMap::new(),
             refusals: Vec::new(),
         }
     }
@@ -114,6 +118,9 @@ impl Network {
             } else {
                 came.join(", ")
             });
+        }
+        if let Some(answer) = self.fx_question(line) {
+            return Some(answer);
         }
         let (signers, words) = line.split_once(": ").unwrap_or_else(|| panic!("no signer: {line}"));
         let command = self.command(words);
@@ -165,6 +172,9 @@ impl Network {
         if let Command::Transfer(transfer) = &batch.commands[0].command {
             self.sent.entry(transfer.id).or_insert_with(|| transfer.clone());
         }
+        if let Command::Exchange(exchange) = &batch.commands[0].command {
+            self.exchanged.entry(exchange.id).or_insert_with(|| exchange.clone());
+        }
         let (applied, came) = self.block(Some(batch));
         let (outcomes, events) = applied.unwrap();
         let mut said = match outcomes[0].answer {
@@ -202,7 +212,8 @@ impl Network {
             (outcomes, events)
         });
         let progress = self.ledger.close_block(self.leaf);
-        let came = progress.iter().map(|one| self.progress(one)).collect();
+        let mut came: Vec<String> = progress.iter().map(|one| self.progress(one)).collect();
+        came.extend(self.fx_came());
         self.leaf += progress.len() as u64;
         let root = self.ledger.seal_block();
         assert_eq!(root, self.ledger.recompute_root());
@@ -324,7 +335,7 @@ impl Network {
                 exponent: Exponent::new(next().parse().unwrap()).unwrap(),
                 issuer: self.participant(next()),
             }),
-            _ => panic!("no such command: {words}"),
+            _ => self.fx_command(verb, rest).unwrap_or_else(|| panic!("no such command: {words}")),
         }
     }
 
@@ -454,6 +465,7 @@ impl Network {
             let (stage, deadline) = (waiting.stage.name(), waiting.deadline());
             lines.push(format!("{word} {stage} until {deadline}, {open} conditions open"));
         }
+        lines.extend(self.fx_state());
         for totals in self.ledger.conservation() {
             if totals.issued > 0 || totals.redeemed > 0 {
                 let AssetTotals { code, issued, redeemed, .. } = totals;
