@@ -104,9 +104,12 @@ pub const DISK_FULL_PAUSE: Duration = Duration::from_secs(1);
 pub const DISK_FULL_PATIENCE: Duration = Duration::from_secs(30);
 /// Interval in which the room on the disk is looked at.
 pub const DISK_CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// Ticks between two attempts of a leader without room to hand the lead over: an attempt that nobody followed has
-/// ended by then.
-pub const HAND_OVER_AGAIN_TICKS: u64 = 30;
+/// Ticks between two attempts of a leader without room to hand the lead over. An attempt that nobody followed has
+/// ended by then, and the peers have been heard again since the leader last forgot whom it hears, which it does
+/// each [`ELECTION_TICKS`] after an attempt began: it must not be a multiple of those.
+pub const HAND_OVER_AGAIN_TICKS: u64 = 15;
+const _: () = assert!(!HAND_OVER_AGAIN_TICKS.is_multiple_of(ELECTION_TICKS as u64));
+const _: () = assert!(HAND_OVER_AGAIN_TICKS > ELECTION_TICKS as u64);
 /// Requests that wait for the disk reader.
 pub const READS_MAX: usize = 4_096;
 /// Bytes of blocks gone through in memory at one tick for all subscribers that catch up.

@@ -86,6 +86,8 @@ pub struct Node {
     room: Room,
     /// Not before this tick is the lead handed over again for want of room.
     hand_over_at: u64,
+    /// Who was asked the last time.
+    handed_to: Option<u64>,
     owners: Owners,
     tick: u64,
     now: LedgerTime,
@@ -129,6 +131,7 @@ impl Node {
             clocks: Clocks::new(last_block_time),
             room: Room::Enough,
             hand_over_at: 0,
+            handed_to: None,
             owners,
             tick: 0,
             now: last_block_time,
@@ -211,7 +214,9 @@ impl Node {
                 self.make_way();
             }
             Event::Inspect(inspection) => inspection(self),
-            Event::HandOver => self.hand_over(),
+            Event::HandOver => {
+                self.hand_over();
+            }
         }
     }
 
@@ -510,22 +515,29 @@ impl Node {
             && self.leader == Some(self.id)
             && self.tick >= self.hand_over_at
         {
-            self.hand_over_at = self.tick + HAND_OVER_AGAIN_TICKS;
-            self.hand_over();
+            // A leader forgets each half second whom it hears: then the next tick tries.
+            if let Some(asked) = self.hand_over() {
+                self.hand_over_at = self.tick + HAND_OVER_AGAIN_TICKS;
+                self.handed_to = Some(asked);
+            }
         }
     }
 
-    fn hand_over(&mut self) {
+    /// Asks the peer that has most of the log to lead, and of equals not the one that was asked the last time
+    /// without success. Returns whom.
+    fn hand_over(&mut self) -> Option<u64> {
         let status = self.order.status();
-        if status.role == Role::Leader
-            && let Some(best) = status
-                .peers
-                .iter()
-                .filter(|peer| peer.active && peer.id != self.id)
-                .max_by_key(|peer| (peer.matched, std::cmp::Reverse(peer.id)))
-        {
-            self.order.transfer_leader(best.id);
+        if status.role != Role::Leader {
+            return None;
         }
+        let heard = status.peers.iter().filter(|peer| peer.active && peer.id != self.id);
+        let asked = self.handed_to;
+        let order = |peer: &&order::PeerProgress| {
+            (peer.matched, Some(peer.id) != asked, std::cmp::Reverse(peer.id))
+        };
+        let best = heard.max_by_key(order)?.id;
+        self.order.transfer_leader(best);
+        Some(best)
     }
 }
 
