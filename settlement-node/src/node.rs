@@ -32,7 +32,7 @@ use crate::{
     event::{Effects, Event, Reply, Room},
     intake::Intake,
     limits::{BUSY_RETRY_MS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS},
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Proposed},
     prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
     subscribers::{self, Subscribers},
 };
@@ -410,10 +410,18 @@ impl Node {
         if self.leader != Some(self.id) || self.room == Room::Nothing {
             return;
         }
-        while self.intake.has_waiting()
-            && self.in_flight.has_room(self.intake.has_block_worth(), self.now.0)
-        {
-            let submissions = self.intake.take_block();
+        while self.intake.has_waiting() {
+            let has_room = self.in_flight.has_room(self.intake.has_block_worth(), self.now.0);
+            let submissions = match has_room {
+                true => self.intake.take_block(),
+                false => {
+                    let (room, in_flight) = (self.in_flight.room_for_little(), &self.in_flight);
+                    self.intake.take_little(room, |bank| in_flight.bytes_of(bank))
+                }
+            };
+            if submissions.is_empty() {
+                return;
+            }
             let time = LedgerTime(self.now.0.max(self.last_block_time.0 + 1));
             let bytes =
                 block::encode(time, submissions.iter().map(|prepared| prepared.submission.bytes()));
@@ -422,7 +430,13 @@ impl Node {
                     self.counters.blocks_proposed += 1;
                     self.last_block_time = time;
                     self.clocks.took(time);
-                    self.in_flight.proposed(place.index, bytes.len(), self.now.0);
+                    let proposed = Proposed {
+                        index: place.index,
+                        bytes: bytes.len(),
+                        beside: !has_room,
+                        submissions: &submissions,
+                    };
+                    self.in_flight.proposed(proposed, self.now.0);
                     let block = PreparedBlock { time, submissions, bytes };
                     self.prepared.insert(place.index, (place.term, Arc::new(block)));
                 }
