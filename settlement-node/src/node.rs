@@ -32,7 +32,7 @@ use crate::{
     event::{Effects, Event, Reply, Room},
     intake::Intake,
     limits::{BUSY_RETRY_MS, DUE_BLOCK_TICKS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS},
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Proposed},
     prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
     subscribers::{self, Subscribers},
 };
@@ -88,6 +88,8 @@ pub struct Node {
     hand_over_at: u64,
     /// Not before this tick is another block ordered for nothing but what is due.
     due_block_at: u64,
+    /// Who was asked the last time.
+    handed_to: Option<u64>,
     owners: Owners,
     tick: u64,
     now: LedgerTime,
@@ -132,6 +134,7 @@ impl Node {
             room: Room::Enough,
             hand_over_at: 0,
             due_block_at: 0,
+            handed_to: None,
             owners,
             tick: 0,
             now: last_block_time,
@@ -214,7 +217,9 @@ impl Node {
                 self.make_way();
             }
             Event::Inspect(inspection) => inspection(self),
-            Event::HandOver => self.hand_over(),
+            Event::HandOver => {
+                self.hand_over();
+            }
         }
     }
 
@@ -408,11 +413,16 @@ impl Node {
         if self.leader != Some(self.id) || self.room == Room::Nothing {
             return;
         }
-        while self.intake.has_waiting()
-            && self.in_flight.has_room(self.intake.has_block_worth(), self.now.0)
-        {
-            let submissions = self.intake.take_block();
-            if !self.propose_block(submissions, effects) {
+        while self.intake.has_waiting() {
+            let has_room = self.in_flight.has_room(self.intake.has_block_worth(), self.now.0);
+            let submissions = match has_room {
+                true => self.intake.take_block(),
+                false => {
+                    let (room, in_flight) = (self.in_flight.room_for_little(), &self.in_flight);
+                    self.intake.take_little(room, |bank| in_flight.bytes_of(bank))
+                }
+            };
+            if submissions.is_empty() || !self.propose_block(submissions, !has_room, effects) {
                 return;
             }
         }
@@ -420,7 +430,7 @@ impl Node {
         // so long.
         if self.is_block_due() && self.in_flight.is_empty() && self.tick >= self.due_block_at {
             self.due_block_at = self.tick + DUE_BLOCK_TICKS;
-            self.propose_block(Vec::new(), effects);
+            self.propose_block(Vec::new(), false, effects);
         }
     }
 
@@ -433,10 +443,12 @@ impl Node {
         LedgerTime(self.now.0.max(self.last_block_time.0 + 1))
     }
 
-    /// Proposes one block; without submissions it lets time pass. Returns whether another one may follow.
+    /// Proposes one block, perhaps `beside` a full pipeline; without submissions it lets time pass. Returns whether
+    /// another one may follow.
     fn propose_block(
         &mut self,
         submissions: Vec<PreparedSubmission>,
+        beside: bool,
         effects: &mut Effects,
     ) -> bool {
         let time = self.next_block_time();
@@ -447,7 +459,10 @@ impl Node {
                 self.counters.blocks_proposed += 1;
                 self.last_block_time = time;
                 self.clocks.took(time);
-                self.in_flight.proposed(place.index, bytes.len(), self.now.0);
+                let (index, bytes_len) = (place.index, bytes.len());
+                let proposed =
+                    Proposed { index, bytes: bytes_len, beside, submissions: &submissions };
+                self.in_flight.proposed(proposed, self.now.0);
                 let block = PreparedBlock { time, submissions, bytes };
                 self.prepared.insert(place.index, (place.term, Arc::new(block)));
                 true
@@ -541,22 +556,29 @@ impl Node {
             && self.leader == Some(self.id)
             && self.tick >= self.hand_over_at
         {
-            self.hand_over_at = self.tick + HAND_OVER_AGAIN_TICKS;
-            self.hand_over();
+            // A leader forgets each half second whom it hears: then the next tick tries.
+            if let Some(asked) = self.hand_over() {
+                self.hand_over_at = self.tick + HAND_OVER_AGAIN_TICKS;
+                self.handed_to = Some(asked);
+            }
         }
     }
 
-    fn hand_over(&mut self) {
+    /// Asks the peer that has most of the log to lead, and of equals not the one that was asked the last time
+    /// without success. Returns whom.
+    fn hand_over(&mut self) -> Option<u64> {
         let status = self.order.status();
-        if status.role == Role::Leader
-            && let Some(best) = status
-                .peers
-                .iter()
-                .filter(|peer| peer.active && peer.id != self.id)
-                .max_by_key(|peer| (peer.matched, std::cmp::Reverse(peer.id)))
-        {
-            self.order.transfer_leader(best.id);
+        if status.role != Role::Leader {
+            return None;
         }
+        let heard = status.peers.iter().filter(|peer| peer.active && peer.id != self.id);
+        let asked = self.handed_to;
+        let order = |peer: &&order::PeerProgress| {
+            (peer.matched, Some(peer.id) != asked, std::cmp::Reverse(peer.id))
+        };
+        let best = heard.max_by_key(order)?.id;
+        self.order.transfer_leader(best);
+        Some(best)
     }
 }
 
