@@ -125,8 +125,13 @@ async fn know_accounts(core: &Core, frame: &Deliveries) {
 fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntry> {
     let transfer = match Command::decode(&delivery.command) {
         Ok((Command::Transfer(transfer), _)) => transfer,
-        // Issues and other credits have no document and no message of their own yet.
-        Ok(_) => return None,
+        // Exchanges, issues and other credits have no message of their own yet.
+        Ok((command, _)) => {
+            let (leaf, kind) = (delivery.leaf, command.name());
+            tracing::info!(leaf, kind, "something of this bank has no message yet");
+            METRICS.deliveries.with_label_values(&["no-message"]).inc();
+            return None;
+        }
         Err(error) => {
             tracing::error!(leaf = delivery.leaf, %error, "read delivered command");
             return None;

@@ -6,6 +6,7 @@
 pub mod init;
 pub mod serve;
 
+pub mod fx;
 pub mod ledger;
 pub mod log;
 pub mod send;

@@ -57,6 +57,12 @@ impl<'a> Applied<'a> {
             (Answer::Settled, Command::Transfer(transfer)) => {
                 Parties::These(credited(transfer, owners).into())
             }
+            (Answer::Settled, Command::Exchange(exchange)) => {
+                Parties::These(owner(owners, exchange.credit).into_iter().collect())
+            }
+            (Answer::Settled, Command::ReturnExchange(back)) => {
+                Parties::These(owner(owners, back.credit).into_iter().collect())
+            }
             (Answer::Waiting(_), command) => {
                 parties(command, self.submitter(), |account| owner(owners, account))
             }
@@ -112,8 +118,12 @@ impl<'a> Applied<'a> {
         let found = attachments
             .binary_search_by_key(&(self.position as u32), |attachment| attachment.position)
             .ok()?;
-        let Command::Transfer(transfer) = self.command() else { return None };
-        let is_credited = credited(transfer, owners).contains(&bank);
+        let is_credited = match self.command() {
+            Command::Transfer(transfer) => credited(transfer, owners).contains(&bank),
+            Command::Exchange(exchange) => owner(owners, exchange.credit) == Some(bank),
+            Command::ReturnExchange(back) => owner(owners, back.credit) == Some(bank),
+            _ => false,
+        };
         is_credited.then(|| (attachments[found].salted, attachments[found].sealed.clone()))
     }
 }
@@ -276,6 +286,8 @@ pub fn takes_part(command: &Command, bank: ParticipantNumber, owners: &Owners) -
         }
         Command::Issue(issue) => owns(issue.account),
         Command::Redeem(redeem) => owns(redeem.account),
+        Command::Exchange(exchange) => owns(exchange.debit) || owns(exchange.credit),
+        Command::ReturnExchange(back) => owns(back.original.credit) || owns(back.credit),
         _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! What the applied state looks like to others: the directory for gateways, balances for people.
 
+mod quotes;
 mod registry;
 mod waiting;
 
@@ -14,6 +15,7 @@ use wire::{
 
 use crate::chain::Chain;
 
+pub use quotes::{QUOTES_SHOWN_MAX, QuoteView, quotes};
 pub use registry::{AssetView, ParticipantView, Registry, registry};
 pub use waiting::{
     ConditionView, Names, ObstacleView, WAITING_SHOWN_MAX, WaitingLeg, WaitingList, WaitingView,

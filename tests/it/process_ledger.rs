@@ -48,6 +48,7 @@ async fn use_it(stage: &mut Stage) -> Result<()> {
     bench.queue_is_left()?;
     bench.two_signatures()?;
     bench.giving_back()?;
+    bench.exchange()?;
     bench.mistakes_are_explained()?;
     bench.gateway_goes_on().await?;
     bench.deadline_outlives_a_leader().await?;
@@ -232,6 +233,34 @@ impl Bench<'_> {
         self.moves("USD", ALPHA, CHARLIE, 2_500);
         let (well, _, error) = self.run(&["return", &id, "30.00", "--as", CHARLIE])?;
         ensure!(!well && error.contains("ReturnTooLarge"), "{error}");
+        Ok(())
+    }
+
+    /// Two providers quote dollars; who needs more than the cheaper one has takes the rest from the other.
+    fn exchange(&mut self) -> Result<()> {
+        self.ask(&["open", "EUROBEBB/USD", "--as", ISSUER], "done")?;
+        let quote = |bank: &str, amount: &str, price: &str| {
+            let (sells, buys) = (format!("{bank}/USD"), format!("{bank}/EUR"));
+            self.tool.ask(&["fx", "quote", &sells, &buys, amount, price, "--as", bank], "done")
+        };
+        quote(BRAVO, "10000.00", "0.96")?;
+        quote(CHARLIE, "500.00", "0.95")?;
+        let book = self.tool.json(&["fx", "book", "--pays", "EUR", "--gets", "USD"])?;
+        let first = book[0]["provider"].as_str().unwrap_or_default();
+        ensure!(first.starts_with(CHARLIE), "the best price comes first: {book}");
+        let words = ["fx", "take", "ALPHDEFF/EUR", "EUROBEBB/USD", "--as", ALPHA];
+        let dear = ["--deliver", "1200.00", "--at-most", "1100.00"];
+        self.tool.fails(&[&words[..], &dear].concat(), "is refused")?;
+        let enough = ["--deliver", "1200.00", "--at-most", "1200.00"];
+        let id = self.tool.ask(&[&words[..], &enough].concat(), "settled")?;
+        self.stands(&id, "settled")?;
+        // 500.00 at 0.95 and 700.00 at 0.96.
+        self.moves("EUR", ALPHA, CHARLIE, 47_500);
+        self.moves("EUR", ALPHA, BRAVO, 67_200);
+        self.moves("USD", CHARLIE, ISSUER, 50_000);
+        self.moves("USD", BRAVO, ISSUER, 70_000);
+        let shown = self.json(&["account", "EUROBEBB/USD"])?;
+        ensure!(shown[0]["posted"] == "120000", "{shown}");
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl Stage {
     }
 
     /// Euro and dollars of two banks, as a node has them.
-    async fn say_accounts(&self, when: &str, one: &str, other: &str) -> Result<()> {
+    pub(super) async fn say_accounts(&self, when: &str, one: &str, other: &str) -> Result<()> {
         let node = *self.cluster.node_ids().first().context("the demo has nodes")?;
         let balances = self.cluster.balances(node).await?;
         let mut parts = Vec::new();

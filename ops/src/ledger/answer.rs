@@ -56,8 +56,14 @@ impl Told {
             Answer::Refused(refusal) => Some(refusal),
             _ => None,
         };
-        let moves_money =
-            matches!(command, Command::Transfer(_) | Command::Issue(_) | Command::Redeem(_));
+        let moves_money = matches!(
+            command,
+            Command::Transfer(_)
+                | Command::Issue(_)
+                | Command::Redeem(_)
+                | Command::Exchange(_)
+                | Command::ReturnExchange(_)
+        );
         let answer = match outcome.answer {
             Answer::Settled if moves_money => "settled",
             Answer::Settled => "done",
@@ -142,6 +148,8 @@ fn about(network: &Network, command: &Command) -> String {
         (None, Command::Refuse(one)) => of(&one.transfer),
         (None, Command::Reveal(one)) => of(&one.transfer),
         (None, Command::Cancel(one)) => of(&one.transfer),
+        (None, Command::WithdrawQuote(one)) => of(&one.quote),
+        (None, Command::ReportCredit(one)) => of(&one.transfer),
         (None, Command::OpenAccount(one)) => network.bic(one.owner),
         (None, _) => String::new(),
     }

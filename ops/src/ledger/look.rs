@@ -345,7 +345,7 @@ fn amount(balances: &Balances, account: &str, minor: i128) -> String {
 }
 
 /// Asks the nodes in turn until one answers: its address, and the answer if it has one.
-async fn first<T: serde::de::DeserializeOwned>(
+pub(crate) async fn first<T: serde::de::DeserializeOwned>(
     nodes: &NodeChoice,
     path: &str,
 ) -> Result<(String, Option<T>)> {

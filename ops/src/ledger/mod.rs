@@ -18,9 +18,12 @@ use anyhow::Result;
 use clap::Subcommand;
 
 pub use answer::Told;
+pub(crate) use look::first;
 pub use look::{Standing, end_of};
 pub use network::Network;
+pub(crate) use network::id;
 pub use sign::{Signing, ask};
+pub(crate) use times::parse as parse_time;
 
 /// Something that can be signed: a kind of command with its words.
 pub trait Action {

@@ -113,6 +113,7 @@ pub(super) async fn serve(
         .route("/readyz", get(readyz))
         .route("/v1/status", get(status))
         .route("/v1/balances", get(balances))
+        .route("/v1/quotes", get(quotes))
         .route("/v1/registry", get(registry))
         .route("/v1/transfers/{uetr}", get(transfer))
         .route("/v1/waiting", get(waiting))
@@ -278,6 +279,10 @@ async fn status(State(context): State<Context>) -> Result<Json<StatusView>, Stat
 
 async fn balances(State(context): State<Context>) -> Result<Json<view::Balances>, StatusCode> {
     look(&context.handle, |node| view::balances(node.chain())).await.map(Json)
+}
+
+async fn quotes(State(context): State<Context>) -> Result<Json<Vec<view::QuoteView>>, StatusCode> {
+    look(&context.handle, |node| view::quotes(node.chain())).await.map(Json)
 }
 
 async fn registry(State(context): State<Context>) -> Result<Json<view::Registry>, StatusCode> {

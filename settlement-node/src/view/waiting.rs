@@ -29,12 +29,12 @@ impl Names {
     }
 }
 
-fn account(chain: &Chain, number: AccountNumber) -> String {
+pub(super) fn account(chain: &Chain, number: AccountNumber) -> String {
     let view = chain.ledger().account(number);
     view.map_or_else(|| number.to_string(), |view| view.name.to_string())
 }
 
-fn bic(chain: &Chain, number: ParticipantNumber) -> String {
+pub(super) fn bic(chain: &Chain, number: ParticipantNumber) -> String {
     let found = chain.ledger().participant(number);
     found.map_or_else(|| number.to_string(), |participant| participant.bic.to_string())
 }
