@@ -3,7 +3,7 @@
 //! Like `corridor ledger`: each command is signed by a bank and sent to a node. A price is what one unit of what the
 //! quote gives costs, in units of what it takes.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use ledger::{
     Amount, Command, CreditOutcome, Exchange, ExchangeAmount, Exponent, LedgerTime, PlaceQuote,
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{date_time, now_ns};
 use crate::ledger::{Action, Network, Signed, first, id, parse_time};
-use crate::money::{format_grouped, parse_minor};
+use crate::money::format_grouped;
 use crate::status::NodeChoice;
 
 /// `corridor fx ...`.
