@@ -5,6 +5,9 @@
 //! credit is neither lost nor doubled, whatever ends in between. A credit whose document cannot be
 //! shown, or is not the payment that settled, is told as a notice: money has arrived either way.
 //! What each entry says about bank and amount comes from the ledger, never from the document.
+//!
+//! Of transfers that wait the bank is told nothing until their money arrives: there is no message for that yet. The
+//! log and the metrics name them, the ledger keeps them, and the cursor moves on.
 
 mod document;
 
@@ -17,8 +20,8 @@ use tokio::{
     time::Instant,
 };
 use translate::{Directory, money::to_decimal_text};
-use wire::client::{Cursor, Deliveries, Delivery};
-use wire::ledger::{Command, ParticipantNumber, Transfer};
+use wire::client::{Cursor, Deliveries, Delivery, Told};
+use wire::ledger::{Answer, Command, Leg, ParticipantNumber, Transfer};
 
 use crate::{
     core::{Core, ReceiveError},
@@ -122,8 +125,13 @@ async fn know_accounts(core: &Core, frame: &Deliveries) {
 fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntry> {
     let transfer = match Command::decode(&delivery.command) {
         Ok((Command::Transfer(transfer), _)) => transfer,
-        // Issues and other credits have no document and no message of their own yet.
-        Ok(_) => return None,
+        // Exchanges, issues and other credits have no message of their own yet.
+        Ok((command, _)) => {
+            let (leaf, kind) = (delivery.leaf, command.name());
+            tracing::info!(leaf, kind, "something of this bank has no message yet");
+            METRICS.deliveries.with_label_values(&["no-message"]).inc();
+            return None;
+        }
         Err(error) => {
             tracing::error!(leaf = delivery.leaf, %error, "read delivered command");
             return None;
@@ -131,6 +139,11 @@ fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntr
     };
     let count = |result| METRICS.deliveries.with_label_values(&[result]).inc();
     let directory = core.directory.current();
+    if !brings_money(core, &directory, delivery, &transfer) {
+        count("not-money");
+        note(delivery, &transfer);
+        return None;
+    }
     let opened = match (&delivery.document, &transfer.document) {
         (Some((salted, sealed)), Some(commitment)) => opener
             .open_checked(transfer.id, sealed, salted, commitment)
@@ -163,6 +176,49 @@ fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntr
         credits: credits(core, &directory, &transfer),
         content,
     })
+}
+
+/// Whether money has arrived with this: what waits brings none, nor does the end of a transfer that this bank pays,
+/// sends or approves.
+fn brings_money(
+    core: &Core,
+    directory: &Directory,
+    delivery: &Delivery,
+    transfer: &Transfer,
+) -> bool {
+    match &delivery.told {
+        Told::Settled => true,
+        Told::Waits(_) => false,
+        Told::Moved { progress, .. } => {
+            let own = |leg: &Leg| {
+                directory
+                    .account(leg.credit)
+                    .is_none_or(|account| account.owner == core.participant)
+            };
+            progress.answer.is_settled() && transfer.legs.as_slice().iter().any(own)
+        }
+    }
+}
+
+/// Tells the operator of what has no message yet.
+fn note(delivery: &Delivery, transfer: &Transfer) {
+    let (uetr, leaf) = (&transfer.id, delivery.leaf);
+    match &delivery.told {
+        Told::Settled => {}
+        Told::Waits(stage) => {
+            tracing::info!(%uetr, leaf, stage = stage.name(), "a transfer of this bank waits");
+        }
+        Told::Moved { progress, .. } => match progress.answer {
+            Answer::Settled => tracing::info!(%uetr, leaf, "a transfer that waited has settled"),
+            Answer::Waiting(stage) => {
+                tracing::info!(%uetr, leaf, stage = stage.name(), "a transfer waits elsewhere");
+            }
+            Answer::Refused(reason) => {
+                let (reason, iso) = (reason.name(), reason.iso_code());
+                tracing::info!(%uetr, leaf, reason, iso, "a transfer that waited was released");
+            }
+        },
+    }
 }
 
 /// The legs of a transfer that credit this bank, as the ledger has them.

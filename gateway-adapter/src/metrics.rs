@@ -25,7 +25,8 @@ pub struct Metrics {
     pub height: IntGauge,
     /// Batches by what became of them (`answered`, `busy`, `invalid`, `repeated`).
     pub batches: IntCounterVec,
-    /// Deliveries, by result (`opened`, `no-document`, `not-opened`).
+    /// Deliveries, by result (`opened`, `no-document`, `not-opened`; `not-money`: something that waits,
+    /// `no-message`: something that has no message yet).
     pub deliveries: IntCounterVec,
     /// HTTP requests by status class (`2xx` ...).
     pub http: IntCounterVec,

@@ -34,7 +34,7 @@ use wire::{
     client::{
         Cursor, Deliveries, Delivery, DirectoryAnswer, DirectoryCounts, FRAME_VERSION, KIND_ANSWER,
         KIND_DELIVERIES, KIND_NOT_TAKEN, KIND_OUTCOMES, KIND_QUERY, KIND_SUBMIT, KIND_SUBSCRIBE,
-        NotTaken, NotTakenReason, Outcomes, Query, QueryAnswer, StatusAnswer, TransferFound,
+        NotTaken, NotTakenReason, Outcomes, Query, QueryAnswer, StatusAnswer, Told, TransferFound,
     },
     genesis::{RawAccount, RawAsset, RawGenesis, RawNode, RawParticipant, hex},
 };
@@ -383,6 +383,7 @@ impl FakeNode {
                             submitter: ParticipantNumber(0),
                             command: submission.batch.command_bytes(position),
                             document: attachment.map(|found| (found.salted, found.sealed.clone())),
+                            told: Told::Settled,
                         });
                     }
                     Outcome { answer, original: None }
@@ -420,6 +421,7 @@ impl FakeNode {
                         height: 1,
                         time: ledger_time(0),
                         command: ledger.command_of(&id),
+                        standing: None,
                     }
                 }))
             }

@@ -21,6 +21,9 @@ pub const BANKS_MAX: usize = 26;
 pub struct Description {
     /// Name for people.
     pub network: String,
+    /// Version of the ledger's rules; left out for the first one. From 2 on transfers may wait.
+    #[serde(default = "first_rules", skip_serializing_if = "is_first_rules")]
+    pub rules: u16,
     /// Participants; those with a `node` run one, in this order from id 1.
     pub banks: Vec<Bank>,
     /// What can be held.
@@ -94,6 +97,16 @@ pub struct Account {
     pub credit_line: String,
 }
 
+const fn first_rules() -> u16 {
+    ledger::RULES_FIRST
+}
+
+// By reference, as serde asks for it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_first_rules(rules: &u16) -> bool {
+    *rules == ledger::RULES_FIRST
+}
+
 fn yes() -> bool {
     true
 }
@@ -136,7 +149,7 @@ const ASSETS: [(&str, u8, &str, &str, &str); 3] = [
 impl Description {
     /// An invented network of `banks` banks (2 to 26), of which the first `nodes` run a node.
     ///
-    /// Each bank has a gateway and a funded account in EUR, USD and JPY; the issuers are
+    /// It runs the newest rules of the ledger. Each bank has a gateway and a funded account in EUR, USD and JPY; the issuers are
     /// participants of their own that run nothing.
     pub fn example(network: &str, banks: usize, nodes: usize, plan: PortPlan) -> Result<Self> {
         ensure!((2..=BANKS_MAX).contains(&banks), "a network needs 2 to {BANKS_MAX} banks");
@@ -144,6 +157,7 @@ impl Description {
         let mut ports = Ports::new(plan);
         let mut description = Self {
             network: network.to_owned(),
+            rules: ledger::RULES_LAST,
             banks: Vec::new(),
             assets: Vec::new(),
             accounts: Vec::new(),

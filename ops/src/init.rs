@@ -29,7 +29,7 @@ pub struct InitArguments {
     dir: PathBuf,
     /// Make the network that this file describes instead of an invented one (the description.toml of
     /// any network is an example)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["banks", "nodes", "base_port", "name"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["banks", "nodes", "base_port", "name", "rules"])]
     from: Option<PathBuf>,
     /// Number of invented banks, 2 to 26
     #[arg(long, default_value_t = 4)]
@@ -43,6 +43,9 @@ pub struct InitArguments {
     /// Name of the network
     #[arg(long, default_value = "corridor")]
     name: String,
+    /// Version of the ledger's rules, 1 or 2; from 2 on transfers may wait
+    #[arg(long, default_value_t = ledger::RULES_LAST, value_parser = clap::value_parser!(u16).range(1..=2))]
+    rules: u16,
 }
 
 /// Runs `corridor init`.
@@ -56,7 +59,8 @@ pub fn run(arguments: InitArguments) -> Result<()> {
         None => {
             let nodes = arguments.nodes.unwrap_or(arguments.banks);
             let plan = PortPlan::From(arguments.base_port);
-            Description::example(&arguments.name, arguments.banks, nodes, plan)?
+            let example = Description::example(&arguments.name, arguments.banks, nodes, plan)?;
+            Description { rules: arguments.rules, ..example }
         }
     };
     let layout = create(&arguments.dir, description)?;
@@ -102,7 +106,7 @@ pub fn create(dir: &Path, description: Description) -> Result<Layout> {
         version: wire::genesis::VERSION,
         network: layout.description().network.clone(),
         time_ns: i64::try_from(now_ns()).context("the clock is beyond the year 2262")?,
-        rules: 1,
+        rules: layout.description().rules,
         nodes: Vec::new(),
         participants: Vec::new(),
         assets: Vec::new(),

@@ -6,6 +6,8 @@
 pub mod init;
 pub mod serve;
 
+pub mod fx;
+pub mod ledger;
 pub mod log;
 pub mod send;
 pub mod show;

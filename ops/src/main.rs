@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use corridor::{bench, demo, init, iso, log, send, serve, show, status};
+use corridor::{bench, demo, fx, init, iso, ledger, log, send, serve, show, status};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,6 +38,12 @@ enum Command {
     Status(status::StatusArguments),
     /// Show what became of a payment
     Show(show::ShowArguments),
+    /// Move money, hold it, queue it, and see what waits: a bank's commands, with its signature
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// Firm quotes in currencies, and exchanges at the best of them
+    #[command(subcommand)]
+    Fx(fx::FxCommand),
     /// Look into a node's log, without changing anything
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -84,6 +90,8 @@ fn run(command: Command) -> Result<()> {
         Command::Send(arguments) => serve::runtime(1)?.block_on(send::run(arguments)),
         Command::Status(arguments) => serve::runtime(1)?.block_on(status::run(arguments)),
         Command::Show(arguments) => serve::runtime(1)?.block_on(show::run(arguments)),
+        Command::Ledger(command) => serve::runtime(1)?.block_on(ledger::run(command)),
+        Command::Fx(command) => serve::runtime(1)?.block_on(fx::run(command)),
         Command::Log(command) => log::run(command),
         Command::Iso(command) => iso::run(command),
         Command::Bench(command) => bench::run(command),

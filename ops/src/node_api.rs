@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use crate::http::HttpClient;
 
@@ -107,13 +107,32 @@ pub struct AssetSums {
 }
 
 /// One account, in minor units.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AccountBalance {
     /// `BIC/ASSET[/label]`.
     pub account: String,
     /// Balance.
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(deserialize_with = "whole_number", serialize_with = "as_text")]
     pub posted: i128,
+    /// What holds reserve of it.
+    #[serde(default, deserialize_with = "whole_number", serialize_with = "as_text")]
+    pub held: i128,
+    /// How far it may go, 0 or negative.
+    #[serde(default, deserialize_with = "whole_number", serialize_with = "as_text")]
+    pub floor: i128,
+    /// What can be paid out.
+    #[serde(default, deserialize_with = "whole_number", serialize_with = "as_text")]
+    pub available: i128,
+    /// In a word.
+    #[serde(default)]
+    pub status: String,
+}
+
+/// JSON numbers are not exact beyond 2^53.
+// By reference, as serde asks for it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn as_text<S: serde::Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
 }
 
 impl Balances {

@@ -3,10 +3,12 @@
 //! [`Chain::apply`] is the only way forward. It takes checked blocks in the order of the log and is
 //! deterministic: the same blocks give the same roots on every node and after every restart.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use ledger::{
-    BatchContext, Digest, Event as LedgerEvent, Exchanged, Height, Ledger, LedgerTime, OldIds,
-    Outcome, Progress,
+    AccountNumber, Answer, BatchContext, Digest, Event as LedgerEvent, Exchanged, Height, Ledger,
+    LedgerTime, OldIds, Outcome, ParticipantNumber, Progress, TransferId,
 };
 use proof::{
     Hash,
@@ -15,7 +17,10 @@ use proof::{
 };
 use wire::{batch::Domain, genesis::Genesis};
 
-use crate::prepare::{OldIdSource, PrepareError, PreparedBlock, PreparedSubmission};
+use crate::{
+    deliver::{self, Parties},
+    prepare::{OldIdSource, PrepareError, PreparedBlock, PreparedSubmission},
+};
 
 /// What became of one submission.
 #[derive(Clone, Debug)]
@@ -43,6 +48,8 @@ pub struct AppliedBlock {
     pub submissions: Vec<AppliedSubmission>,
     /// What became of waiting transfers; each is a record after those of the submissions.
     pub progress: Vec<Progress>,
+    /// Banks that take part in each of those.
+    pub parties: Vec<Parties>,
     /// At which rates exchanges settled; each is a record after those of the progress.
     pub exchanges: Vec<Exchanged>,
     /// The record that closes it.
@@ -85,6 +92,8 @@ pub struct Chain {
     /// Reused from block to block, so that a record costs no allocation.
     record: Vec<u8>,
     events: Vec<LedgerEvent>,
+    /// Of each transfer that waits: who is told how it goes on.
+    parties: BTreeMap<TransferId, Parties>,
 }
 
 impl Chain {
@@ -118,13 +127,16 @@ impl Chain {
             seal: None,
             record: bytes,
             events: Vec::new(),
+            parties: BTreeMap::new(),
         })
     }
 
     /// A chain with a state that was read and checked.
     pub(crate) fn restored(from: Restored) -> Self {
         let Restored { ledger, domain, height, time, log_index, head } = from;
+        let parties = waiting_parties(&ledger);
         Self {
+            parties,
             ledger,
             frontier: head.frontier,
             domain,
@@ -169,10 +181,16 @@ impl Chain {
             submissions.push(applied);
         }
         let progress = self.ledger.close_block(self.frontier.size());
+        let mut parties = Vec::with_capacity(progress.len());
         for one in &progress {
             record::progress(&mut self.record, &wire::progress::encode(one));
             self.frontier.append(&self.record);
             self.count(one.answer);
+            let of = match one.answer.is_final() {
+                true => self.parties.remove(&one.id),
+                false => self.parties.get(&one.id).cloned(),
+            };
+            parties.push(of.unwrap_or_default());
         }
         let exchanges = self.ledger.take_fx_outputs().exchanges;
         for one in &exchanges {
@@ -202,6 +220,7 @@ impl Chain {
             first_leaf,
             submissions,
             progress,
+            parties,
             exchanges,
             seal,
             bytes,
@@ -210,11 +229,11 @@ impl Chain {
     }
 
     /// Counts what ended; what waits is counted at its end.
-    fn count(&mut self, answer: ledger::Answer) {
+    fn count(&mut self, answer: Answer) {
         match answer {
-            ledger::Answer::Settled => self.settled += 1,
-            ledger::Answer::Refused(_) => self.refused += 1,
-            ledger::Answer::Waiting(_) => {}
+            Answer::Settled => self.settled += 1,
+            Answer::Refused(_) => self.refused += 1,
+            Answer::Waiting(_) => {}
         }
     }
 
@@ -282,6 +301,14 @@ impl Chain {
             // A repetition gets the first answer again, but settles nothing.
             if outcome.original.is_none() || !outcome.answer.is_settled() {
                 self.count(outcome.answer);
+            }
+            if let (None, Answer::Waiting(_)) = (outcome.original, outcome.answer)
+                && let command = &verified.batch().commands[position].command
+                && let Some(id) = command.id()
+            {
+                let owner = owner_in(&self.ledger);
+                let parties = deliver::parties(command, verified.batch().submitter, owner);
+                self.parties.insert(id, parties);
             }
         }
         AppliedSubmission { batch: signed.digest(), first_leaf, outcomes }
@@ -374,6 +401,11 @@ impl Chain {
         self.frontier.root()
     }
 
+    /// The time from which on a block is needed although nobody sends anything: something waits until then.
+    pub fn next_due(&self) -> Option<LedgerTime> {
+        self.ledger.next_due()
+    }
+
     /// Digest of the state after the last block.
     pub fn state_root(&self) -> Digest {
         self.state_root
@@ -388,4 +420,18 @@ impl Chain {
     pub fn refused(&self) -> u64 {
         self.refused
     }
+}
+
+/// Of everything that waits in a ledger: who is told how it goes on.
+fn waiting_parties(ledger: &Ledger) -> BTreeMap<TransferId, Parties> {
+    let transfers = ledger.all_waiting().map(|one| {
+        let owner = owner_in(ledger);
+        let banks = deliver::parties_of_transfer(&one.transfer, one.submitter, owner);
+        (one.transfer.id, Parties::These(banks.into()))
+    });
+    transfers.collect()
+}
+
+fn owner_in(ledger: &Ledger) -> impl Fn(AccountNumber) -> Option<ParticipantNumber> + '_ {
+    |number| ledger.account(number).map(|view| view.account.owner)
 }

@@ -9,7 +9,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ledger::{ActivateRules, Command, RULES_FIRST};
 use serde::{Deserialize, Serialize};
 use wire::genesis::{Genesis, GenesisError, GenesisNode};
 
@@ -49,10 +48,6 @@ pub enum ConfigError {
     /// The genesis file names another key for this node.
     #[error("the link key is not the one that the genesis file names for node {0}")]
     OtherKey(u64),
-    /// The network would run rules that nodes do not drive yet: nobody would order the block in which a
-    /// deadline takes effect.
-    #[error("the genesis file asks for version {0} of the ledger's rules; nodes run version 1")]
-    Rules(u16),
     /// Snapshots would be made too often.
     #[error("snapshot_bytes is {0}; it must be 65536 or more")]
     SnapshotBytes(u64),
@@ -150,13 +145,6 @@ impl NodeConfig {
             .map_err(|source| ConfigError::Read { path: genesis_path.clone(), source })?;
         let genesis = Genesis::parse(&file)
             .map_err(|source| ConfigError::Genesis { path: genesis_path, source })?;
-        for command in &genesis.commands {
-            if let Command::ActivateRules(ActivateRules { version }) = command
-                && *version != RULES_FIRST
-            {
-                return Err(ConfigError::Rules(*version));
-            }
-        }
         let own = genesis
             .nodes
             .iter()

@@ -1,15 +1,19 @@
-//! Which settled transfers a bank is told of: those that credit one of its accounts and that another
-//! bank, or itself from another account, has paid.
+//! What a bank is told of: the transfers that settle at once and credit one of its accounts, and of those that
+//! wait, in which it takes part, that they do and what becomes of them.
 //!
-//! The same function serves live blocks and blocks read from the history, so that a gateway sees
+//! The same functions serve live blocks and blocks read from the history, so that a gateway sees
 //! the same deliveries whether it was connected or not.
 
 use std::sync::Arc;
 
-use ledger::{AccountNumber, Command, LedgerTime, Outcome, ParticipantNumber};
+use bytes::Bytes;
+use ledger::{
+    AccountNumber, Answer, Approver, Command, Condition, Digest, LedgerTime, Outcome,
+    ParticipantNumber, Progress, Transfer,
+};
 use wire::{
     batch::Submission,
-    client::{Cursor, Delivery},
+    client::{Cursor, Delivery, Told},
 };
 
 /// Owner of each account by its number. Accounts are never renumbered, so an old copy stays right
@@ -43,39 +47,189 @@ impl<'a> Applied<'a> {
         &self.submission.batch.batch().commands[self.position].command
     }
 
-    /// Banks that are credited by this command, if it settled here and now; each once.
-    pub fn credited(&self, owners: &Owners) -> Vec<ParticipantNumber> {
-        let Command::Transfer(transfer) = self.command() else { return Vec::new() };
-        if !self.outcome.answer.is_settled() || self.outcome.original.is_some() {
-            return Vec::new();
+    /// Who is told of this command in its place: the banks that it credits if it settled here and now, all that take
+    /// part in it if it began to wait.
+    pub fn told(&self, owners: &Owners) -> Parties {
+        if self.outcome.original.is_some() {
+            return Parties::default();
         }
-        let mut banks = Vec::with_capacity(1);
-        for leg in transfer.legs.as_slice() {
-            if let Some(bank) = owner(owners, leg.credit)
-                && !banks.contains(&bank)
-            {
-                banks.push(bank);
+        match (self.outcome.answer, self.command()) {
+            (Answer::Settled, Command::Transfer(transfer)) => {
+                Parties::These(credited(transfer, owners).into())
             }
+            (Answer::Settled, Command::Exchange(exchange)) => {
+                Parties::These(owner(owners, exchange.credit).into_iter().collect())
+            }
+            (Answer::Settled, Command::ReturnExchange(back)) => {
+                Parties::These(owner(owners, back.credit).into_iter().collect())
+            }
+            (Answer::Waiting(_), command) => {
+                parties(command, self.submitter(), |account| owner(owners, account))
+            }
+            (Answer::Settled | Answer::Refused(_), _) => Parties::default(),
         }
-        banks
     }
 
-    /// The delivery of this command.
-    pub fn delivery(&self) -> Delivery {
-        let attachments = &self.submission.attachments;
-        let document = attachments
-            .binary_search_by_key(&(self.position as u32), |attachment| attachment.position)
-            .ok()
-            .map(|found| (attachments[found].salted, attachments[found].sealed.clone()));
+    /// Bank that submitted it.
+    pub fn submitter(&self) -> ParticipantNumber {
+        self.submission.batch.batch().submitter
+    }
+
+    /// What a bank that [`Applied::told`] names is told.
+    pub fn delivery(&self, bank: ParticipantNumber, owners: &Owners) -> Delivery {
+        let told = match self.outcome.answer {
+            Answer::Waiting(stage) => Told::Waits(stage),
+            Answer::Settled | Answer::Refused(_) => Told::Settled,
+        };
         Delivery {
             cursor: self.cursor,
             leaf: self.leaf,
             time: self.time,
-            submitter: self.submission.batch.batch().submitter,
+            submitter: self.submitter(),
             command: self.submission.batch.command_bytes(self.position),
-            document,
+            document: self.document_for(bank, owners),
+            told,
         }
     }
+
+    /// What a bank that takes part in this transfer is told when it goes on. `because`: the command that did it.
+    pub fn moved(
+        &self,
+        moved: &Moved<'_>,
+        bank: ParticipantNumber,
+        owners: &Owners,
+        because: Bytes,
+    ) -> Delivery {
+        let settled = moved.progress.answer.is_settled();
+        Delivery {
+            cursor: moved.cursor,
+            leaf: moved.leaf,
+            time: moved.time,
+            submitter: self.submitter(),
+            command: self.submission.batch.command_bytes(self.position),
+            document: if settled { self.document_for(bank, owners) } else { None },
+            told: Told::Moved { progress: *moved.progress, because },
+        }
+    }
+
+    /// The document is for those that are credited; nobody else could open it.
+    fn document_for(&self, bank: ParticipantNumber, owners: &Owners) -> Option<(Digest, Bytes)> {
+        let attachments = &self.submission.attachments;
+        let found = attachments
+            .binary_search_by_key(&(self.position as u32), |attachment| attachment.position)
+            .ok()?;
+        let is_credited = match self.command() {
+            Command::Transfer(transfer) => credited(transfer, owners).contains(&bank),
+            Command::Exchange(exchange) => owner(owners, exchange.credit) == Some(bank),
+            Command::ReturnExchange(back) => owner(owners, back.credit) == Some(bank),
+            _ => false,
+        };
+        is_credited.then(|| (attachments[found].salted, attachments[found].sealed.clone()))
+    }
+}
+
+/// A change of a waiting transfer in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved<'a> {
+    /// What became of it.
+    pub progress: &'a Progress,
+    /// Its place in the history: after all commands of its block.
+    pub cursor: Cursor,
+    /// Its leaf.
+    pub leaf: u64,
+    /// Ledger time of the block.
+    pub time: LedgerTime,
+}
+
+/// Owners of the accounts that a transfer credits, each once.
+fn credited(transfer: &Transfer, owners: &Owners) -> Vec<ParticipantNumber> {
+    let mut banks = Vec::with_capacity(1);
+    for leg in transfer.legs.as_slice() {
+        if let Some(bank) = owner(owners, leg.credit)
+            && !banks.contains(&bank)
+        {
+            banks.push(bank);
+        }
+    }
+    banks
+}
+
+/// Who is told of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parties {
+    /// These banks, each once.
+    These(Arc<[ParticipantNumber]>),
+}
+
+impl Default for Parties {
+    fn default() -> Self {
+        Self::These(Arc::new([]))
+    }
+}
+
+impl Parties {
+    /// Whether a bank is told.
+    #[must_use]
+    pub fn contains(&self, bank: ParticipantNumber) -> bool {
+        match self {
+            Self::These(banks) => banks.contains(&bank),
+        }
+    }
+}
+
+/// Who takes part in a command that waits. Of a transfer: its submitter, the owners of its accounts, and those that its
+/// conditions name; the holder of a key that should approve is told by one of them. Of money that is created or taken
+/// back: the owner of the account. This follows from the command and its submitter alone, so that whoever is told by
+/// the history is told the same.
+pub fn parties(
+    command: &Command,
+    submitter: ParticipantNumber,
+    owner: impl Fn(AccountNumber) -> Option<ParticipantNumber>,
+) -> Parties {
+    match command {
+        Command::Transfer(transfer) => {
+            Parties::These(parties_of_transfer(transfer, submitter, owner).into())
+        }
+        Command::Issue(issue) => Parties::These(owner(issue.account).into_iter().collect()),
+        Command::Redeem(redeem) => Parties::These(owner(redeem.account).into_iter().collect()),
+        _ => Parties::default(),
+    }
+}
+
+/// Each once.
+pub fn parties_of_transfer(
+    transfer: &Transfer,
+    submitter: ParticipantNumber,
+    owner: impl Fn(AccountNumber) -> Option<ParticipantNumber>,
+) -> Vec<ParticipantNumber> {
+    let mut banks = vec![submitter];
+    let mut add = |bank: Option<ParticipantNumber>| {
+        banks.extend(bank.filter(|bank| !banks.contains(bank)));
+    };
+    for leg in transfer.legs.as_slice() {
+        add(owner(leg.debit));
+        add(owner(leg.credit));
+    }
+    approvers(transfer).for_each(|bank| add(Some(bank)));
+    banks
+}
+
+/// Participants that the conditions of a transfer name; some perhaps more than once.
+fn approvers(transfer: &Transfer) -> impl Iterator<Item = ParticipantNumber> + '_ {
+    let conditions = transfer.options.iter().flat_map(|options| &options.conditions);
+    conditions.flat_map(|condition| {
+        let (one, list): (_, &[Approver]) = match condition {
+            Condition::Approval { participant } => (Some(*participant), &[]),
+            Condition::Threshold { of, .. } => (None, of),
+            Condition::KeyApproval { .. }
+            | Condition::Preimage { .. }
+            | Condition::NotBefore(_) => (None, &[]),
+        };
+        one.into_iter().chain(list.iter().filter_map(|approver| match approver {
+            Approver::Participant(participant) => Some(*participant),
+            Approver::Key(_) => None,
+        }))
+    })
 }
 
 /// Walks the commands of a block in order. `outcomes` has one list a submission; `first_leaf` is the
@@ -105,15 +259,35 @@ pub fn commands<'a>(
     })
 }
 
+/// Walks the changes of waiting transfers of a block in order. `first_leaf` is the leaf of the first of them,
+/// `commands` the number of commands in the block.
+pub fn moved(
+    height: u64,
+    time: LedgerTime,
+    first_leaf: u64,
+    commands: u32,
+    progress: &[Progress],
+) -> impl Iterator<Item = Moved<'_>> {
+    (1..).zip(progress).map(move |(number, progress)| Moved {
+        progress,
+        cursor: Cursor { height, commands: commands.saturating_add(number) },
+        leaf: first_leaf + u64::from(number) - 1,
+        time,
+    })
+}
+
 /// Whether a bank takes part in a command, and so may see it.
 pub fn takes_part(command: &Command, bank: ParticipantNumber, owners: &Owners) -> bool {
     let owns = |account: AccountNumber| owner(owners, account) == Some(bank);
     match command {
         Command::Transfer(transfer) => {
             transfer.legs.as_slice().iter().any(|leg| owns(leg.debit) || owns(leg.credit))
+                || approvers(transfer).any(|approver| approver == bank)
         }
         Command::Issue(issue) => owns(issue.account),
         Command::Redeem(redeem) => owns(redeem.account),
+        Command::Exchange(exchange) => owns(exchange.debit) || owns(exchange.credit),
+        Command::ReturnExchange(back) => owns(back.original.credit) || owns(back.credit),
         _ => false,
     }
 }

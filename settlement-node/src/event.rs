@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ledger::{Digest, IdEntry, ParticipantNumber, TransferId};
+use ledger::{Digest, IdEntry, ParticipantNumber, Stage, TransferId};
 use link::SessionId;
 use wire::client::{Cursor, Query};
 
@@ -156,8 +156,12 @@ pub struct Find {
     pub number: u64,
     /// The transfer.
     pub id: TransferId,
-    /// Where it is, if memory knows.
+    /// Where its first answer is, if memory knows.
     pub entry: Option<IdEntry>,
+    /// Where it waits now, if it does.
+    pub stage: Option<Stage>,
+    /// Where the end of its waiting is, if memory knows.
+    pub end: Option<IdEntry>,
     /// Whose question it is.
     pub participant: ParticipantNumber,
     /// Owner of each account.
@@ -206,7 +210,7 @@ pub struct Reply {
 }
 
 /// Settled transfers for a session. When its queue is full, everything later of the same stream
-/// must be dropped too, until the node starts a new stream.
+/// must be dropped too, a [`Scan`] as well, until the node starts a new stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryFrame {
     /// The session.

@@ -6,18 +6,18 @@
 //! does not fit is "busy", which is always safe because a submission may be repeated.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use ledger::Digest;
+use ledger::{Digest, ParticipantNumber};
 use link::SessionId;
 
 use crate::{
     limits::{BLOCK_WORTH_BYTES, BLOCK_WORTH_SUBMISSIONS, TRACKED_TICKS_MAX},
     prepare::PreparedSubmission,
     shares::Shares,
-    waiting::Waiting,
+    waiting::{Waiting, bank_of},
 };
 
 /// A submission of an own session that is not applied yet.
@@ -141,6 +141,7 @@ impl Intake {
             tracked.passed_on = None;
         }
         self.waiting.clear();
+        self.shares.lines_are_empty();
         self.ordered.clear();
     }
 
@@ -166,7 +167,9 @@ impl Intake {
             return Err(Full);
         }
         self.ordered.insert(prepared.digest());
+        let bank = bank_of(&prepared);
         self.waiting.push_back(prepared);
+        self.note_line(bank);
         Ok(())
     }
 
@@ -182,12 +185,41 @@ impl Intake {
 
     /// Takes what fits into one block, the banks taking turns.
     pub fn take_block(&mut self) -> Vec<PreparedSubmission> {
-        self.waiting.take_block()
+        let taken = self.waiting.take_block();
+        self.note_lines(&taken);
+        taken
+    }
+
+    /// Takes what banks have in line who send little, see [`Waiting::take_little`].
+    pub fn take_little(
+        &mut self,
+        room: usize,
+        under_way: impl Fn(ParticipantNumber) -> usize,
+    ) -> Vec<PreparedSubmission> {
+        if room == 0 {
+            return Vec::new();
+        }
+        let taken = self.waiting.take_little(room, under_way);
+        self.note_lines(&taken);
+        taken
     }
 
     /// Puts submissions back in front, after a proposal that was not taken.
     pub fn put_back(&mut self, submissions: Vec<PreparedSubmission>) {
+        let banks: BTreeSet<ParticipantNumber> = submissions.iter().map(bank_of).collect();
         self.waiting.put_back(submissions);
+        banks.into_iter().for_each(|bank| self.note_line(bank));
+    }
+
+    /// Tells those who check how long the lines are from which something was taken.
+    fn note_lines(&self, taken: &[PreparedSubmission]) {
+        let banks: BTreeSet<ParticipantNumber> = taken.iter().map(bank_of).collect();
+        banks.into_iter().for_each(|bank| self.note_line(bank));
+    }
+
+    fn note_line(&self, bank: ParticipantNumber) {
+        let (submissions, bytes) = self.waiting.line_of(bank);
+        self.shares.waits_in_line(bank, submissions, bytes);
     }
 
     /// Notes that a batch was applied: the same batch may be ordered again from now on.

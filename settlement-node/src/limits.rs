@@ -15,16 +15,33 @@ pub const SMALL_BLOCKS_IN_FLIGHT_MAX: usize = 2;
 /// Bytes of blocks in flight from which on another one waits, before anything is measured; see
 /// [`Pipeline`](crate::pipeline::Pipeline).
 pub const IN_FLIGHT_BYTES_FIRST: usize = 1 << 20;
-/// The least that this becomes: two blocks.
-pub const IN_FLIGHT_BYTES_MIN: usize = 512 << 10;
+/// The least that this becomes: a block, and the beginning of another one.
+pub const IN_FLIGHT_BYTES_MIN: usize = 320 << 10;
 /// The most that this becomes: a fifth of a second of a fast network.
 pub const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
+/// Bytes that a bank has in its line and under way at most to count as one that sends little, see
+/// [`Pipeline::room_for_little`](crate::pipeline::Pipeline::room_for_little).
+pub const LITTLE_BYTES_MAX: usize = 16 << 10;
+/// Blocks under way beyond the usual with submissions of banks that send little.
+pub const LITTLE_BLOCKS_MAX: usize = 4;
+/// Bytes of such a block, as a part of the bytes under way.
+pub const LITTLE_PART: usize = 16;
 /// Bytes after which a block is closed, unless its first submission alone is larger.
 pub const BLOCK_BYTES_AIM: usize = 256 << 10;
 /// Submissions that are worth a block of their own.
 pub const BLOCK_WORTH_SUBMISSIONS: usize = 96;
 /// Bytes of submissions that are worth a block of their own.
 pub const BLOCK_WORTH_BYTES: usize = 128 << 10;
+/// Ticks between two blocks that are ordered only because something is due.
+pub const DUE_BLOCK_TICKS: u64 = 1;
+/// Bytes of blocks read in one search of the history for the first words of transfers that went on in it; the search
+/// ends with the block that passes it, and is taken up there.
+pub const FIRST_WORDS_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one bank that wait for a place in a block from which on no more of that bank is checked: two blocks. What
+/// waits beyond that waits where it costs neither a processor nor the memory for its decoded form.
+pub const LINE_BYTES_ENOUGH: usize = 2 * BLOCK_BYTES_AIM;
+/// The same in submissions.
+pub const LINE_SUBMISSIONS_ENOUGH: usize = 2 * SIGNATURES_PER_BLOCK_MAX;
 /// Bytes of submissions that wait for a place in a block; more is answered "busy". One bank alone gets
 /// half of it, see [`Waiting`](crate::waiting::Waiting).
 pub const WAITING_BYTES_MAX: usize = 24 << 20;
@@ -104,9 +121,12 @@ pub const DISK_FULL_PAUSE: Duration = Duration::from_secs(1);
 pub const DISK_FULL_PATIENCE: Duration = Duration::from_secs(30);
 /// Interval in which the room on the disk is looked at.
 pub const DISK_CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// Ticks between two attempts of a leader without room to hand the lead over: an attempt that nobody followed has
-/// ended by then.
-pub const HAND_OVER_AGAIN_TICKS: u64 = 30;
+/// Ticks between two attempts of a leader without room to hand the lead over. An attempt that nobody followed has
+/// ended by then, and the peers have been heard again since the leader last forgot whom it hears, which it does
+/// each [`ELECTION_TICKS`] after an attempt began: it must not be a multiple of those.
+pub const HAND_OVER_AGAIN_TICKS: u64 = 15;
+const _: () = assert!(!HAND_OVER_AGAIN_TICKS.is_multiple_of(ELECTION_TICKS as u64));
+const _: () = assert!(HAND_OVER_AGAIN_TICKS > ELECTION_TICKS as u64);
 /// Requests that wait for the disk reader.
 pub const READS_MAX: usize = 4_096;
 /// Bytes of blocks gone through in memory at one tick for all subscribers that catch up.

@@ -31,8 +31,8 @@ use crate::{
     deliver::Owners,
     event::{Effects, Event, Reply, Room},
     intake::Intake,
-    limits::{BUSY_RETRY_MS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS},
-    pipeline::Pipeline,
+    limits::{BUSY_RETRY_MS, DUE_BLOCK_TICKS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS},
+    pipeline::{Pipeline, Proposed},
     prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
     subscribers::{self, Subscribers},
 };
@@ -86,6 +86,10 @@ pub struct Node {
     room: Room,
     /// Not before this tick is the lead handed over again for want of room.
     hand_over_at: u64,
+    /// Not before this tick is another block ordered for nothing but what is due.
+    due_block_at: u64,
+    /// Who was asked the last time.
+    handed_to: Option<u64>,
     owners: Owners,
     tick: u64,
     now: LedgerTime,
@@ -129,6 +133,8 @@ impl Node {
             clocks: Clocks::new(last_block_time),
             room: Room::Enough,
             hand_over_at: 0,
+            due_block_at: 0,
+            handed_to: None,
             owners,
             tick: 0,
             now: last_block_time,
@@ -211,7 +217,9 @@ impl Node {
                 self.make_way();
             }
             Event::Inspect(inspection) => inspection(self),
-            Event::HandOver => self.hand_over(),
+            Event::HandOver => {
+                self.hand_over();
+            }
         }
     }
 
@@ -405,33 +413,71 @@ impl Node {
         if self.leader != Some(self.id) || self.room == Room::Nothing {
             return;
         }
-        while self.intake.has_waiting()
-            && self.in_flight.has_room(self.intake.has_block_worth(), self.now.0)
-        {
-            let submissions = self.intake.take_block();
-            let time = LedgerTime(self.now.0.max(self.last_block_time.0 + 1));
-            let bytes =
-                block::encode(time, submissions.iter().map(|prepared| prepared.submission.bytes()));
-            match self.order.propose(bytes.clone()) {
-                Ok(place) => {
-                    self.counters.blocks_proposed += 1;
-                    self.last_block_time = time;
-                    self.clocks.took(time);
-                    self.in_flight.proposed(place.index, bytes.len(), self.now.0);
-                    let block = PreparedBlock { time, submissions, bytes };
-                    self.prepared.insert(place.index, (place.term, Arc::new(block)));
+        while self.intake.has_waiting() {
+            let has_room = self.in_flight.has_room(self.intake.has_block_worth(), self.now.0);
+            let submissions = match has_room {
+                true => self.intake.take_block(),
+                false => {
+                    let (room, in_flight) = (self.in_flight.room_for_little(), &self.in_flight);
+                    self.intake.take_little(room, |bank| in_flight.bytes_of(bank))
                 }
-                Err(ProposeError::TooLarge { .. }) => {
-                    effects.alarms.push(format!("a block of {} bytes is too large", bytes.len()));
-                    for prepared in &submissions {
-                        self.intake.applied(&prepared.digest());
-                    }
+            };
+            if submissions.is_empty() || !self.propose_block(submissions, !has_room, effects) {
+                return;
+            }
+        }
+        // Any other block under way does what is due as well. One at a tick: what one block leaves undone may wait
+        // so long.
+        if self.is_block_due() && self.in_flight.is_empty() && self.tick >= self.due_block_at {
+            self.due_block_at = self.tick + DUE_BLOCK_TICKS;
+            self.propose_block(Vec::new(), false, effects);
+        }
+    }
+
+    /// Whether something that waits is to be looked at by now: a start, a deadline, or what the last block left over.
+    fn is_block_due(&self) -> bool {
+        self.chain.next_due().is_some_and(|due| due <= self.next_block_time())
+    }
+
+    fn next_block_time(&self) -> LedgerTime {
+        LedgerTime(self.now.0.max(self.last_block_time.0 + 1))
+    }
+
+    /// Proposes one block, perhaps `beside` a full pipeline; without submissions it lets time pass. Returns whether
+    /// another one may follow.
+    fn propose_block(
+        &mut self,
+        submissions: Vec<PreparedSubmission>,
+        beside: bool,
+        effects: &mut Effects,
+    ) -> bool {
+        let time = self.next_block_time();
+        let bytes =
+            block::encode(time, submissions.iter().map(|prepared| prepared.submission.bytes()));
+        match self.order.propose(bytes.clone()) {
+            Ok(place) => {
+                self.counters.blocks_proposed += 1;
+                self.last_block_time = time;
+                self.clocks.took(time);
+                let (index, bytes_len) = (place.index, bytes.len());
+                let proposed =
+                    Proposed { index, bytes: bytes_len, beside, submissions: &submissions };
+                self.in_flight.proposed(proposed, self.now.0);
+                let block = PreparedBlock { time, submissions, bytes };
+                self.prepared.insert(place.index, (place.term, Arc::new(block)));
+                true
+            }
+            Err(ProposeError::TooLarge { .. }) => {
+                effects.alarms.push(format!("a block of {} bytes is too large", bytes.len()));
+                for prepared in &submissions {
+                    self.intake.applied(&prepared.digest());
                 }
-                Err(_) => {
-                    // Not ready, busy or no longer leader: the next event tries again.
-                    self.intake.put_back(submissions);
-                    return;
-                }
+                true
+            }
+            Err(_) => {
+                // Not ready, busy or no longer leader: the next event tries again.
+                self.intake.put_back(submissions);
+                false
             }
         }
     }
@@ -510,22 +556,29 @@ impl Node {
             && self.leader == Some(self.id)
             && self.tick >= self.hand_over_at
         {
-            self.hand_over_at = self.tick + HAND_OVER_AGAIN_TICKS;
-            self.hand_over();
+            // A leader forgets each half second whom it hears: then the next tick tries.
+            if let Some(asked) = self.hand_over() {
+                self.hand_over_at = self.tick + HAND_OVER_AGAIN_TICKS;
+                self.handed_to = Some(asked);
+            }
         }
     }
 
-    fn hand_over(&mut self) {
+    /// Asks the peer that has most of the log to lead, and of equals not the one that was asked the last time
+    /// without success. Returns whom.
+    fn hand_over(&mut self) -> Option<u64> {
         let status = self.order.status();
-        if status.role == Role::Leader
-            && let Some(best) = status
-                .peers
-                .iter()
-                .filter(|peer| peer.active && peer.id != self.id)
-                .max_by_key(|peer| (peer.matched, std::cmp::Reverse(peer.id)))
-        {
-            self.order.transfer_leader(best.id);
+        if status.role != Role::Leader {
+            return None;
         }
+        let heard = status.peers.iter().filter(|peer| peer.active && peer.id != self.id);
+        let asked = self.handed_to;
+        let order = |peer: &&order::PeerProgress| {
+            (peer.matched, Some(peer.id) != asked, std::cmp::Reverse(peer.id))
+        };
+        let best = heard.max_by_key(order)?.id;
+        self.order.transfer_leader(best);
+        Some(best)
     }
 }
 

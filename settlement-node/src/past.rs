@@ -1,7 +1,12 @@
 //! Reading the history: deliveries for those who catch up, and what became of a transfer.
 
+use std::{collections::VecDeque, sync::Arc};
+
 use bytes::Bytes;
-use ledger::{Exchanged, IdEntry, LedgerTime, Outcome, Progress, TransferId};
+use ledger::{
+    Answer, Cause, Exchanged, IdEntry, LedgerTime, Outcome, Progress, Stage, TransferId,
+    resolution_id,
+};
 use proof::{
     Hash,
     record::{self, Seal},
@@ -10,13 +15,14 @@ use proof::{
 use wire::{
     batch::{Domain, Submission},
     block::RawBlock,
-    client::{self, Cursor, Delivery, QueryAnswer, TransferFound},
+    client::{self, Cursor, Delivery, End, QueryAnswer, Standing, TransferFound},
     codec::Reader,
 };
 
 use crate::{
-    deliver,
+    deliver::{self, Moved},
     event::{Find, Scan},
+    limits::FIRST_WORDS_BYTES_MAX,
     prepare::OldIdSource,
     storage::Damage,
     store::history::{HistoryBlock, HistoryError, HistoryReader},
@@ -30,7 +36,7 @@ pub struct Past {
     /// Network id and epoch.
     pub domain: Domain,
     /// Ids that are no longer in memory.
-    pub old_ids: std::sync::Arc<dyn OldIdSource>,
+    pub old_ids: Arc<dyn OldIdSource>,
 }
 
 /// Why the past cannot be read.
@@ -176,10 +182,27 @@ impl PastBlock {
         Ok(())
     }
 
-    /// What became of waiting transfers in it, each with its leaf.
-    pub fn progress(&self) -> impl Iterator<Item = (u64, &Progress)> {
-        let before = self.outcomes.iter().map(|own| own.len() as u64 + 1).sum::<u64>();
-        (self.first_leaf + before..).zip(&self.progress)
+    fn has_leaf(&self, leaf: u64) -> bool {
+        leaf.checked_sub(self.first_leaf).is_some_and(|at| at < u64::from(self.leaf_count))
+    }
+
+    /// What became of waiting transfers in it, each in its place.
+    pub fn moved(&self) -> impl Iterator<Item = Moved<'_>> {
+        let commands = self.outcomes.iter().map(Vec::len).sum::<usize>();
+        let first_leaf = self.first_leaf + (commands + self.outcomes.len()) as u64;
+        deliver::moved(self.height, self.time, first_leaf, commands as u32, &self.progress)
+    }
+
+    /// The command in a leaf of this block.
+    pub fn command(&self, leaf: u64) -> Option<deliver::Applied<'_>> {
+        self.commands().find(|applied| applied.leaf == leaf)
+    }
+
+    /// Canonical bytes of the command that brought a change of this block about; empty when none did.
+    fn because(&self, moved: &Moved<'_>) -> Bytes {
+        let Cause::Command(leaf) = moved.progress.cause else { return Bytes::new() };
+        self.command(leaf)
+            .map_or_else(Bytes::new, |by| by.submission.batch.command_bytes(by.position))
     }
 
     /// At which rates exchanges settled in it, in their order.
@@ -211,17 +234,41 @@ impl Past {
             scan.after.height.max(1)
         };
         let blocks = self.history.scan(from, bytes_max)?;
+        let mut firsts = Firsts::default();
         for block in blocks.into_iter().take_while(|block| block.height <= scan.up_to) {
-            let past = PastBlock::read(&block, &self.domain).map_err(PastError::Block)?;
+            let past = Arc::new(PastBlock::read(&block, &self.domain).map_err(PastError::Block)?);
             items.extend(
                 past.commands()
                     .filter(|applied| applied.cursor > scan.after)
-                    .filter(|applied| applied.credited(&scan.owners).contains(&scan.participant))
-                    .map(|applied| applied.delivery()),
+                    .filter(|applied| applied.told(&scan.owners).contains(scan.participant))
+                    .map(|applied| applied.delivery(scan.participant, &scan.owners)),
             );
+            for moved in past.moved().filter(|moved| moved.cursor > scan.after) {
+                if firsts.bytes > FIRST_WORDS_BYTES_MAX {
+                    return Ok((items, reached));
+                }
+                items.extend(self.moved(&past, &moved, scan, &mut firsts)?);
+                reached = moved.cursor;
+            }
             reached = Cursor { height: past.height, commands: u32::MAX };
         }
         Ok((items, reached))
+    }
+
+    /// What a bank is told of a change, if it takes part in the transfer.
+    fn moved(
+        &self,
+        past: &Arc<PastBlock>,
+        moved: &Moved<'_>,
+        scan: &Scan,
+        firsts: &mut Firsts,
+    ) -> Result<Option<Delivery>, PastError> {
+        let leaf = moved.progress.leaf;
+        let first = firsts.find(leaf, past, |leaf| self.sized_block_of_leaf(leaf))?;
+        let missing = || PastError::Block(format!("leaf {leaf} is no transfer that waited"));
+        let applied = first.command(leaf).ok_or_else(missing)?;
+        let told = applied.told(&scan.owners).contains(scan.participant);
+        Ok(told.then(|| applied.moved(moved, scan.participant, &scan.owners, past.because(moved))))
     }
 
     /// The answer to a bank's question about a transfer. Its command is shown only to its parties.
@@ -235,22 +282,65 @@ impl Past {
             height: 0,
             time: LedgerTime(0),
             command: Bytes::new(),
+            standing: None,
         };
+        let being_written =
+            || Ok(QueryAnswer::Failed("its block is being written; ask again".to_owned()));
         let past = self.block_of_leaf(entry.leaf)?;
         if past.is_none() && entry.leaf != ledger::GENESIS_LEAF {
-            return Ok(QueryAnswer::Failed("its block is being written; ask again".to_owned()));
+            return being_written();
         }
+        let mut is_party = false;
         if let Some(past) = past {
             found.height = past.height;
             found.time = past.time;
-            let own = past.commands().find(|applied| applied.leaf == entry.leaf);
-            if let Some(applied) = own
-                && deliver::takes_part(applied.command(), find.participant, &find.owners)
-            {
-                found.command = applied.submission.batch.command_bytes(applied.position);
+            if let Some(applied) = past.command(entry.leaf) {
+                let (bank, owners) = (find.participant, &find.owners);
+                is_party = applied.submitter() == bank
+                    || deliver::takes_part(applied.command(), bank, owners);
+                if is_party {
+                    found.command = applied.submission.batch.command_bytes(applied.position);
+                }
+            }
+        }
+        if !found.answer.is_final() {
+            match self.standing(&find.id, find.stage, find.end)? {
+                Some(mut standing) => {
+                    if let Some(end) = standing.end.as_mut().filter(|_| !is_party) {
+                        end.because = Bytes::new();
+                    }
+                    found.standing = Some(standing);
+                }
+                None => return being_written(),
             }
         }
         Ok(QueryAnswer::Transfer(Some(found)))
+    }
+
+    /// How a transfer stands whose first answer was that it waits; nothing when its end is not in the history yet.
+    /// `stage` is where it waits, if it does, `end` where its end is, if memory knows.
+    pub fn standing(
+        &self,
+        id: &TransferId,
+        stage: Option<Stage>,
+        end: Option<IdEntry>,
+    ) -> Result<Option<Standing>, PastError> {
+        if let Some(stage) = stage {
+            return Ok(Some(Standing { answer: Answer::Waiting(stage), end: None }));
+        }
+        let Some(end) = self.entry(&resolution_id(id), end)? else { return Ok(None) };
+        let Some(past) = self.block_of_leaf(end.leaf)? else { return Ok(None) };
+        let Some(moved) = past.moved().find(|moved| moved.leaf == end.leaf) else {
+            return Err(PastError::Block(format!("leaf {} is not the end of {id}", end.leaf)));
+        };
+        let end = End {
+            leaf: moved.leaf,
+            height: past.height,
+            time: past.time,
+            progress: *moved.progress,
+            because: past.because(&moved),
+        };
+        Ok(Some(Standing { answer: end.progress.answer, end: Some(end) }))
     }
 
     /// The first answer to an id: what memory knew of it, or else what the disk knows.
@@ -271,9 +361,50 @@ impl Past {
     /// The block that holds a leaf; nothing for genesis, and for a block so fresh that the history
     /// does not have it yet.
     pub fn block_of_leaf(&self, leaf: u64) -> Result<Option<PastBlock>, PastError> {
+        Ok(self.sized_block_of_leaf(leaf)?.map(|(past, _)| past))
+    }
+
+    /// The same with the bytes that were read for it.
+    fn sized_block_of_leaf(&self, leaf: u64) -> Result<Option<(PastBlock, usize)>, PastError> {
         let Some(height) = self.history.block_of_leaf(leaf) else { return Ok(None) };
-        let block = self.history.block(height)?;
-        let read = block.map(|block| PastBlock::read(&block, &self.domain));
-        read.transpose().map_err(PastError::Block)
+        let Some(block) = self.history.block(height)? else { return Ok(None) };
+        let past = PastBlock::read(&block, &self.domain).map_err(PastError::Block)?;
+        Ok(Some((past, block.block.len() + block.outcome.len())))
+    }
+}
+
+/// Blocks with the first words of transfers that went on later: they often share one.
+#[derive(Default)]
+struct Firsts {
+    /// The newest last.
+    kept: VecDeque<Arc<PastBlock>>,
+    /// Bytes read.
+    bytes: usize,
+}
+
+impl Firsts {
+    const KEPT_MAX: usize = 4;
+
+    fn find(
+        &mut self,
+        leaf: u64,
+        own: &Arc<PastBlock>,
+        read: impl FnOnce(u64) -> Result<Option<(PastBlock, usize)>, PastError>,
+    ) -> Result<Arc<PastBlock>, PastError> {
+        if own.has_leaf(leaf) {
+            return Ok(Arc::clone(own));
+        }
+        if let Some(known) = self.kept.iter().find(|known| known.has_leaf(leaf)) {
+            return Ok(Arc::clone(known));
+        }
+        let missing = || PastError::Block(format!("the history has no block with leaf {leaf}"));
+        let (past, bytes) = read(leaf)?.ok_or_else(missing)?;
+        self.bytes += bytes;
+        if self.kept.len() == Self::KEPT_MAX {
+            self.kept.pop_front();
+        }
+        let past = Arc::new(past);
+        self.kept.push_back(Arc::clone(&past));
+        Ok(past)
     }
 }

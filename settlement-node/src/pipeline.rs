@@ -3,14 +3,22 @@
 //! Too few, and a node waits for another that could already work on the next block; too many, and they
 //! only queue, and each bank's next submission behind them. How many are right depends on the machine and
 //! on the distance between the nodes, so it is measured: the rate at which blocks come through, times the
-//! time that a block takes when it is alone, twice. A block is seldom alone under load; then, every few
+//! time that a block takes when it is alone beyond the work on it, twice. A block is seldom alone under load; then, every few
 //! seconds, the leader lets the blocks under way come to an end before it proposes the next.
+//!
+//! A bank that sends much fills the blocks under way whatever their number is. Beside them go a few small ones
+//! with what banks send that send little: those do not wait until there is room for the other's next block.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::limits::{
-    BLOCKS_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_FIRST, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_BYTES_MIN,
-    SMALL_BLOCKS_IN_FLIGHT_MAX,
+use ledger::ParticipantNumber;
+
+use crate::{
+    limits::{
+        BLOCKS_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_FIRST, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_BYTES_MIN,
+        LITTLE_BLOCKS_MAX, LITTLE_PART, SMALL_BLOCKS_IN_FLIGHT_MAX,
+    },
+    prepare::PreparedSubmission,
 };
 
 /// How long a measured rate counts: one to two times this.
@@ -20,9 +28,12 @@ const RATE_WINDOW_NS: u64 = 1_000_000_000;
 const ALONE_WINDOW_NS: u64 = 5_000_000_000;
 /// Blocks' worth of bytes under way, as a multiple of what comes through while one block is alone.
 const GAIN: f64 = 2.0;
+/// As much of the time of a block that was alone counts as work and not as distance, in nanoseconds. More blocks
+/// under way fill the time that a block is on the lines; where processors are busy they only queue.
+const WORK_NS: f64 = 10_000_000.0;
 
 /// A block under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Block {
     index: u64,
     bytes: usize,
@@ -31,6 +42,23 @@ struct Block {
     through_before: u64,
     /// Nothing else was under way when it was proposed.
     alone: bool,
+    /// It went although there was no room for another one.
+    beside: bool,
+    /// Bytes of each bank's submissions.
+    banks: BTreeMap<ParticipantNumber, usize>,
+}
+
+/// A block that was proposed.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposed<'a> {
+    /// Its place in the log.
+    pub index: u64,
+    /// Its length.
+    pub bytes: usize,
+    /// It went although there was no room for another one.
+    pub beside: bool,
+    /// What it holds.
+    pub submissions: &'a [PreparedSubmission],
 }
 
 /// The best of the samples of one to two windows.
@@ -72,6 +100,10 @@ impl Best {
 pub struct Pipeline {
     blocks: VecDeque<Block>,
     bytes: usize,
+    /// Blocks under way that went although there was no room.
+    beside: usize,
+    /// Bytes of each bank's submissions under way.
+    banks: BTreeMap<ParticipantNumber, usize>,
     /// Bytes that have come through.
     through: u64,
     /// Bytes a nanosecond.
@@ -85,6 +117,8 @@ impl Default for Pipeline {
         Self {
             blocks: VecDeque::new(),
             bytes: 0,
+            beside: 0,
+            banks: BTreeMap::new(),
             through: 0,
             rate: Best::new(f64::max),
             alone: Best::new(f64::min),
@@ -103,12 +137,31 @@ impl Pipeline {
         if self.blocks.is_empty() {
             return true;
         }
-        // The time of the last block that was alone is about to be forgotten.
-        if self.alone.now.is_none() && self.alone.before.is_some() {
+        if self.waits_for_one_alone() {
             return false;
         }
         self.blocks.len() < SMALL_BLOCKS_IN_FLIGHT_MAX
             || worth && self.blocks.len() < BLOCKS_IN_FLIGHT_MAX && self.bytes < self.bytes_max()
+    }
+
+    /// The time of the last block that was alone is about to be forgotten.
+    fn waits_for_one_alone(&self) -> bool {
+        self.alone.now.is_none() && self.alone.before.is_some()
+    }
+
+    /// How many bytes of banks that send little may go in a block of their own although there is no room for
+    /// another block: none unless it is bytes of others that fill the room.
+    pub fn room_for_little(&self) -> usize {
+        let is_full = self.bytes >= self.bytes_max() && !self.waits_for_one_alone();
+        match is_full && self.beside < LITTLE_BLOCKS_MAX {
+            true => self.bytes / LITTLE_PART,
+            false => 0,
+        }
+    }
+
+    /// Bytes of a bank's submissions that are under way.
+    pub fn bytes_of(&self, bank: ParticipantNumber) -> usize {
+        self.banks.get(&bank).copied().unwrap_or(0)
     }
 
     fn bytes_max(&self) -> usize {
@@ -116,26 +169,50 @@ impl Pipeline {
             return IN_FLIGHT_BYTES_FIRST;
         };
         // Saturates, and what is not a number becomes nothing.
-        ((GAIN * rate * alone) as usize).clamp(IN_FLIGHT_BYTES_MIN, IN_FLIGHT_BYTES_MAX)
+        ((GAIN * rate * (alone - WORK_NS)) as usize).clamp(IN_FLIGHT_BYTES_MIN, IN_FLIGHT_BYTES_MAX)
     }
 
-    /// A block was proposed.
-    pub fn proposed(&mut self, index: u64, bytes: usize, now_ns: u64) {
+    /// A block was proposed; `beside`: there was no room but for those who send little.
+    pub fn proposed(&mut self, place: Proposed<'_>, now_ns: u64) {
+        let Proposed { index, bytes, beside, submissions } = place;
+        let mut banks = BTreeMap::new();
+        for prepared in submissions {
+            let bank = prepared.submission.batch.batch().submitter;
+            *banks.entry(bank).or_default() += prepared.submission.bytes().len();
+        }
+        for (bank, bytes) in &banks {
+            *self.banks.entry(*bank).or_default() += bytes;
+        }
+        self.beside += usize::from(beside);
         self.blocks.push_back(Block {
             index,
             bytes,
             proposed_ns: now_ns,
             through_before: self.through,
             alone: self.blocks.is_empty(),
+            beside,
+            banks,
         });
         self.bytes += bytes;
     }
 
+    /// Whether no block is under way.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     /// All up to this index are applied.
     pub fn applied(&mut self, index: u64, now_ns: u64) {
-        while let Some(block) = self.blocks.front().copied().filter(|block| block.index <= index) {
-            self.blocks.pop_front();
+        while let Some(block) = self.blocks.pop_front_if(|block| block.index <= index) {
             self.bytes -= block.bytes;
+            self.beside -= usize::from(block.beside);
+            for (bank, bytes) in block.banks {
+                let left = self.bytes_of(bank) - bytes;
+                match left {
+                    0 => drop(self.banks.remove(&bank)),
+                    left => drop(self.banks.insert(bank, left)),
+                }
+            }
             self.through += block.bytes as u64;
             let took = now_ns.saturating_sub(block.proposed_ns).max(1) as f64;
             self.rate.add((self.through - block.through_before) as f64 / took);
@@ -148,13 +225,18 @@ impl Pipeline {
     /// The blocks under way are no longer this node's. What was measured stays.
     pub fn clear(&mut self) {
         self.blocks.clear();
-        self.bytes = 0;
+        self.banks.clear();
+        (self.bytes, self.beside) = (0, 0);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn block(index: u64, bytes: usize) -> Proposed<'static> {
+        Proposed { index, bytes, beside: false, submissions: &[] }
+    }
 
     /// Lets a machine that takes `delay_ns` for a block, and one byte each `byte_ns`, work for some seconds
     /// on as much as it is given. Returns the bytes a second, and the most bytes that were under way at
@@ -167,7 +249,7 @@ mod tests {
         while now < end {
             while pipeline.has_room(true, now) {
                 index += 1;
-                pipeline.proposed(index, BLOCK, now);
+                pipeline.proposed(block(index, BLOCK), now);
                 free_at = now.max(free_at) + BLOCK as u64 * byte_ns;
                 ends.push_back((free_at + delay_ns, index));
             }
@@ -208,7 +290,7 @@ mod tests {
         let mut pipeline = Pipeline::default();
         for index in 0..SMALL_BLOCKS_IN_FLIGHT_MAX as u64 {
             assert!(pipeline.has_room(false, 5));
-            pipeline.proposed(index, 100, 5);
+            pipeline.proposed(block(index, 100), 5);
         }
         assert!(!pipeline.has_room(false, 6));
         assert!(pipeline.has_room(true, 6));
@@ -217,12 +299,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_little_goes_beside_what_fills_the_room() {
+        let mut pipeline = Pipeline::default();
+        pipeline.proposed(block(1, IN_FLIGHT_BYTES_FIRST / 2), 5);
+        pipeline.proposed(block(2, 100), 5);
+        assert_eq!(pipeline.room_for_little(), 0, "it is not bytes that fill the room");
+        pipeline.proposed(block(3, IN_FLIGHT_BYTES_FIRST / 2), 5);
+        assert!(!pipeline.has_room(true, 6));
+        for index in 0..LITTLE_BLOCKS_MAX as u64 {
+            assert!(pipeline.room_for_little() >= IN_FLIGHT_BYTES_FIRST / LITTLE_PART);
+            pipeline.proposed(Proposed { beside: true, ..block(4 + index, 100) }, 5);
+        }
+        assert_eq!(pipeline.room_for_little(), 0, "there are enough of them");
+        pipeline.applied(4, 7);
+        assert!(pipeline.has_room(true, 8));
+    }
+
+    #[test]
     fn a_clock_that_jumps_does_no_harm() {
         let mut pipeline = Pipeline::default();
         for (index, now) in [9_u64, 5, u64::MAX, 0, 3, 1 << 60, 2].into_iter().enumerate() {
             let index = index as u64;
             assert!(pipeline.has_room(true, now));
-            pipeline.proposed(index, 1 << 20, now);
+            pipeline.proposed(block(index, 1 << 20), now);
             pipeline.applied(index, now / 2);
             let max = pipeline.bytes_max();
             assert!((IN_FLIGHT_BYTES_MIN..=IN_FLIGHT_BYTES_MAX).contains(&max));

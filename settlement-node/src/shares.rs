@@ -6,7 +6,9 @@
 //! by the threads that decide what to check next.
 //!
 //! Counted beside it is what was checked and has not reached the loop. That queue has no turns, so it is
-//! kept short: what waits, waits where the banks take turns.
+//! kept short: what waits, waits where the banks take turns. And, where this node leads, how much of each bank
+//! waits for a place in a block: of a bank of which that is enough no more is checked, so that a flood
+//! does not keep processors busy with what has to wait anyway.
 
 use std::{
     collections::HashMap,
@@ -16,7 +18,8 @@ use std::{
 use ledger::ParticipantNumber;
 
 use crate::limits::{
-    CHECKED_AHEAD_BYTES_MAX, CHECKED_AHEAD_MAX, TRACKED_BYTES_MAX, TRACKED_SUBMISSIONS_MAX,
+    CHECKED_AHEAD_BYTES_MAX, CHECKED_AHEAD_MAX, LINE_BYTES_ENOUGH, LINE_SUBMISSIONS_ENOUGH,
+    TRACKED_BYTES_MAX, TRACKED_SUBMISSIONS_MAX,
 };
 
 /// What is open, by bank.
@@ -36,6 +39,8 @@ struct Open {
     all: Amount,
     /// Checked, and on their way to the loop.
     ahead: Amount,
+    /// Waiting for a place in a block of this leader.
+    lines: HashMap<ParticipantNumber, Amount>,
 }
 
 impl Open {
@@ -61,6 +66,26 @@ impl Shares {
     pub fn is_loop_near(&self) -> bool {
         let ahead = self.open().ahead;
         ahead.submissions < CHECKED_AHEAD_MAX && ahead.bytes < CHECKED_AHEAD_BYTES_MAX
+    }
+
+    /// Whether enough of a bank waits for a place in a block of this leader.
+    pub fn has_enough_in_line(&self, bank: ParticipantNumber) -> bool {
+        self.open().lines.get(&bank).is_some_and(|line| {
+            line.bytes >= LINE_BYTES_ENOUGH || line.submissions >= LINE_SUBMISSIONS_ENOUGH
+        })
+    }
+
+    /// So much of a bank waits for a place in a block.
+    pub fn waits_in_line(&self, bank: ParticipantNumber, submissions: usize, bytes: usize) {
+        match submissions {
+            0 => drop(self.open().lines.remove(&bank)),
+            submissions => drop(self.open().lines.insert(bank, Amount { submissions, bytes })),
+        }
+    }
+
+    /// Nothing waits for a place in a block any more.
+    pub fn lines_are_empty(&self) {
+        self.open().lines.clear();
     }
 
     /// A submission of so many bytes was checked and is sent to the loop.
@@ -145,6 +170,23 @@ mod tests {
         assert!(!shares.is_loop_near());
         shares.arrived(CHECKED_AHEAD_BYTES_MAX);
         assert_eq!(shares.open().ahead, Amount::default());
+    }
+
+    #[test]
+    fn of_a_bank_with_a_long_line_no_more_is_checked() {
+        let (shares, bank) = (Shares::default(), ParticipantNumber(3));
+        shares.waits_in_line(bank, 5, LINE_BYTES_ENOUGH - 1);
+        assert!(!shares.has_enough_in_line(bank));
+        shares.waits_in_line(bank, 5, LINE_BYTES_ENOUGH);
+        assert!(shares.has_enough_in_line(bank));
+        assert!(!shares.has_enough_in_line(ParticipantNumber(4)));
+        shares.waits_in_line(bank, LINE_SUBMISSIONS_ENOUGH, 1);
+        assert!(shares.has_enough_in_line(bank));
+        shares.waits_in_line(bank, 0, 0);
+        assert!(!shares.has_enough_in_line(bank));
+        shares.waits_in_line(bank, 5, LINE_BYTES_ENOUGH);
+        shares.lines_are_empty();
+        assert!(!shares.has_enough_in_line(bank));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod check;
 mod disk;
 mod http;
 mod links;
+mod lookup;
 mod mending;
 mod metrics;
 mod open;
@@ -361,7 +362,7 @@ async fn live(
             handle: handle.clone(),
             meters: Arc::new(meters),
             genesis: Arc::clone(&genesis),
-            lookup: disk::Lookup { past },
+            lookup: lookup::Lookup { past },
         },
         stopped,
     )

@@ -4,6 +4,9 @@
 //! told as blocks are applied). It becomes live when the search has reached the blocks that are
 //! still in memory. When its queue is full it goes back to searching: nobody waits for it. A search
 //! never goes beyond the applied blocks: only for those is it known who owns which account.
+//!
+//! A block in which a transfer of the bank went on that had waited is always told from the history, where the
+//! transfer and its document are: memory keeps neither as long as a transfer may wait.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use wire::{
 
 use crate::{
     chain::AppliedBlock,
-    deliver::{self, Owners},
+    deliver::{self, Owners, Parties},
     event::{DeliveryFrame, Effects, Scan, Scanned},
     limits::{
         DELIVERIES_BURST_BYTES_MAX, DELIVERIES_BYTES_MAX, DELIVERIES_SHARE_BYTES_MAX,
@@ -235,16 +238,20 @@ impl Subscribers {
         if self.sessions.values().any(|known| known.mode == Mode::Live) {
             let mut found: BTreeMap<ParticipantNumber, Vec<Delivery>> = BTreeMap::new();
             for applied in block.commands() {
-                for bank in applied.credited(owners) {
-                    if self.is_watched(bank) {
-                        found.entry(bank).or_default().push(applied.delivery());
-                    }
+                let Parties::These(banks) = applied.told(owners);
+                for bank in banks.iter().filter(|bank| self.is_watched(**bank)) {
+                    let delivery = applied.delivery(*bank, owners);
+                    found.entry(*bank).or_default().push(delivery);
                 }
             }
             for (session, known) in &mut self.sessions {
-                if known.mode == Mode::Live
-                    && let Some(items) = found.get(&known.participant)
-                {
+                if known.mode != Mode::Live {
+                    continue;
+                }
+                if block.moves_something_of(known.participant) {
+                    // What was said of it first is on disk: this block is told from there.
+                    known.mode = Mode::Waiting;
+                } else if let Some(items) = found.get(&known.participant) {
                     // A subscriber that comes from a node ahead of this one, or was told from a
                     // history that was ahead of the applied blocks, has seen some of it.
                     let seen = items.partition_point(|item| item.cursor <= known.told);
@@ -329,12 +336,15 @@ impl Subscribers {
                 known.mode = Mode::Waiting;
                 return;
             }
+            if block.moves_something_of(known.participant) {
+                return self.search(session, at, effects);
+            }
             *left = left.saturating_sub(block.bytes.len());
             let items: Vec<Delivery> = block
                 .commands()
                 .filter(|applied| applied.cursor > known.at())
-                .filter(|applied| applied.credited(at.owners).contains(&known.participant))
-                .map(|applied| applied.delivery())
+                .filter(|applied| applied.told(at.owners).contains(known.participant))
+                .map(|applied| applied.delivery(known.participant, at.owners))
                 .collect();
             known.walked = end;
             if !items.is_empty() {
@@ -409,6 +419,11 @@ impl AppliedBlock {
             .zip(&self.submissions)
             .map(|(prepared, applied)| (&prepared.submission, &applied.outcomes[..]));
         deliver::commands(self.height.0, self.time, self.first_leaf, pairs)
+    }
+
+    /// Whether a transfer that waited, and in which a bank takes part, went on in this block.
+    fn moves_something_of(&self, bank: ParticipantNumber) -> bool {
+        self.parties.iter().any(|parties| parties.contains(bank))
     }
 }
 

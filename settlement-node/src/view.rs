@@ -1,5 +1,9 @@
 //! What the applied state looks like to others: the directory for gateways, balances for people.
 
+mod quotes;
+mod registry;
+mod waiting;
+
 use std::ops::Range;
 
 use ledger::{AccountNumber, ParticipantNumber};
@@ -10,6 +14,13 @@ use wire::{
 };
 
 use crate::chain::Chain;
+
+pub use quotes::{QUOTES_SHOWN_MAX, QuoteView, quotes};
+pub use registry::{AssetView, ParticipantView, Registry, registry};
+pub use waiting::{
+    ConditionView, Names, ObstacleView, WAITING_SHOWN_MAX, WaitingLeg, WaitingList, WaitingView,
+    waiting,
+};
 
 /// Participants, assets and accounts after those that the asker knows, as many as one answer holds;
 /// balances only of the asker's own accounts.

@@ -11,7 +11,8 @@ use wire::{block, limits::BATCHES_PER_BLOCK_MAX, limits::BLOCK_BYTES_MAX};
 
 use crate::{
     limits::{
-        BLOCK_BYTES_AIM, SIGNATURES_PER_BLOCK_MAX, WAITING_BYTES_MAX, WAITING_SUBMISSIONS_MAX,
+        BLOCK_BYTES_AIM, LITTLE_BYTES_MAX, SIGNATURES_PER_BLOCK_MAX, WAITING_BYTES_MAX,
+        WAITING_SUBMISSIONS_MAX,
     },
     prepare::PreparedSubmission,
 };
@@ -32,17 +33,15 @@ struct Line {
     bytes: usize,
 }
 
-fn bank_of(prepared: &PreparedSubmission) -> ParticipantNumber {
+/// Whose submission it is.
+pub(crate) fn bank_of(prepared: &PreparedSubmission) -> ParticipantNumber {
     prepared.submission.batch.batch().submitter
 }
 
 impl Waiting {
     /// Whether there is room for this one in its bank's line.
     pub fn has_room(&self, prepared: &PreparedSubmission) -> bool {
-        let (len, bytes) = match self.lines.get(&bank_of(prepared)) {
-            Some(line) => (line.submissions.len(), line.bytes),
-            None => (0, 0),
-        };
+        let (len, bytes) = self.line_of(bank_of(prepared));
         len + self.len < WAITING_SUBMISSIONS_MAX
             && bytes + self.bytes + prepared.submission.bytes().len() <= WAITING_BYTES_MAX
     }
@@ -113,6 +112,46 @@ impl Waiting {
         }
         self.turns = left;
         taken
+    }
+
+    /// Takes all that banks have in line who send little, up to so many bytes; `under_way` says how many bytes of
+    /// a bank are in blocks already.
+    pub fn take_little(
+        &mut self,
+        mut room: usize,
+        under_way: impl Fn(ParticipantNumber) -> usize,
+    ) -> Vec<PreparedSubmission> {
+        let mut signatures = SIGNATURES_PER_BLOCK_MAX;
+        let mut taken = Vec::new();
+        let mut left = VecDeque::new();
+        while let Some(bank) = self.turns.pop_front() {
+            let Some(line) = self.lines.get(&bank) else { continue };
+            let signed = || {
+                let of =
+                    |one: &PreparedSubmission| one.submission.batch.batch().authorisations.len();
+                line.submissions.iter().map(of).sum::<usize>()
+            };
+            let fits = line.bytes <= room
+                && line.bytes + under_way(bank) <= LITTLE_BYTES_MAX
+                && taken.len() + line.submissions.len() <= BATCHES_PER_BLOCK_MAX
+                && signed() <= signatures;
+            if !fits {
+                left.push_back(bank);
+                continue;
+            }
+            room -= line.bytes;
+            signatures -= signed();
+            self.len -= line.submissions.len();
+            self.bytes -= line.bytes;
+            taken.extend(self.lines.remove(&bank).into_iter().flat_map(|line| line.submissions));
+        }
+        self.turns = left;
+        taken
+    }
+
+    /// How many submissions of a bank are in line, and their bytes.
+    pub fn line_of(&self, bank: ParticipantNumber) -> (usize, usize) {
+        self.lines.get(&bank).map_or((0, 0), |line| (line.submissions.len(), line.bytes))
     }
 
     /// Forgets all.
@@ -230,6 +269,31 @@ mod tests {
         assert_eq!(banks(&waiting.take_block()), [2]);
         assert_eq!(banks(&waiting.take_block()), [3]);
         assert!(waiting.take_block().is_empty());
+    }
+
+    #[test]
+    fn what_is_little_is_taken_whole_and_past_the_rest() {
+        let mut waiting = Waiting::default();
+        (0..20).for_each(|number| waiting.push_back(submission(1, number, 100)));
+        (0..3).for_each(|number| waiting.push_back(submission(2, number, 1)));
+        waiting.push_back(submission(3, 0, 1));
+        waiting.push_back(submission(4, 0, 1));
+        let (len, bytes) = (waiting.len(), waiting.bytes());
+        let (_, two) = waiting.line_of(ParticipantNumber(2));
+        let (_, three) = waiting.line_of(ParticipantNumber(3));
+        assert!(waiting.take_little(three - 1, |_| 0).is_empty());
+        // The fourth has too much under way already.
+        let much = |bank: ParticipantNumber| if bank.0 == 4 { LITTLE_BYTES_MAX } else { 0 };
+        let taken = waiting.take_little(two + three, much);
+        assert_eq!(banks(&taken), [2, 2, 2, 3]);
+        assert_eq!((waiting.len(), waiting.bytes()), (len - 4, bytes - two - three));
+        waiting.put_back(taken);
+        assert_eq!((waiting.len(), waiting.bytes()), (len, bytes));
+        let mut rest = 0;
+        while !waiting.is_empty() {
+            rest += waiting.take_block().len();
+        }
+        assert_eq!((rest, waiting.bytes()), (len, 0));
     }
 
     #[test]

@@ -87,6 +87,8 @@ fn every_promise_holds_under_faults_and_the_network_recovers() {
     for (what, met) in [
         ("snapshots of the state", sum(|report| report.snapshots)),
         ("nodes that were mended", sum(|report| report.mended)),
+        ("transfers that waited", sum(|report| report.waited)),
+        ("transfers that waited and settled", sum(|report| report.waited_and_settled)),
         ("logs that had lost entries", sum(|report| report.salvaged)),
     ] {
         println!("{met:>9} {what}");

@@ -88,7 +88,8 @@ async fn original_fate(core: &Core, item: &Prepared, outcome: Fate) -> Option<Fa
 fn is_same(found: &TransferFound, item: &Prepared) -> bool {
     match (Command::decode(&found.command), Command::decode(&item.command)) {
         (Ok((Command::Transfer(first), _)), Ok((Command::Transfer(own), _))) => {
-            first.id == own.id && first.legs.as_slice() == own.legs.as_slice()
+            // What may wait is another thing than a payment that settles at once.
+            first.id == own.id && first.legs == own.legs && first.options == own.options
         }
         _ => false,
     }

@@ -64,6 +64,11 @@ impl Book {
         self.entries.len() - 1
     }
 
+    /// Notes money that moved by a command of the ledger: an account by its long name, and its change.
+    pub(crate) fn moved(&mut self, account: &str, minor: i128) {
+        *self.opening.entry(account.to_owned()).or_default() += minor;
+    }
+
     /// Notes the definitive answer to a payment and how long it took.
     pub(crate) fn answered(&mut self, number: usize, status: Status, elapsed: Duration) {
         self.entries[number].answer = Some(status);

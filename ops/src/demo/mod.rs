@@ -6,6 +6,8 @@
 
 mod book;
 mod check;
+mod exchange;
+mod quotes;
 mod scenario;
 mod traffic;
 mod voice;
@@ -155,6 +157,8 @@ async fn play(arguments: &DemoArguments) -> Result<(DemoResult, Cluster)> {
     stage.folder().await?;
     stage.bulk().await?;
     stage.mistakes().await?;
+    stage.payment_against_payment().await?;
+    stage.competing_quotes().await?;
     let outage = traffic::run(&mut stage, arguments.seconds).await?;
     let mut result = check::run(&mut stage, outage).await?;
     result.refusals_as_expected = stage.refusals_as_expected();

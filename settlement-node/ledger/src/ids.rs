@@ -35,8 +35,12 @@ pub struct IdEntry {
     pub content: ContentDigest,
 }
 
-/// Segments of the next generation's table that are made ready at once: half a millisecond of work.
+/// Segments of the next generation's table that are made ready at once at most. One is a megabyte, and memory
+/// that was never touched costs a system up to three milliseconds for each.
 const PREPARED_AT_ONCE: usize = 4;
+/// Segments that are made ready while a generation fills, one after so many ids: twice as many as there are,
+/// in the last quarter, when all must be.
+const PREPARED_IN_ALL: usize = 512;
 
 /// Bytes of a row: 16 of the id, 6 of the leaf, 2 of the code, 8 of the content digest.
 pub const ROW_BYTES: usize = 32;
@@ -123,6 +127,8 @@ pub(crate) struct Ids {
     sealed: Vec<Sealed>,
     /// Memory for the next generation: that of a released one, or new.
     spare: Option<Generation>,
+    /// Ids of the current generation up to which the part of the work on the spare that goes with them is done.
+    prepared: usize,
     count: u64,
     generation_ids: usize,
     key: [u64; 2],
@@ -140,6 +146,7 @@ impl Ids {
             current_number: 0,
             sealed: Vec::new(),
             spare: None,
+            prepared: 0,
             count: 0,
             generation_ids,
             key,
@@ -188,6 +195,7 @@ impl Ids {
             let number = self.current_number;
             self.sealed.push(Sealed { number, rows: Arc::new(full), taken: false });
             self.current_number += 1;
+            self.prepared = 0;
             self.rows.restart();
         }
         self.current.insert(Slot::new(id, &entry));
@@ -244,18 +252,26 @@ impl Ids {
         true
     }
 
-    /// Does a small part of the work of making the memory of the next generation ready, so that no insert has
-    /// to do it all. Called once a batch.
+    /// Does the part of making the memory of the next generation ready that goes with the ids which came since
+    /// the last time, so that no insert has to do it all, and no block much of it. Called once a batch.
     pub(crate) fn prepare(&mut self) {
-        let near_the_end = self.current.len() >= self.generation_ids / 8 * 7;
+        let near_the_end = self.current.len() >= self.generation_ids / 4 * 3;
         if self.spare.is_none() && near_the_end {
             self.spare = Some(self.current.successor());
         }
-        let Some(spare) = &mut self.spare else { return };
+        let step = (self.generation_ids / PREPARED_IN_ALL).max(1);
         for _ in 0..PREPARED_AT_ONCE {
-            if !spare.clear_one_segment() && near_the_end {
-                spare.grow_one_segment(&self.current);
+            if self.prepared + step > self.current.len() {
+                return;
             }
+            let more = self.spare.as_mut().is_some_and(|spare| {
+                spare.clear_one_segment() || near_the_end && spare.grow_one_segment(&self.current)
+            });
+            if !more {
+                self.prepared = self.current.len();
+                return;
+            }
+            self.prepared += step;
         }
     }
 
@@ -323,12 +339,16 @@ mod tests {
     #[test]
     fn the_next_generation_is_made_ready_before_it_is_needed() {
         let mut ids = Ids::with_generation_size([3, 5], 1 << 16);
+        let mut ready = 0;
         for number in 0..1 << 16 {
             ids.insert(&id(number), entry(number));
-            if number % 256 == 0 {
+            if number % 64 == 0 {
                 ids.prepare();
             }
-            assert!(ids.spare.is_none() || number >= (1 << 16) / 8 * 7);
+            assert!(ids.spare.is_none() || number >= (1 << 16) / 4 * 3);
+            let now = ids.spare.as_ref().map_or(0, |spare| spare.segments_like(&ids.current));
+            assert!(now <= ready + 1, "{} segments at once", now - ready);
+            ready = now;
         }
         let mut like = ids.spare.clone().unwrap();
         assert!(!like.grow_one_segment(&ids.current), "all segments are large enough");

@@ -125,6 +125,26 @@ fn proposals_are_refused_for_a_named_reason() {
 }
 
 #[test]
+fn a_leader_forgets_whom_it_hears_in_step_with_its_hand_over() {
+    let mut order = node(&[1, 2, 3], Restored::default());
+    let election_ticks = Config::new(1, vec![1, 2, 3], 1).election_ticks;
+    let term = lead(&mut order);
+    acknowledge(&mut order, term, 1);
+    // Nobody follows this attempt: its message is lost.
+    order.transfer_leader(3);
+    settle(&mut order);
+    for tick in 1..=3 * election_ticks {
+        order.tick();
+        let hears = order.status().peers.iter().any(|peer| peer.active);
+        assert_eq!(hears, tick % election_ticks != 0, "at tick {tick}");
+        for peer in [2, 3] {
+            order.step(Message::new(MessageKind::HeartbeatResponse, peer, 1, term)).unwrap();
+        }
+        settle(&mut order);
+    }
+}
+
+#[test]
 fn reads_need_a_leader_and_a_majority() {
     let mut order = node(&[1, 2, 3], Restored::default());
     assert_eq!(order.read_index(1), Err(ReadError::NoLeader));

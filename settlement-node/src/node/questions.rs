@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger::resolution_id;
 use link::SessionId;
 use wire::client::{self, QueryAnswer};
 
@@ -37,8 +38,17 @@ impl Node {
                 let entry = self.chain.ledger().lookup(&id);
                 #[cfg(feature = "planted")]
                 let entry = self.first_look_up(id, entry);
-                let owners = Arc::clone(&self.owners);
-                effects.finds.push(Find { session, number, id, entry, participant, owners });
+                let ledger = self.chain.ledger();
+                effects.finds.push(Find {
+                    session,
+                    number,
+                    id,
+                    entry,
+                    stage: ledger.waiting(&id).map(|waiting| waiting.stage),
+                    end: ledger.lookup(&resolution_id(&id)),
+                    participant,
+                    owners: Arc::clone(&self.owners),
+                });
                 return;
             }
         };

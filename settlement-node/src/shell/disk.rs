@@ -12,7 +12,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
-use ledger::{Generation, IdEntry, TransferId};
+use ledger::Generation;
 use link::{ClientServer, OutFrame, PeerLinks, SendResult};
 use wire::client::{self, QueryAnswer};
 
@@ -23,7 +23,7 @@ use crate::{
     forms,
     limits::{READS_MAX, RUNS_WAITING_MAX, SCAN_BYTES_MAX},
     old_ids::write_generation,
-    past::{Past, PastError},
+    past::Past,
     serve::Shelf,
     storage::Damage,
     store::{
@@ -359,75 +359,4 @@ fn answer(clients: &ClientServer, find: &Find, answer: &QueryAnswer) {
     let frame = OutFrame::new(client::KIND_ANSWER, client::FRAME_VERSION, payload);
     // A session that is gone or does not read asks again.
     let _ = clients.send(find.session, frame);
-}
-
-/// A transfer as the status page and the JSON interface show it.
-#[derive(Debug, serde::Serialize)]
-pub(super) struct TransferView {
-    pub(super) uetr: String,
-    pub(super) answer: &'static str,
-    pub(super) code: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) iso_code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<&'static str>,
-    pub(super) leaf: u64,
-    pub(super) height: u64,
-    pub(super) time_ns: u64,
-    pub(super) legs: Vec<LegView>,
-}
-
-/// One leg of a transfer.
-#[derive(Debug, serde::Serialize)]
-pub(super) struct LegView {
-    pub(super) debit: String,
-    pub(super) credit: String,
-    pub(super) amount_minor: u64,
-}
-
-/// Looks transfers up for this node's operator.
-#[derive(Clone)]
-pub(super) struct Lookup {
-    pub(super) past: Past,
-}
-
-impl Lookup {
-    /// The transfer with its legs by account number; blocking.
-    pub(super) fn find(
-        &self,
-        id: &TransferId,
-        entry: Option<IdEntry>,
-        name: impl Fn(ledger::AccountNumber) -> String,
-    ) -> Result<Option<TransferView>, PastError> {
-        let Some(entry) = self.past.entry(id, entry)? else { return Ok(None) };
-        let past = self.past.block_of_leaf(entry.leaf)?;
-        let (height, time) = past.as_ref().map_or((0, 0), |past| (past.height, past.time.0));
-        let mut legs = Vec::new();
-        if let Some(past) = &past
-            && let Some(applied) = past.commands().find(|applied| applied.leaf == entry.leaf)
-            && let ledger::Command::Transfer(transfer) = applied.command()
-        {
-            legs.extend(transfer.legs.as_slice().iter().map(|leg| LegView {
-                debit: name(leg.debit),
-                credit: name(leg.credit),
-                amount_minor: leg.amount.minor(),
-            }));
-        }
-        let (answer, refusal) = match entry.answer() {
-            ledger::Answer::Settled => ("settled", None),
-            ledger::Answer::Refused(refusal) => ("refused", Some(refusal)),
-            ledger::Answer::Waiting(stage) => (stage.name(), None),
-        };
-        Ok(Some(TransferView {
-            uetr: id.to_string(),
-            answer,
-            code: entry.code,
-            iso_code: refusal.map(|refusal| refusal.iso_code()),
-            reason: refusal.map(|refusal| refusal.operator_text()),
-            leaf: entry.leaf,
-            height,
-            time_ns: time,
-            legs,
-        }))
-    }
 }

@@ -8,18 +8,23 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use ledger::TransferId;
+use ledger::{AccountName, TransferId};
 use order::Role;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::oneshot, sync::watch, task::JoinHandle};
 use wire::genesis::{Genesis, hex};
 
-use super::{Loop, disk::Lookup, metrics::Meters, page};
+use super::{
+    Loop,
+    lookup::{Lookup, Seen},
+    metrics::Meters,
+    page,
+};
 use crate::{
     event::{Event, Room},
     node::Node,
@@ -108,7 +113,10 @@ pub(super) async fn serve(
         .route("/readyz", get(readyz))
         .route("/v1/status", get(status))
         .route("/v1/balances", get(balances))
+        .route("/v1/quotes", get(quotes))
+        .route("/v1/registry", get(registry))
         .route("/v1/transfers/{uetr}", get(transfer))
+        .route("/v1/waiting", get(waiting))
         .with_state(context.clone());
     let sampling = sample(context, stopped.clone());
     Ok(tokio::spawn(async move {
@@ -273,6 +281,42 @@ async fn balances(State(context): State<Context>) -> Result<Json<view::Balances>
     look(&context.handle, |node| view::balances(node.chain())).await.map(Json)
 }
 
+async fn quotes(State(context): State<Context>) -> Result<Json<Vec<view::QuoteView>>, StatusCode> {
+    look(&context.handle, |node| view::quotes(node.chain())).await.map(Json)
+}
+
+async fn registry(State(context): State<Context>) -> Result<Json<view::Registry>, StatusCode> {
+    look(&context.handle, |node| view::registry(node.chain())).await.map(Json)
+}
+
+/// Which waiting transfers are wanted.
+#[derive(Debug, Deserialize)]
+struct WaitingQuery {
+    /// Those that debit or credit this account.
+    account: Option<String>,
+}
+
+async fn waiting(
+    State(context): State<Context>,
+    Query(wanted): Query<WaitingQuery>,
+) -> Result<Response, StatusCode> {
+    let name = match wanted.account.as_deref().map(str::parse::<AccountName>).transpose() {
+        Ok(name) => name,
+        Err(error) => return Ok((StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()),
+    };
+    let found = look(&context.handle, move |node| {
+        let chain = node.chain();
+        let Some(name) = name else { return Some(view::waiting(chain, None)) };
+        let account = chain.ledger().account_by_name(&name)?;
+        Some(view::waiting(chain, Some(account.number)))
+    })
+    .await?;
+    Ok(match found {
+        Some(list) => Json(list).into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such account\n").into_response(),
+    })
+}
+
 async fn status_page(State(context): State<Context>) -> Result<Html<String>, StatusCode> {
     let status = status_view(&context).await?;
     let balances = look(&context.handle, |node| view::balances(node.chain())).await?;
@@ -325,20 +369,11 @@ async fn transfer(
         let text = format!("`{uetr}` is not a UETR (a lower-case UUID)\n");
         return Ok((StatusCode::BAD_REQUEST, text).into_response());
     };
-    let (entry, names) = look(&context.handle, move |node| {
-        let ledger = node.chain().ledger();
-        let names: Vec<String> = ledger.accounts().map(|view| view.name.to_string()).collect();
-        (ledger.lookup(&id), names)
-    })
-    .await?;
+    let seen = look(&context.handle, move |node| Seen::read(node.chain(), &id)).await?;
     let lookup = context.lookup.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        lookup.find(&id, entry, |account| {
-            names.get(account.0 as usize).cloned().unwrap_or_else(|| account.0.to_string())
-        })
-    })
-    .await
-    .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let found = tokio::task::spawn_blocking(move || lookup.find(&id, seen))
+        .await
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(match found {
         Ok(Some(view)) => Json(view).into_response(),
         Ok(None) => (StatusCode::NOT_FOUND, "no transfer with this UETR was ever answered\n")

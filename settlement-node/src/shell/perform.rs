@@ -11,7 +11,7 @@ use wire::{
 
 use super::{Loop, disk::Reader, quiet::Quiet};
 use crate::{
-    event::{Effects, Event},
+    event::{Effects, Event, Scan, Scanned},
     forms::{history_block, log_op},
     peer_message,
     store::{history_writer::HistoryWriter, log_writer::LogWriter},
@@ -119,6 +119,15 @@ impl Performer {
         }
     }
 
+    /// What a search would find comes after a frame that was lost: the node hears of that first, and starts anew.
+    fn give_up(&self, scan: &Scan) {
+        let (session, stream, reached) = (scan.session, scan.stream, scan.after);
+        let event = Event::Scanned(Scanned { session, stream, reached, blocked: true });
+        if self.handle.events.try_send(event).is_err() {
+            self.clients.close_session(session, "deliveries are not being read");
+        }
+    }
+
     fn read(&self, effects: &mut Effects) {
         for (number, generation) in effects.runs.drain(..) {
             self.reader.write_run(number, generation, &self.handle);
@@ -130,7 +139,11 @@ impl Performer {
             self.reader.fetch(fetch, &self.handle);
         }
         for scan in effects.scans.drain(..) {
-            self.reader.scan(scan, &self.clients);
+            if self.broken.get(&scan.session).is_some_and(|stream| *stream >= scan.stream) {
+                self.give_up(&scan);
+            } else {
+                self.reader.scan(scan, &self.clients);
+            }
         }
         for find in effects.finds.drain(..) {
             self.reader.find(find, &self.clients);

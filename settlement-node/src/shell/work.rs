@@ -3,7 +3,8 @@
 //! Raft appends of a peer wait in the queue of that peer's thread and keep their order. Everything else
 //! waits in one line for each bank, and the lines take turns: the flood of one bank does not delay
 //! another. A bank that has used up its share of open submissions waits until something of it is done;
-//! what has waited too long is taken to be answered "busy", without its signatures being checked.
+//! what has waited too long is taken to be answered "busy", without its signatures being checked. The same goes
+//! for a bank of which this node, as leader, has enough for its next blocks.
 //!
 //! How much of a session or of a peer may wait here is bounded by its credit, which the frames carry.
 
@@ -188,8 +189,13 @@ impl State {
             }
             let (since, first) = self.lines.get(&line)?.front()?;
             let mut shed = false;
+            if let Line::PassedOn(bank) = line
+                && shares.has_enough_in_line(bank)
+            {
+                continue;
+            }
             if let Unchecked::Submission { bank, payload, .. } = first
-                && !shares.has_room(*bank, payload.len())
+                && (!shares.has_room(*bank, payload.len()) || shares.has_enough_in_line(*bank))
             {
                 if since.elapsed() < SHARE_WAIT {
                     continue;
@@ -217,6 +223,7 @@ impl State {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::limits::LINE_BYTES_ENOUGH;
 
     fn submission(bank: u32, bytes: usize) -> Unchecked {
         Unchecked::Submission {
@@ -263,6 +270,19 @@ mod tests {
         shares.give_back(hog, 1 << 20);
         shares.give_back(hog, 1 << 20);
         assert_eq!(bank_of(&work.take(1)), (1, false), "there is room again");
+    }
+
+    #[test]
+    fn what_has_to_wait_for_a_block_anyway_is_not_checked_yet() {
+        let shares = Arc::new(Shares::default());
+        let hog = ParticipantNumber(1);
+        shares.waits_in_line(hog, 1, LINE_BYTES_ENOUGH);
+        let work = Work::new(Arc::clone(&shares));
+        work.push(submission(1, 10));
+        work.push(submission(2, 10));
+        assert_eq!(bank_of(&work.take(0)), (2, false));
+        shares.waits_in_line(hog, 0, 0);
+        assert_eq!(bank_of(&work.take(0)), (1, false));
     }
 
     #[test]

@@ -350,20 +350,85 @@ impl BatchBuilder {
     }
 
     /// Signs with each of `signers` and returns the batch's bytes and its digest.
-    pub fn sign(mut self, signers: &[(ParticipantNumber, &SigningKey)]) -> (Bytes, Digest) {
+    pub fn sign(self, signers: &[(ParticipantNumber, &SigningKey)]) -> (Bytes, Digest) {
+        let named = signers.iter().map(|(participant, key)| Authorisation {
+            participant: *participant,
+            key: PublicKey(key.verifying_key().to_bytes()),
+        });
+        let unsigned = self.for_signers(named);
+        let digest = unsigned.digest();
+        let mut bytes = unsigned.0;
+        for (_, key) in signers {
+            bytes.extend_from_slice(&key.sign(&digest.0).to_bytes());
+        }
+        (Bytes::from(bytes), digest)
+    }
+
+    /// Ends the batch for signers that need not be at hand: each signs the digest, which covers the list of them.
+    pub fn for_signers(
+        mut self,
+        signers: impl ExactSizeIterator<Item = Authorisation>,
+    ) -> UnsignedBatch {
         let length = (self.bytes.len() - HEADER_BYTES) as u32;
         self.bytes[50..54].copy_from_slice(&self.count.to_le_bytes());
         self.bytes[54..58].copy_from_slice(&length.to_le_bytes());
         self.bytes.push(signers.len() as u8);
-        for (participant, key) in signers {
-            self.bytes.extend_from_slice(&participant.0.to_le_bytes());
-            self.bytes.extend_from_slice(key.verifying_key().as_bytes());
+        for signer in signers {
+            self.bytes.extend_from_slice(&signer.participant.0.to_le_bytes());
+            self.bytes.extend_from_slice(&signer.key.0);
         }
-        let digest = signed_digest(&self.bytes);
-        for (_, key) in signers {
-            self.bytes.extend_from_slice(&key.sign(&digest.0).to_bytes());
-        }
-        (Bytes::from(self.bytes), digest)
+        UnsignedBatch(self.bytes)
+    }
+}
+
+/// A batch that names its signers and lacks their signatures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsignedBatch(Vec<u8>);
+
+impl UnsignedBatch {
+    /// Reads one; its form is checked, and that it is for this network.
+    ///
+    /// # Errors
+    /// As [`SignedBatch::decode`].
+    pub fn decode(bytes: Vec<u8>, domain: &Domain) -> Result<(Self, Batch), BatchError> {
+        let this = Self(bytes);
+        let count = this.clone().signers()?;
+        let batch = this.with_signatures(&vec![[0; SIGNATURE_BYTES]; count])?.trusted(domain)?;
+        Ok((this, batch.batch))
+    }
+
+    fn signers(self) -> Result<usize, BatchError> {
+        let bytes = Bytes::from(self.0);
+        let mut reader = Reader::new(bytes);
+        reader.take(HEADER_BYTES - 4, "batch header")?;
+        let length = reader.count(BATCH_BYTES_MAX, "length of commands")?;
+        reader.take(length, "commands")?;
+        Ok(usize::from(reader.u8("number of signers")?))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What each signer signs.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        signed_digest(&self.0)
+    }
+
+    /// The signed batch, whose signatures are given in the order of the signers. They are not checked here.
+    ///
+    /// # Errors
+    /// As [`SignedBatch::decode`], also when there are more or fewer signatures than signers.
+    pub fn with_signatures(
+        &self,
+        signatures: &[[u8; SIGNATURE_BYTES]],
+    ) -> Result<SignedBatch, BatchError> {
+        let mut bytes = self.0.clone();
+        signatures.iter().for_each(|signature| bytes.extend_from_slice(signature));
+        SignedBatch::decode(Bytes::from(bytes))
     }
 }
 

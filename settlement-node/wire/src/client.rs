@@ -6,26 +6,30 @@
 //! | 2 outcomes | ← | what became of each command of a batch, once it is settled |
 //! | 3 not taken | ← | the batch was not ordered: busy, or not well formed |
 //! | 4 subscribe | → | deliveries after a cursor, then live |
-//! | 5 deliveries | ← | settled transfers that credit an account of the session's bank |
+//! | 5 deliveries | ← | transfers that credit the session's bank, and what becomes of those that wait |
 //! | 6 query | → | one question; answered by 7 with the same number |
 //! | 7 answer | ← | |
 //!
 //! A submission may be repeated at will, also to another node: an id is answered once, for ever.
 
+mod delivery;
 mod directory;
+mod standing;
 
 use bytes::Bytes;
-use ledger::{Answer, Digest, Height, LedgerTime, Outcome, ParticipantNumber, TransferId};
+use ledger::{Answer, Digest, Height, LedgerTime, Outcome, TransferId};
 
 use crate::{
     codec::{CodecError, Reader, put_bytes, put_count, put_text},
-    limits::{ATTACHMENT_BYTES_MAX, BATCH_BYTES_MAX, DELIVERIES_PER_FRAME_MAX, TEXT_BYTES_MAX},
+    limits::{BATCH_BYTES_MAX, TEXT_BYTES_MAX},
 };
 
+pub use delivery::{Deliveries, Delivery, Told};
 pub use directory::{AccountRow, AssetRow, DirectoryAnswer, DirectoryCounts, ParticipantRow};
+pub use standing::{End, Standing};
 
 /// Version of the client protocol: the payload of the hello, both ways; nodes refuse another one.
-pub const CLIENT_PROTOCOL: u16 = 2;
+pub const CLIENT_PROTOCOL: u16 = 3;
 /// Version of all client frames.
 pub const FRAME_VERSION: u8 = 1;
 /// Frame kind: a submission ([`crate::batch::encode_submission`]).
@@ -193,81 +197,6 @@ impl NotTaken {
     }
 }
 
-/// A settled transfer that credits an account of the receiving bank.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Its place in the history.
-    pub cursor: Cursor,
-    /// Its leaf in the Merkle log.
-    pub leaf: u64,
-    /// Ledger time at which it settled.
-    pub time: LedgerTime,
-    /// Bank that submitted it.
-    pub submitter: ParticipantNumber,
-    /// Canonical bytes of the command.
-    pub command: Bytes,
-    /// The salted document's digest and the sealed document, if one travels with it.
-    pub document: Option<(Digest, Bytes)>,
-}
-
-/// Several deliveries, and how far the history was searched for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deliveries {
-    /// In order of the history.
-    pub items: Vec<Delivery>,
-    /// Everything up to here was searched: where to subscribe from next time.
-    pub searched: Cursor,
-}
-
-impl Deliveries {
-    /// Writes the message.
-    pub fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(64 + self.items.len() * 256);
-        out.extend_from_slice(&self.searched.encode());
-        put_count(&mut out, self.items.len());
-        for item in &self.items {
-            out.extend_from_slice(&item.cursor.encode());
-            out.extend_from_slice(&item.leaf.to_le_bytes());
-            out.extend_from_slice(&item.time.0.to_le_bytes());
-            out.extend_from_slice(&item.submitter.0.to_le_bytes());
-            put_bytes(&mut out, &item.command);
-            match &item.document {
-                None => out.push(0),
-                Some((salted, sealed)) => {
-                    out.push(1);
-                    out.extend_from_slice(&salted.0);
-                    put_bytes(&mut out, sealed);
-                }
-            }
-        }
-        Bytes::from(out)
-    }
-
-    /// Reads the message.
-    pub fn decode(bytes: Bytes) -> Result<Self, CodecError> {
-        let mut reader = Reader::new(bytes);
-        let searched = Cursor::read(&mut reader)?;
-        let count = reader.count(DELIVERIES_PER_FRAME_MAX, "number of deliveries")?;
-        let mut items = Vec::with_capacity(count.min(256));
-        for _ in 0..count {
-            let cursor = Cursor::read(&mut reader)?;
-            let leaf = reader.u64("leaf")?;
-            let time = LedgerTime(reader.u64("time")?);
-            let submitter = ParticipantNumber(reader.u32("submitter")?);
-            let command = reader.bytes(BATCH_BYTES_MAX, "command")?;
-            let document = if reader.bool("document flag")? {
-                let salted = Digest(reader.array("salted digest")?);
-                Some((salted, reader.bytes(ATTACHMENT_BYTES_MAX, "sealed document")?))
-            } else {
-                None
-            };
-            items.push(Delivery { cursor, leaf, time, submitter, command, document });
-        }
-        reader.end()?;
-        Ok(Self { items, searched })
-    }
-}
-
 /// A question to a node. It is answered from what this node has applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query {
@@ -282,7 +211,7 @@ pub enum Query {
 /// A transfer found by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferFound {
-    /// What became of it.
+    /// The first answer to it.
     pub answer: Answer,
     /// Its leaf in the Merkle log.
     pub leaf: u64,
@@ -292,6 +221,8 @@ pub struct TransferFound {
     pub time: LedgerTime,
     /// Canonical bytes of the command; only for a bank that takes part in it.
     pub command: Bytes,
+    /// How it stands now, where that first answer was that it waits.
+    pub standing: Option<Standing>,
 }
 
 /// How a node stands.
@@ -383,6 +314,10 @@ impl QueryAnswer {
                         out.extend_from_slice(&field.to_le_bytes());
                     }
                     put_bytes(&mut out, &found.command);
+                    out.push(u8::from(found.standing.is_some()));
+                    if let Some(standing) = &found.standing {
+                        standing.put(&mut out);
+                    }
                 }
             }
             Self::Status(status) => {
@@ -421,6 +356,10 @@ impl QueryAnswer {
                     height: reader.u64("height")?,
                     time: LedgerTime(reader.u64("time")?),
                     command: reader.bytes(BATCH_BYTES_MAX, "command")?,
+                    standing: match reader.bool("standing flag")? {
+                        true => Some(Standing::read(&mut reader)?),
+                        false => None,
+                    },
                 })
             } else {
                 None

@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use ledger::{
-    AccountNumber, AccountStatus, Amount, Answer, AssetNumber, Command, Digest, Height, LedgerTime,
-    Leg, Legs, Outcome, ParticipantNumber, Refusal, Transfer, TransferId,
+    AccountNumber, AccountStatus, Amount, Answer, AssetNumber, Cause, Command, Digest, Height,
+    LedgerTime, Leg, Legs, Outcome, ParticipantNumber, Progress, Refusal, Stage, Transfer,
+    TransferId,
 };
 use proptest::prelude::*;
 use wire::{
@@ -14,9 +15,9 @@ use wire::{
     },
     block::{self, RawBlock},
     client::{
-        AccountRow, AssetRow, Cursor, Deliveries, Delivery, DirectoryAnswer, DirectoryCounts,
-        NotTaken, NotTakenReason, Outcomes, ParticipantRow, Query, QueryAnswer, StatusAnswer,
-        TransferFound,
+        AccountRow, AssetRow, Cursor, Deliveries, Delivery, DirectoryAnswer, DirectoryCounts, End,
+        NotTaken, NotTakenReason, Outcomes, ParticipantRow, Query, QueryAnswer, Standing,
+        StatusAnswer, Told, TransferFound,
     },
     document,
     genesis::{Genesis, RawGenesis, hex},
@@ -259,6 +260,12 @@ fn client_messages_read_back() {
         assert_eq!(ForwardRefused::decode(message.encode()).unwrap(), message);
     }
     let cursor = Cursor { height: 5, commands: 6 };
+    let progress = Progress {
+        id: TransferId([3; 16]),
+        leaf: 2,
+        answer: Answer::Refused(Refusal::RefusedByParty),
+        cause: Cause::Command(8),
+    };
     let deliveries = Deliveries {
         items: vec![
             Delivery {
@@ -268,6 +275,16 @@ fn client_messages_read_back() {
                 submitter: ParticipantNumber(9),
                 command: Bytes::from_static(b"command"),
                 document: Some((Digest([1; 32]), Bytes::from_static(b"sealed"))),
+                told: Told::Settled,
+            },
+            Delivery {
+                cursor,
+                leaf: 9,
+                time: LedgerTime(8),
+                submitter: ParticipantNumber(9),
+                command: Bytes::from_static(b"command"),
+                document: None,
+                told: Told::Moved { progress, because: Bytes::from_static(b"refuse") },
             },
             Delivery {
                 cursor,
@@ -276,6 +293,7 @@ fn client_messages_read_back() {
                 submitter: ParticipantNumber(9),
                 command: Bytes::from_static(b"command"),
                 document: None,
+                told: Told::Waits(Stage::Queued),
             },
         ],
         searched: cursor,
@@ -328,10 +346,31 @@ fn client_messages_read_back() {
         height: 2,
         time: LedgerTime(3),
         command: Bytes::from_static(b"command"),
+        standing: None,
     };
+    let waits = Standing { answer: Answer::Waiting(Stage::Held), end: None };
+    let end = End {
+        leaf: 8,
+        height: 2,
+        time: LedgerTime(3),
+        progress,
+        because: Bytes::from_static(b"refuse"),
+    };
+    let ended = Standing { answer: progress.answer, end: Some(end) };
+    let answer = Answer::Waiting(Stage::Queued);
     for answer in [
         QueryAnswer::Status(status),
         QueryAnswer::Transfer(None),
+        QueryAnswer::Transfer(Some(TransferFound {
+            answer,
+            standing: Some(waits),
+            ..found.clone()
+        })),
+        QueryAnswer::Transfer(Some(TransferFound {
+            answer,
+            standing: Some(ended),
+            ..found.clone()
+        })),
         QueryAnswer::Transfer(Some(found)),
         QueryAnswer::Failed("later".to_owned()),
     ] {

@@ -1,19 +1,24 @@
 //! What must be true: one history for all, and a small model of the ledger that says what it should be.
 //!
 //! The first node that applies a height says what is in it; the model judges it and everyone else,
-//! before and after every restart, must agree with it.
+//! before and after every restart, must agree with it. Where transfers may wait the judge is a ledger beside
+//! the nodes (`life.rs`): what it must do is tested against its own model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use ledger::{
-    Answer, Command, ContentDigest, Digest, LedgerTime, Outcome, Refusal, TransferId,
-    TransferOptions, limits::BALANCE_MAX,
+    Answer, Command, ContentDigest, Digest, LedgerTime, Outcome, Progress, Refusal, Transfer,
+    TransferId, TransferOptions, limits::BALANCE_MAX,
 };
 use settlement_node::{chain::AppliedBlock, node::Node};
-use wire::client::{Cursor, Deliveries, Delivery, Outcomes, TransferFound};
+use wire::client::{Cursor, Deliveries, Delivery, Outcomes, Told, TransferFound};
 
-use super::network::{FUNDS, floor_of};
+use super::{
+    life::{Life, credits},
+    network::{FUNDS, floor_of},
+    rng::Rng,
+};
 
 struct Block {
     bytes: Bytes,
@@ -21,6 +26,7 @@ struct Block {
     time: LedgerTime,
     log_index: u64,
     submissions: Vec<(Digest, u64, Vec<Outcome>)>,
+    progress: Vec<Progress>,
 }
 
 /// The first answer to an id.
@@ -38,7 +44,11 @@ pub(super) struct Truth {
     roots: BTreeMap<u64, (Digest, [u8; 32], u64)>,
     ids: BTreeMap<TransferId, First>,
     balances: Vec<i128>,
-    credits: Vec<Vec<Delivery>>,
+    /// What each bank is to be told, and where in it money has arrived.
+    told: Vec<Vec<Delivery>>,
+    credits: Vec<Vec<usize>>,
+    /// What waits, where anything may.
+    life: Option<Life>,
     /// Batches with a bad signature.
     pub(super) forged: BTreeSet<Digest>,
     pub(super) settled: u64,
@@ -47,8 +57,10 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    pub(super) fn new(banks: usize) -> Self {
+    pub(super) fn new(banks: usize, life: Option<Life>) -> Self {
         Self {
+            life,
+            told: vec![Vec::new(); banks],
             blocks: Vec::new(),
             roots: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -75,14 +87,21 @@ impl Truth {
             for (known, own) in known.submissions.iter().zip(&applied.submissions) {
                 assert_eq!(known.2, own.outcomes, "node {node}: other outcomes at block {height}");
             }
+            assert_eq!(known.progress, applied.progress, "node {node}: at block {height}");
             return;
         }
         assert_eq!(height, self.height() + 1, "node {node} left out a block");
         if let Some(last) = self.blocks.last() {
             assert!(applied.time > last.time, "ledger time went back at block {height}");
         }
-        for command in applied.commands() {
-            self.judge(height, applied.time, &command);
+        if let Some(mut life) = self.life.take() {
+            life.apply(applied);
+            self.follow(&mut life, applied);
+            self.life = Some(life);
+        } else {
+            for command in applied.commands() {
+                self.judge(height, applied.time, &command);
+            }
         }
         let submissions = applied.submissions.iter();
         let submissions: Vec<_> =
@@ -92,7 +111,8 @@ impl Truth {
         }
         let (bytes, time) = (applied.bytes.clone(), applied.time);
         let log_index = applied.log_index;
-        self.blocks.push(Block { bytes, seal, time, log_index, submissions });
+        let progress = applied.progress.clone();
+        self.blocks.push(Block { bytes, seal, time, log_index, submissions, progress });
     }
 
     /// Says what the outcome of a command should be, and does what it does.
@@ -151,9 +171,112 @@ impl Truth {
                 let banks: BTreeSet<usize> =
                     transfer.legs.as_slice().iter().map(|leg| leg.credit.0 as usize / 2).collect();
                 for bank in banks {
-                    self.credits[bank].push(applied.delivery());
+                    self.tell(bank, delivery(applied, Told::Settled));
                 }
             }
+        }
+    }
+
+    fn tell(&mut self, bank: usize, delivery: Delivery) {
+        if delivery.has_settled() && credits(&delivery.command, bank) {
+            self.credits[bank].push(self.told[bank].len());
+        }
+        self.told[bank].push(delivery);
+    }
+
+    /// Notes what a ledger has said of the commands of a block.
+    fn follow(&mut self, life: &mut Life, applied: &AppliedBlock) {
+        let height = applied.height.0;
+        for command in applied.commands() {
+            let Outcome { answer, original } = command.outcome;
+            let checked = &command.submission.batch.batch().commands[command.position];
+            let id = checked.command.id();
+            let is_used = match answer {
+                Answer::Refused(Refusal::DuplicateId) => false,
+                Answer::Refused(refusal) => !refusal.leaves_id_unused(),
+                _ => true,
+            };
+            if let (Some(id), true) = (id, is_used) {
+                if let Some(leaf) = original {
+                    let first = self.ids.get(&id).expect("what is repeated was there before");
+                    assert_eq!((first.leaf, first.answer), (leaf, answer), "{id}");
+                    self.repeated += 1;
+                    continue;
+                }
+                let (content, leaf) = (checked.content, command.leaf);
+                let known = self.ids.insert(id, First { content, answer, leaf, height });
+                assert!(known.is_none(), "{id} was answered twice");
+            }
+            match answer {
+                Answer::Settled => self.settled += 1,
+                Answer::Refused(_) => self.refused += 1,
+                Answer::Waiting(_) => {}
+            }
+            let Command::Transfer(transfer) = &checked.command else { continue };
+            match answer {
+                Answer::Settled => {
+                    let said = delivery(&command, Told::Settled);
+                    for bank in 0..self.told.len() {
+                        if credits(&said.command, bank) {
+                            self.tell(bank, said.clone());
+                        }
+                    }
+                }
+                Answer::Waiting(stage) => {
+                    let said = delivery(&command, Told::Waits(stage));
+                    for bank in life.begins(transfer, &said).parties.clone() {
+                        self.tell(bank, said.clone());
+                    }
+                }
+                Answer::Refused(_) => {}
+            }
+        }
+        for (parties, said) in life.go_on(applied) {
+            match &said.told {
+                Told::Moved { progress, .. } if progress.answer.is_settled() => self.settled += 1,
+                Told::Moved { progress, .. } if progress.answer.is_final() => self.refused += 1,
+                _ => {}
+            }
+            parties.into_iter().for_each(|bank| self.tell(bank, said.clone()));
+        }
+    }
+
+    /// How many transfers wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.life.as_ref().map_or(0, |life| life.waiting.len())
+    }
+
+    /// How many have waited, and how many of them have settled.
+    pub(super) fn waited(&self) -> [u64; 2] {
+        let Some(life) = &self.life else { return [0; 2] };
+        let settled = life.stories.values().filter_map(|story| story.end());
+        let settled = settled.filter(|end| end.answer.is_settled()).count();
+        [life.stories.len() as u64, settled as u64]
+    }
+
+    /// Some transfers that wait.
+    pub(super) fn some_waiting(&self, rng: &mut Rng) -> Vec<TransferId> {
+        const SOME: usize = 8;
+        let Some(life) = &self.life else { return Vec::new() };
+        let skipped = life.waiting.len().saturating_sub(SOME);
+        let skipped = if skipped > 0 { rng.index(skipped) } else { 0 };
+        life.waiting.iter().skip(skipped).take(SOME).copied().collect()
+    }
+
+    /// A transfer that has credited a bank, and returned nothing itself.
+    pub(super) fn some_credit(&self, bank: usize, rng: &mut Rng) -> Option<Transfer> {
+        let credits = &self.credits[bank];
+        if self.life.is_none() || credits.is_empty() {
+            return None;
+        }
+        let one = &self.told[bank][credits[rng.index(credits.len())]];
+        match Command::decode(&one.command) {
+            Ok((Command::Transfer(transfer), _)) => {
+                let own = transfer.options.as_ref();
+                let is_return = own.is_some_and(|options| options.returns.is_some());
+                (!is_return).then_some(transfer)
+            }
+            _ => None,
         }
     }
 
@@ -171,9 +294,18 @@ impl Truth {
         }
         if height == self.height() {
             for view in chain.ledger().accounts() {
-                let expected = self.balances[view.number.0 as usize];
-                assert_eq!(view.posted.minor(), expected, "account {} at {height}", view.number);
+                let number = view.number;
+                let (posted, held) = match &self.life {
+                    Some(life) => {
+                        let of = life.reference.account(number).expect("an account of all");
+                        (of.posted.minor(), of.held.minor())
+                    }
+                    None => (self.balances[number.0 as usize], 0),
+                };
+                let own = (view.posted.minor(), view.held.minor());
+                assert_eq!(own, (posted, held), "account {number} at {height}");
             }
+            assert_eq!(chain.ledger().waiting_count(), self.waiting(), "at height {height}");
             assert_eq!(chain.settled(), self.settled, "settled at height {height}");
         }
     }
@@ -202,6 +334,16 @@ impl Truth {
                 if !found.command.is_empty() {
                     assert_eq!(ContentDigest::of(&found.command), first.content, "{id}");
                 }
+                let story = self.life.as_ref().and_then(|life| life.stories.get(id));
+                assert_eq!(story.is_some(), found.standing.is_some(), "{id}");
+                if let (Some(story), Some(standing)) = (story, &found.standing) {
+                    let last = story.at(height);
+                    let answer = last.map_or(first.answer, |last| last.answer);
+                    assert_eq!(standing.answer, answer, "{id} at height {height}");
+                    let end = last.filter(|last| last.answer.is_final());
+                    let end = end.map(|end| (end.leaf, end.height));
+                    assert_eq!(standing.end.as_ref().map(|end| (end.leaf, end.height)), end);
+                }
             }
             (first, found) => {
                 let first = first.map(|first| (first.height, first.answer));
@@ -218,23 +360,28 @@ impl Truth {
         mut count: usize,
         deliveries: &Deliveries,
     ) -> (Cursor, usize) {
-        let credits = &self.credits[bank];
+        let told = &self.told[bank];
         for item in &deliveries.items {
             assert!(
                 item.cursor > cursor,
                 "bank {bank} was at {cursor:?} and got {:?} again",
                 item.cursor
             );
-            let expected = credits.get(count).expect("only what settled is delivered");
+            let expected = told.get(count).expect("only what happened is delivered");
             assert_eq!(item, expected, "delivery {count} of bank {bank}");
             cursor = item.cursor;
             count += 1;
         }
         let searched = deliveries.searched;
         assert!(searched >= cursor, "bank {bank} was at {cursor:?} and is told {searched:?}");
-        let until = credits.partition_point(|credit| credit.cursor <= searched);
+        let until = told.partition_point(|one| one.cursor <= searched);
         assert_eq!(until, count, "bank {bank} is told that all up to {searched:?} was delivered");
         (searched, count)
+    }
+
+    /// How much a bank is to be told.
+    pub(super) fn told_to(&self, bank: usize) -> usize {
+        self.told[bank].len()
     }
 
     pub(super) fn credits(&self, bank: usize) -> usize {
@@ -243,13 +390,33 @@ impl Truth {
 
     /// A bank's credit by its number, from 0.
     pub(super) fn credit(&self, bank: usize, number: usize) -> Option<&Delivery> {
-        self.credits[bank].get(number)
+        self.told[bank].get(*self.credits[bank].get(number)?)
     }
 
     /// When a payment has settled, if it has at some node.
     pub(super) fn settled_at(&self, id: &TransferId) -> Option<LedgerTime> {
-        let first = self.ids.get(id).filter(|first| first.answer.is_settled())?;
-        self.blocks.get(first.height as usize - 1).map(|block| block.time)
+        let story = self.life.as_ref().and_then(|life| life.stories.get(id));
+        let height = match story {
+            Some(story) => story.end().filter(|end| end.answer.is_settled())?.height,
+            None => self.ids.get(id).filter(|first| first.answer.is_settled())?.height,
+        };
+        self.blocks.get(height as usize - 1).map(|block| block.time)
+    }
+}
+
+/// What is told of a command, with its document: each bank here that is told has the same.
+fn delivery(applied: &settlement_node::deliver::Applied<'_>, told: Told) -> Delivery {
+    let submission = applied.submission;
+    let at = applied.position as u32;
+    let document = submission.attachments.iter().find(|one| one.position == at);
+    Delivery {
+        cursor: applied.cursor,
+        leaf: applied.leaf,
+        time: applied.time,
+        submitter: submission.batch.batch().submitter,
+        command: submission.batch.command_bytes(applied.position),
+        document: document.map(|one| (one.salted, one.sealed.clone())),
+        told,
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use ledger::{Digest, LedgerTime};
 use settlement_node::{
-    event::{Effects, Event, Scanned},
+    event::{Effects, Event},
     forms::history_block,
     mend::Mender,
     node::Node,
@@ -11,7 +11,7 @@ use settlement_node::{
     prepare::{PrepareError, PreparedSubmission},
     recover::Wounds,
     storage::{Damage, Storage},
-    store::{history::HistoryError, vfs::MemVfs, wal::ReadError},
+    store::{history::HistoryError, vfs::MemVfs},
 };
 use std::collections::BTreeMap;
 use wire::{
@@ -68,7 +68,8 @@ pub(super) struct Machine {
     turn_waits: bool,
     durable: u64,
     told_durable: u64,
-    broken: BTreeMap<u64, u32>,
+    /// Streams of deliveries that lost a frame, by session.
+    pub(super) broken: BTreeMap<u64, u32>,
     /// How far the clock is off, in nanoseconds, and how fast a tick is, in microseconds.
     skew_ns: i64,
     /// How far it was moved since, and how fast it runs away, in parts per million.
@@ -404,10 +405,7 @@ impl World {
             let delay = self.rng.range(500, 20_000);
             self.after(delay, What::Fetch { node, life, fetch });
         }
-        for scan in effects.scans {
-            let delay = self.rng.range(500, 20_000);
-            self.after(delay, What::Scan { node, life, scan });
-        }
+        effects.scans.into_iter().for_each(|scan| self.begin_scan(node, life, scan));
         let mut damage = None;
         for find in effects.finds {
             let (_, disk) = self.machines[node].running.as_ref().expect("alive");
@@ -428,7 +426,7 @@ impl World {
         }
     }
 
-    fn queue_is_full(&mut self) -> bool {
+    pub(super) fn queue_is_full(&mut self) -> bool {
         let full = !self.healed && self.rng.percent(self.plan.full);
         if full {
             self.counts.met(Class::FullQueue);
@@ -486,45 +484,6 @@ impl World {
                 self.stop(node, &why);
             }
         }
-    }
-
-    pub(super) fn on_fetch(&mut self, node: usize, life: u64, fetch: order::Fetch) {
-        if self.is_alive(node, life) {
-            let (_, disk) = self.machines[node].running.as_ref().expect("alive");
-            let fetched = disk.fetch(&fetch);
-            if matches!(fetched, Err(ReadError::Corrupt { .. })) {
-                return self.found_damage(node, Damage::Log);
-            }
-            let entries = fetched.ok();
-            self.wake(node, Event::Fetched { token: fetch.token, entries });
-        }
-    }
-
-    pub(super) fn on_scan(&mut self, node: usize, life: u64, scan: settlement_node::event::Scan) {
-        if !self.is_alive(node, life) || !self.is_open(scan.session) {
-            return;
-        }
-        let (_, disk) = self.machines[node].running.as_ref().expect("alive");
-        let (items, reached) = match disk.search(&scan) {
-            Ok(found) => found,
-            Err(error) => {
-                self.break_session(scan.session, true);
-                if let Some(damage) = error.damage() {
-                    self.found_damage(node, damage);
-                }
-                return;
-            }
-        };
-        let (session, stream) = (scan.session, scan.stream);
-        let mut done = Scanned { session, stream, reached, blocked: false };
-        for (payload, after) in settlement_node::subscribers::frames(&items, scan.after, reached) {
-            if self.queue_is_full() {
-                (done.reached, done.blocked) = (after, true);
-                break;
-            }
-            self.send_to_client(session, client::KIND_DELIVERIES, payload);
-        }
-        self.wake(node, Event::Scanned(done));
     }
 
     /// A frame of another node arrived: it is checked as the checking threads do.

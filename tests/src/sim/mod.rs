@@ -7,11 +7,13 @@
 //!
 //! Any broken promise is a panic; the world then prints the seed, the plan and what happened last.
 
+mod asks;
 mod checks;
 mod class;
 mod disk;
 mod faults;
 mod gateway;
+mod life;
 mod machine;
 mod mending;
 mod network;
@@ -20,6 +22,7 @@ mod plan;
 #[cfg(feature = "planted")]
 pub mod planted;
 mod raft_checks;
+mod reads;
 mod report;
 mod rng;
 mod rot;

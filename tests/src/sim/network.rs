@@ -62,7 +62,7 @@ pub(super) fn make(plan: &Plan, rng: &mut Rng) -> (Genesis, Vec<Bank>) {
         version: wire::genesis::VERSION,
         network: "simulated".to_owned(),
         time_ns: START_NS as i64,
-        rules: 1,
+        rules: plan.rules,
         nodes: (0..plan.nodes).map(|number| node(number, &secret())).collect(),
         participants: banks
             .iter()

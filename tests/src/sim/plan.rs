@@ -3,19 +3,23 @@
 //! Each seed switches each class of faults on or off, so that some runs are harsh, some are nearly
 //! quiet, and rare pairs meet. A seed means something only together with [`PLAN_VERSION`].
 
+use ledger::{RULES_FIRST, RULES_LAST};
+
 use super::{
     class::{Class, Classes},
     rng::{Rng, mix},
 };
 
 /// Raised whenever the same seed would give another run; it is kept beside each seed that failed.
-pub const PLAN_VERSION: u32 = 5;
+pub const PLAN_VERSION: u32 = 6;
 
 /// The settings of one run. Times are in simulated milliseconds, rates in percent.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The seed.
     pub seed: u64,
+    /// Version of the ledger's rules.
+    pub rules: u16,
     /// Voting nodes, 1 to 5.
     pub nodes: usize,
     /// Banks, each with a submitting and a listening gateway.
@@ -74,6 +78,8 @@ impl Plan {
             |rng: &mut Rng, max: u64| if rng.percent(60) { rng.range(1, max + 1) } else { 0 };
         let mut plan = Self {
             seed,
+            // Of every three seeds two.
+            rules: if mix(seed ^ 0x7275_6c65).is_multiple_of(3) { RULES_FIRST } else { RULES_LAST },
             nodes,
             banks: rng.range(2, 4) as usize,
             faults_ms: if long { rng.range(60_000, 70_000) } else { rng.range(12_000, 22_000) },

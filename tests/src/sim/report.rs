@@ -41,6 +41,10 @@ pub struct Report {
     pub refused: u64,
     /// Commands whose id was answered before.
     pub repeated: u64,
+    /// Transfers that had to wait.
+    pub waited: u64,
+    /// Those of them that settled in the end.
+    pub waited_and_settled: u64,
     /// Deliveries to banks.
     pub delivered: u64,
     /// Times that a listening gateway connected.

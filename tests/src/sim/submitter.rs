@@ -2,14 +2,15 @@
 //! until each is answered, at whichever node answers.
 //!
 //! On purpose it also does what gateways should not: sends answered commands again in other batches,
-//! uses an id for another content, pays what it has not, pays from another's account, signs wrongly.
+//! uses an id for another content, pays what it has not, pays from another's account, signs wrongly. Where transfers
+//! may wait (rule version 2) it has some wait, and says what it likes to those that do (`asks.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ledger::{
     AccountNumber, Amount, Answer, Command, Digest, Issue, LedgerTime, Leg, Legs, Priority,
-    Transfer, TransferId, TransferOptions,
+    RULES_LIFE_CYCLE, Transfer, TransferId, TransferOptions,
 };
 use link::SessionId;
 use wire::{
@@ -18,6 +19,7 @@ use wire::{
 };
 
 use super::{
+    asks::{self, Known},
     network::{Bank, account},
     plan::Plan,
     rng::Rng,
@@ -29,7 +31,8 @@ const PATIENCE: u64 = 1_500_000;
 const OPEN_MAX: usize = 6;
 
 struct Wish {
-    id: TransferId,
+    /// Commands about what waits have none; their repetition may be answered otherwise.
+    id: Option<TransferId>,
     bytes: Vec<u8>,
     answer: Option<Answer>,
 }
@@ -50,10 +53,11 @@ pub(super) struct Submitter {
     pub(super) left: u64,
     forged: u64,
     huge: bool,
-    /// Ids that the session has said are settled.
-    told: BTreeSet<TransferId>,
-    /// Open questions, with whether the session had said that the id is settled.
-    asked: BTreeMap<u64, (TransferId, bool)>,
+    rules: u16,
+    /// What the session has said of ids, but refusals: those may be of another content.
+    told: BTreeMap<TransferId, Answer>,
+    /// Open questions, with what the session had said.
+    asked: BTreeMap<u64, (TransferId, Option<Answer>)>,
     pub(super) answered: u64,
     pub(super) sent: u64,
 }
@@ -69,7 +73,8 @@ impl Submitter {
             left,
             forged: 0,
             huge: plan.huge_amounts,
-            told: BTreeSet::new(),
+            rules: plan.rules,
+            told: BTreeMap::new(),
             asked: BTreeMap::new(),
             answered: 0,
             sent: 0,
@@ -87,31 +92,37 @@ impl Submitter {
 
     /// Some id of this bank, to ask for or to misuse.
     pub(super) fn some_id(&self, rng: &mut Rng) -> Option<TransferId> {
-        (!self.wishes.is_empty()).then(|| self.wishes[rng.index(self.wishes.len())].id)
+        (!self.wishes.is_empty()).then(|| self.wishes[rng.index(self.wishes.len())].id)?
     }
 
     /// A question with this number goes out.
     pub(super) fn asks(&mut self, number: u64, id: TransferId) {
-        self.asked.insert(number, (id, self.told.contains(&id)));
+        self.asked.insert(number, (id, self.told.get(&id).copied()));
     }
 
     /// Its answer: what a session has told stays so in that session.
     pub(super) fn found(&mut self, number: u64, found: Option<&TransferFound>) {
-        let Some((id, was_told)) = self.asked.remove(&number) else { return };
-        let settled = found.is_some_and(|found| found.answer.is_settled());
-        assert!(settled || !was_told, "{id} was settled, and is now {found:?}");
+        let Some((id, told)) = self.asked.remove(&number) else { return };
+        let now = found
+            .map(|found| found.standing.as_ref().map_or(found.answer, |standing| standing.answer));
+        match told {
+            // Where it waits may change; that it was taken may not.
+            Some(Answer::Waiting(_)) => assert!(now.is_some(), "{id} waited, and is unknown"),
+            Some(told) => assert_eq!(Some(told), now, "{id} was {told:?}"),
+            None => {}
+        }
+        let first = found.filter(|found| found.standing.is_some());
+        if let (Some(_), Some(now)) = (first, now) {
+            let known = self.told.insert(id, now);
+            let same = known.is_none_or(|known| !known.is_final() || known == now);
+            // A question that was asked before another one is answered before it.
+            assert!(same, "{id} was {known:?}, and is now {now:?}");
+        }
     }
 
     /// Makes a batch of new and old commands. `foreign` is an id that another bank uses.
-    pub(super) fn make(
-        &mut self,
-        rng: &mut Rng,
-        domain: &Domain,
-        banks: usize,
-        clock: u64,
-        foreign: Option<TransferId>,
-        now: u64,
-    ) {
+    pub(super) fn make(&mut self, rng: &mut Rng, domain: &Domain, known: &Known<'_>, now: u64) {
+        let (banks, clock) = (known.banks, known.clock);
         if self.left == 0 || self.open.len() >= OPEN_MAX {
             return;
         }
@@ -125,18 +136,21 @@ impl Submitter {
             }
             let id = match rng.range(0, 100) {
                 0..8 => self.some_id(rng),
-                8..12 => foreign,
+                8..12 => known.foreign,
                 _ => None,
             };
-            let command = self.command(rng, id, banks, clock);
+            let own = self.bank.number.0 as usize;
+            let command = match self.rules >= RULES_LIFE_CYCLE && rng.percent(55) {
+                true => asks::command(rng, own, id, known),
+                false => self.command(rng, id, banks, clock),
+            };
             let mut bytes = Vec::new();
             command.encode(&mut bytes);
             // The same id and content is one wish.
             let known = self.wishes.iter().position(|wish| wish.bytes == bytes);
             chosen.push(known.unwrap_or(old));
             if known.is_none() {
-                let id = command.id().expect("transfers and issues have ids");
-                self.wishes.push(Wish { id, bytes, answer: None });
+                self.wishes.push(Wish { id: command.id(), bytes, answer: None });
             }
         }
         self.group(rng, domain, chosen, clock, now);
@@ -255,13 +269,16 @@ impl Submitter {
         assert_eq!(batch.wishes.len(), outcomes.outcomes.len(), "one outcome a command");
         for (wish, outcome) in batch.wishes.iter().zip(&outcomes.outcomes) {
             let wish = &mut self.wishes[*wish];
-            match wish.answer {
-                Some(known) => assert_eq!(known, outcome.answer, "{} was changed", wish.id),
-                None => self.answered += 1,
+            match (wish.answer, wish.id) {
+                (Some(known), Some(id)) if stays(known) => {
+                    assert_eq!(known, outcome.answer, "{id} was changed");
+                }
+                (Some(_), _) => {}
+                (None, _) => self.answered += 1,
             }
             wish.answer = Some(outcome.answer);
-            if outcome.answer.is_settled() {
-                self.told.insert(wish.id);
+            if let (Some(id), false) = (wish.id, matches!(outcome.answer, Answer::Refused(_))) {
+                self.told.entry(id).or_insert(outcome.answer);
             }
         }
     }
@@ -280,4 +297,9 @@ impl Submitter {
             }
         }
     }
+}
+
+/// Whether an answer is kept with its id. One that leaves the id unused says how it was at the time.
+fn stays(answer: Answer) -> bool {
+    !matches!(answer, Answer::Refused(refusal) if refusal.leaves_id_unused())
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ledger::ParticipantNumber;
+use ledger::{ParticipantNumber, RULES_LIFE_CYCLE};
 use settlement_node::{
     checkpoint::ChainCheckpoint,
     event::{Event, Scan},
@@ -17,9 +17,11 @@ use wire::{
 };
 
 use super::{
+    asks::Known,
     checks::Truth,
     class::Class,
     gateway::GatewayMachine,
+    life::Life,
     machine::Machine,
     network::{self, START_NS},
     plan::Plan,
@@ -137,7 +139,10 @@ impl World {
             })
             .collect();
         Self {
-            truth: Truth::new(plan.banks),
+            truth: Truth::new(
+                plan.banks,
+                (plan.rules >= RULES_LIFE_CYCLE).then(|| Life::new(&genesis)),
+            ),
             plan,
             rng,
             now: 0,
@@ -247,10 +252,13 @@ impl World {
     /// Whether everything is answered and delivered, and all healthy nodes are at the same height.
     fn is_done(&self) -> bool {
         let height = self.truth.height();
-        self.submitters.iter().all(Submitter::is_done)
+        // A leader whose clock is behind brings deadlines late: by its own time they have not come.
+        let slow = self.broken.iter().any(|node| self.machines[*node].jump_ns < 0);
+        (slow || self.truth.waiting() == 0)
+            && self.submitters.iter().all(Submitter::is_done)
             && self.watchers[self.gateways.len()..]
                 .iter()
-                .all(|one| one.count == self.truth.credits(one.bank))
+                .all(|one| one.count == self.truth.told_to(one.bank))
             && self.gateways.iter().all(|one| one.is_done(self.truth.credits(one.bank)))
             && self.machines.iter().enumerate().all(|(node, machine)| {
                 if self.broken.contains(&node) {
@@ -269,12 +277,13 @@ impl World {
             eprintln!("bank {which}: open batches {:?}, session {:?}", one.waiting(), one.session);
         }
         for one in &self.watchers {
-            let of = self.truth.credits(one.bank);
+            let of = self.truth.told_to(one.bank);
             eprintln!("bank {}: {} of {of} delivered, at {:?}", one.bank, one.count, one.cursor);
         }
         for one in &self.gateways {
             eprintln!("{} of {} credits", one.missing(), self.truth.credits(one.bank));
         }
+        eprintln!("{} transfers wait", self.truth.waiting());
         for (at, machine) in self.machines.iter().enumerate() {
             if let Some(mender) = &machine.mending {
                 eprintln!("node {}: {}", at + 1, mender.progress());
@@ -298,6 +307,7 @@ impl World {
         report.settled = self.truth.settled;
         report.refused = self.truth.refused;
         report.repeated = self.truth.repeated;
+        [report.waited, report.waited_and_settled] = self.truth.waited();
         report.delivered = self.watchers.iter().map(|one| one.count as u64).sum();
         report.reconnects = self.watchers.iter().map(|one| one.reconnects).sum();
         let counts = self.gateways.iter().map(GatewayMachine::counts);
@@ -487,9 +497,12 @@ impl World {
         let foreign = self.submitters[other].some_id(&mut self.rng);
         let clock = START_NS + 1_000_000_000 + self.now * 1_000;
         let (domain, banks, now) = (self.genesis.domain, self.plan.banks, self.now);
+        let waiting = self.truth.some_waiting(&mut self.rng);
+        let credit = self.truth.some_credit(which, &mut self.rng);
         let own = &mut self.submitters[which];
         if self.rng.percent(60) {
-            own.make(&mut self.rng, &domain, banks, clock, foreign, now);
+            let known = Known { banks, clock, foreign, waiting: &waiting, credit: credit.as_ref() };
+            own.make(&mut self.rng, &domain, &known, now);
         }
         for frame in own.due(&mut self.rng, &domain, clock, now) {
             self.send_to_node(session, client::KIND_SUBMIT, frame.clone());

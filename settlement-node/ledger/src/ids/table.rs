@@ -113,6 +113,13 @@ impl Generation {
         true
     }
 
+    /// How many segments are as large as those of another generation.
+    #[cfg(test)]
+    pub(super) fn segments_like(&self, other: &Self) -> usize {
+        let pairs = self.segments.iter().zip(&other.segments);
+        pairs.filter(|(own, other)| own.slots.len() >= other.slots.len()).count()
+    }
+
     /// Frees the slots of the next segment that has any taken; false when there is none.
     pub(crate) fn clear_one_segment(&mut self) -> bool {
         let Some(segment) = self.segments.iter_mut().rfind(|segment| segment.used > 0) else {
