@@ -7,6 +7,7 @@ pub mod init;
 pub mod serve;
 
 pub mod fx;
+pub mod govern;
 pub mod ledger;
 pub mod log;
 pub mod send;

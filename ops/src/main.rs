@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use corridor::{bench, demo, fx, init, iso, ledger, log, send, serve, show, status};
+use corridor::{bench, demo, fx, govern, init, iso, ledger, log, send, serve, show, status};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,6 +44,9 @@ enum Command {
     /// Firm quotes in currencies, and exchanges at the best of them
     #[command(subcommand)]
     Fx(fx::FxCommand),
+    /// Proposals, votes, and each bank's own keys
+    #[command(subcommand)]
+    Govern(govern::GovernCommand),
     /// Look into a node's log, without changing anything
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -92,6 +95,7 @@ fn run(command: Command) -> Result<()> {
         Command::Show(arguments) => serve::runtime(1)?.block_on(show::run(arguments)),
         Command::Ledger(command) => serve::runtime(1)?.block_on(ledger::run(command)),
         Command::Fx(command) => serve::runtime(1)?.block_on(fx::run(command)),
+        Command::Govern(command) => serve::runtime(1)?.block_on(govern::run(command)),
         Command::Log(command) => log::run(command),
         Command::Iso(command) => iso::run(command),
         Command::Bench(command) => bench::run(command),

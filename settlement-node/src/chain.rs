@@ -429,7 +429,11 @@ fn waiting_parties(ledger: &Ledger) -> BTreeMap<TransferId, Parties> {
         let banks = deliver::parties_of_transfer(&one.transfer, one.submitter, owner);
         (one.transfer.id, Parties::These(banks.into()))
     });
-    transfers.collect()
+    let acts = ledger
+        .acts()
+        .map(|(id, of, command, _)| (*id, deliver::parties(command, of, owner_in(ledger))));
+    let proposals = ledger.proposals().map(|(id, _)| (*id, Parties::Everybody));
+    transfers.chain(acts).chain(proposals).collect()
 }
 
 fn owner_in(ledger: &Ledger) -> impl Fn(AccountNumber) -> Option<ParticipantNumber> + '_ {

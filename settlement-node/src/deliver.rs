@@ -157,6 +157,8 @@ fn credited(transfer: &Transfer, owners: &Owners) -> Vec<ParticipantNumber> {
 /// Who is told of something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parties {
+    /// Every participant.
+    Everybody,
     /// These banks, each once.
     These(Arc<[ParticipantNumber]>),
 }
@@ -172,6 +174,7 @@ impl Parties {
     #[must_use]
     pub fn contains(&self, bank: ParticipantNumber) -> bool {
         match self {
+            Self::Everybody => true,
             Self::These(banks) => banks.contains(&bank),
         }
     }
@@ -179,7 +182,7 @@ impl Parties {
 
 /// Who takes part in a command that waits. Of a transfer: its submitter, the owners of its accounts, and those that its
 /// conditions name; the holder of a key that should approve is told by one of them. Of money that is created or taken
-/// back: the owner of the account. This follows from the command and its submitter alone, so that whoever is told by
+/// back: the owner of the account. Of a proposal: everybody. This follows from the command and its submitter alone, so that whoever is told by
 /// the history is told the same.
 pub fn parties(
     command: &Command,
@@ -192,6 +195,8 @@ pub fn parties(
         }
         Command::Issue(issue) => Parties::These(owner(issue.account).into_iter().collect()),
         Command::Redeem(redeem) => Parties::These(owner(redeem.account).into_iter().collect()),
+        Command::Propose(_) => Parties::Everybody,
+        Command::AddKey(add) => Parties::These([add.participant].into()),
         _ => Parties::default(),
     }
 }

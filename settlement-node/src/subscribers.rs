@@ -238,7 +238,10 @@ impl Subscribers {
         if self.sessions.values().any(|known| known.mode == Mode::Live) {
             let mut found: BTreeMap<ParticipantNumber, Vec<Delivery>> = BTreeMap::new();
             for applied in block.commands() {
-                let Parties::These(banks) = applied.told(owners);
+                let banks = match applied.told(owners) {
+                    Parties::These(banks) => banks,
+                    Parties::Everybody => self.watching(),
+                };
                 for bank in banks.iter().filter(|bank| self.is_watched(**bank)) {
                     let delivery = applied.delivery(*bank, owners);
                     found.entry(*bank).or_default().push(delivery);
@@ -263,6 +266,13 @@ impl Subscribers {
             }
         }
         self.remember(block);
+    }
+
+    /// Banks with a live subscriber, each once.
+    fn watching(&self) -> Arc<[ParticipantNumber]> {
+        let live = self.sessions.values().filter(|known| known.mode == Mode::Live);
+        let banks: BTreeSet<ParticipantNumber> = live.map(|known| known.participant).collect();
+        banks.into_iter().collect()
     }
 
     fn is_watched(&self, bank: ParticipantNumber) -> bool {

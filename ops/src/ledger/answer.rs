@@ -150,6 +150,11 @@ fn about(network: &Network, command: &Command) -> String {
         (None, Command::Cancel(one)) => of(&one.transfer),
         (None, Command::WithdrawQuote(one)) => of(&one.quote),
         (None, Command::ReportCredit(one)) => of(&one.transfer),
+        (None, Command::Vote(one)) => of(&one.proposal),
+        (None, Command::Withdraw(one)) => of(&one.id),
+        (None, Command::Confirm(one)) => of(&one.id),
+        (None, Command::RetireKey(one)) => one.key.to_string(),
+        (None, Command::RevokeKey(one)) => one.key.to_string(),
         (None, Command::OpenAccount(one)) => network.bic(one.owner),
         (None, _) => String::new(),
     }

@@ -331,6 +331,20 @@ fn obstacle_text(obstacle: &serde_json::Value, balances: &Balances) -> String {
             let missing = word("missing_minor").parse().unwrap_or_default();
             format!("{} on {}", amount(balances, word("account"), missing), word("account"))
         }
+        "opening" => {
+            let time = date_time(obstacle["time_ns"].as_u64().unwrap_or_default());
+            format!("the opening of its business day, {time} UTC")
+        }
+        "reserved" => {
+            let missing = word("missing_minor").parse().unwrap_or_default();
+            let amount = amount(balances, word("account"), missing);
+            format!("{amount} on {} that are kept for more urgent transfers", word("account"))
+        }
+        "limit" => {
+            let by = word("by_minor").parse().unwrap_or_default();
+            let amount = amount(balances, word("account"), by);
+            format!("the {} of {}, which it would pass by {amount}", word("limit"), word("account"))
+        }
         "behind" => {
             format!("{}, which comes first on {}", word("uetr"), word("account"))
         }

@@ -7,6 +7,7 @@
 
 mod actions;
 mod answer;
+mod liquidity;
 mod look;
 mod network;
 mod sign;
@@ -69,6 +70,16 @@ pub enum LedgerCommand {
     Floor(Signed<actions::Floor>),
     /// Restrict, release or close an account
     Status(Signed<actions::Status>),
+    /// Limit what an account pays: for each payment, in a window of time, towards one bank or all
+    Limit(Signed<liquidity::Limit>),
+    /// Keep money of an account for urgent or high transfers
+    Reserve(Signed<liquidity::Reserve>),
+    /// Have each credit of an account wait for its owner's approval, or end that
+    Accept(Signed<liquidity::Accept>),
+    /// Lines at which the owner of an account is told of its balance
+    Notices(Signed<liquidity::Notices>),
+    /// Record the digest of a document, without money
+    Attest(Signed<liquidity::Attest>),
     /// Add your signature to a file that another bank has written
     Sign(sign::SignArguments),
     /// Send a file that all have signed
@@ -117,6 +128,11 @@ pub async fn run(command: LedgerCommand) -> Result<()> {
         LedgerCommand::Open(signed) => signed.run().await,
         LedgerCommand::Floor(signed) => signed.run().await,
         LedgerCommand::Status(signed) => signed.run().await,
+        LedgerCommand::Limit(signed) => signed.run().await,
+        LedgerCommand::Reserve(signed) => signed.run().await,
+        LedgerCommand::Accept(signed) => signed.run().await,
+        LedgerCommand::Notices(signed) => signed.run().await,
+        LedgerCommand::Attest(signed) => signed.run().await,
         LedgerCommand::Sign(arguments) => sign::sign(arguments).await,
         LedgerCommand::Send(arguments) => sign::send(arguments).await,
         LedgerCommand::Show(arguments) => look::show(arguments).await,

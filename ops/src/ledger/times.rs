@@ -18,6 +18,14 @@ pub(crate) fn parse(text: &str) -> Result<LedgerTime> {
     })
 }
 
+/// Nanoseconds of a span such as `90s` or `1h`.
+///
+/// # Errors
+/// A sentence that says what is understood.
+pub(crate) fn span(text: &str) -> Result<u64> {
+    span_ns(text).with_context(|| format!("`{text}` is no span of time: write 90s, 10m, 2h or 7d"))
+}
+
 fn span_ns(text: &str) -> Option<u64> {
     let at = text.find(|one: char| !one.is_ascii_digit())?;
     let (number, unit) = text.split_at(at);

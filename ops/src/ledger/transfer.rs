@@ -58,6 +58,9 @@ pub struct TransferWords {
     /// Settle no earlier, with the money reserved meanwhile
     #[arg(long, value_name = "TIME")]
     hold_until: Option<String>,
+    /// Be told if it still waits at this time
+    #[arg(long, value_name = "TIME")]
+    till: Option<String>,
     /// Give up after this time; needed by all that may wait
     #[arg(long, value_name = "TIME")]
     deadline: Option<String>,
@@ -100,6 +103,7 @@ impl TransferWords {
             deadline: time(&self.deadline)?,
             priority: self.priority.into(),
             on_shortage: if self.queue { OnShortage::Queue } else { OnShortage::Refuse },
+            till: time(&self.till)?,
             returns: None,
             original: None,
             conditions: self.conditions(network)?,

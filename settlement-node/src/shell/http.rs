@@ -114,6 +114,7 @@ pub(super) async fn serve(
         .route("/v1/status", get(status))
         .route("/v1/balances", get(balances))
         .route("/v1/quotes", get(quotes))
+        .route("/v1/proposals", get(proposals))
         .route("/v1/registry", get(registry))
         .route("/v1/transfers/{uetr}", get(transfer))
         .route("/v1/waiting", get(waiting))
@@ -283,6 +284,12 @@ async fn balances(State(context): State<Context>) -> Result<Json<view::Balances>
 
 async fn quotes(State(context): State<Context>) -> Result<Json<Vec<view::QuoteView>>, StatusCode> {
     look(&context.handle, |node| view::quotes(node.chain())).await.map(Json)
+}
+
+async fn proposals(
+    State(context): State<Context>,
+) -> Result<Json<Vec<view::ProposalView>>, StatusCode> {
+    look(&context.handle, |node| view::proposals(node.chain())).await.map(Json)
 }
 
 async fn registry(State(context): State<Context>) -> Result<Json<view::Registry>, StatusCode> {

@@ -163,6 +163,7 @@ impl EndView {
             Cause::Command(leaf) => ("command", Some(leaf)),
             Cause::Time => ("time", None),
             Cause::Cover => ("cover", None),
+            Cause::Till => ("till", None),
             Cause::Together(number) => ("together", Some(u64::from(number))),
         };
         let by = Command::decode(&end.because).ok().map(|(command, _)| command);

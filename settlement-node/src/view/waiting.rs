@@ -106,6 +106,33 @@ pub enum ObstacleView {
         /// How much, in minor units.
         missing_minor: String,
     },
+    /// An asset is closed until its business day opens.
+    Opening {
+        /// When it opens.
+        time_ns: u64,
+    },
+    /// Money of an account is kept for more urgent transfers.
+    Reserved {
+        /// Which.
+        account: String,
+        /// How much is missing, in minor units.
+        missing_minor: String,
+    },
+    /// A limit that it would pass.
+    Limit {
+        /// Of which account.
+        account: String,
+        /// Name of the refusal that it would be.
+        limit: &'static str,
+        /// Of a bilateral limit: towards whom.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        towards: Option<String>,
+        /// By how much, in minor units.
+        by_minor: String,
+        /// Of a limit within a window: when it moves on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        moves_on_ns: Option<u64>,
+    },
     /// A transfer of higher priority comes first.
     Behind {
         /// At which account.
@@ -154,6 +181,20 @@ impl WaitingView {
                         account: account(chain, short),
                         missing_minor: missing.to_string(),
                     },
+                    Obstacle::Opening(time) => ObstacleView::Opening { time_ns: time.0 },
+                    Obstacle::Reserved { account: short, missing } => ObstacleView::Reserved {
+                        account: account(chain, short),
+                        missing_minor: missing.to_string(),
+                    },
+                    Obstacle::Limit { account: of, limit, towards, by, moves_on } => {
+                        ObstacleView::Limit {
+                            account: account(chain, of),
+                            limit: limit.name(),
+                            towards: towards.map(|bank| bic(chain, bank)),
+                            by_minor: by.to_string(),
+                            moves_on_ns: moves_on.map(|time| time.0),
+                        }
+                    }
                     Obstacle::Behind { account: at, transfer } => ObstacleView::Behind {
                         account: account(chain, at),
                         uetr: transfer.to_string(),
