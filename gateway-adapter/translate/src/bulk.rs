@@ -16,6 +16,7 @@ use crate::directory::Directory;
 use crate::payment::Translator;
 use crate::receive::{Context, Payment, header_text, transaction_of};
 use crate::receive::{header_objections, place_of, settlement_objections};
+use crate::reference::{self, SEARCHED_BYTES_MAX};
 use crate::rules;
 use crate::time::SettlementDates;
 
@@ -28,6 +29,8 @@ const UETR_REPEATED: &str = "corridor.uetr-unique";
 #[derive(Debug)]
 pub struct BulkTranslation {
     reader: BulkReader,
+    /// The start of the message, for its reference when it cannot be read.
+    start: Vec<u8>,
     own_bank: Bic,
     dates: SettlementDates,
     head: Option<Head>,
@@ -80,6 +83,7 @@ impl BulkTranslation {
         let ids_max = usize::try_from(BULK_TRANSACTIONS_MAX).unwrap_or(usize::MAX);
         Self {
             reader: BulkReader::new(Limits::message()).with_unique_uetrs(ids_max),
+            start: Vec::new(),
             own_bank,
             dates: SettlementDates::at(now),
             head: None,
@@ -91,6 +95,8 @@ impl BulkTranslation {
 
     /// Takes the next bytes of the message. Ask for all transactions before pushing more.
     pub fn push(&mut self, bytes: &[u8]) {
+        let room = SEARCHED_BYTES_MAX - self.start.len();
+        self.start.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.reader.push(bytes);
     }
 
@@ -157,8 +163,8 @@ impl BulkTranslation {
 
     fn unreadable(&self, findings: Vec<Finding>) -> BulkRefusal {
         let head = self.head.as_ref();
-        let answer_reference =
-            head.map(|head| head.header_id.clone().unwrap_or_else(|| head.message_id.clone()));
+        let known = head.map(|head| head.header_id.as_ref().unwrap_or(&head.message_id).clone());
+        let answer_reference = known.or_else(|| reference::search(&self.start));
         BulkRefusal::Unreadable { findings, answer_reference }
     }
 

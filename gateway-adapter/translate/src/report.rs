@@ -148,12 +148,7 @@ pub fn group_report(
 }
 
 /// A report up to its first transaction.
-fn head(
-    context: &AnswerContext,
-    fates: &[Fate],
-    new_message_id: &str,
-    now: LedgerTime,
-) -> Draft {
+fn head(context: &AnswerContext, fates: &[Fate], new_message_id: &str, now: LedgerTime) -> Draft {
     let mut document = Draft::new("Document");
     let report = document.push("FIToFIPmtStsRpt");
     let header = report.push("GrpHdr");

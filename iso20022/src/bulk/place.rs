@@ -56,9 +56,8 @@ impl Place {
 
     /// The line in the file of a place in the document.
     pub(super) fn line_of(&self, offset: usize, at: u32) -> u32 {
-        self.stretch(offset).map_or(at, |from| {
-            line(from.file_lines + (at as usize).saturating_sub(1 + from.lines))
-        })
+        self.stretch(offset)
+            .map_or(at, |from| line(from.file_lines + (at as usize).saturating_sub(1 + from.lines)))
     }
 
     /// True for a finding that was moved and is within the group of the transaction.
@@ -71,9 +70,8 @@ impl Place {
     pub(super) fn locate(&self, finding: &mut Finding) -> bool {
         (finding.line, finding.offset) = (
             self.line_of(finding.offset, finding.line),
-            self.stretch(finding.offset).map_or(finding.offset, |from| {
-                from.file_start + (finding.offset - from.start)
-            }),
+            self.stretch(finding.offset)
+                .map_or(finding.offset, |from| from.file_start + (finding.offset - from.start)),
         );
         if self.number == 0 {
             return false;

@@ -178,7 +178,12 @@ fn control_sum(node: Node<'_>) -> Option<(Decimal, Finding)> {
 }
 
 /// An error of the rules on fields that depend on each other.
-pub(super) fn finding(node: Node<'_>, rule: &'static str, code: &'static str, text: String) -> Finding {
+pub(super) fn finding(
+    node: Node<'_>,
+    rule: &'static str,
+    code: &'static str,
+    text: String,
+) -> Finding {
     Finding {
         layer: Layer::CrossField,
         severity: Severity::Error,
