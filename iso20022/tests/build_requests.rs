@@ -70,7 +70,6 @@ fn queries() {
         creation_time: creation_time.clone(),
         end_to_end_id: some("E"),
         tx_id: some("T"),
-        uetr: some(UETR),
     };
     assert!(views::TransactionQuery::of(&good(&full, "camt.005.001.08")).is_some());
     let least = TransactionRequest { message_id: own("M"), ..TransactionRequest::default() };
@@ -107,27 +106,22 @@ fn queries() {
 
 #[test]
 fn changes() {
-    for (tx_id, uetr) in [(some("T"), None), (None, some(UETR))] {
-        let (one, other) = (tx_id.clone(), uetr.clone());
-        let amendment = TransactionAmendment {
-            message_id: own("M"),
-            creation_time: some(TIME),
-            tx_id,
-            uetr,
-            priority: own("HIGH"),
-        };
-        let read = good(&amendment, "camt.007.001.08");
-        assert!(views::TransactionModification::of(&read).is_some());
-        let withdrawal = TransactionWithdrawal {
-            message_id: own("M"),
-            creation_time: some(TIME),
-            tx_id: one,
-            uetr: other,
-            reason: own("CUST"),
-        };
-        let read = good(&withdrawal, "camt.008.001.08");
-        assert!(views::TransactionCancellation::of(&read).is_some());
-    }
+    let amendment = TransactionAmendment {
+        message_id: own("M"),
+        creation_time: some(TIME),
+        tx_id: own("T"),
+        priority: own("HIGH"),
+    };
+    let read = good(&amendment, "camt.007.001.08");
+    assert!(views::TransactionModification::of(&read).is_some());
+    let withdrawal = TransactionWithdrawal {
+        message_id: own("M"),
+        creation_time: some(TIME),
+        tx_id: own("T"),
+        reason: own("CUST"),
+    };
+    let read = good(&withdrawal, "camt.008.001.08");
+    assert!(views::TransactionCancellation::of(&read).is_some());
     let (owner, counterparty) = (some(BANK), some(OTHER));
     let setting = LimitSetting {
         message_id: own("M"),
@@ -237,8 +231,8 @@ fn orders() -> PaymentOrders {
         creditor_account: Some(account()),
         remittance: some("Invoice"),
     };
-    let block = |orders| PaymentBlock {
-        id: own("P"),
+    let block = |id: &str, orders| PaymentBlock {
+        id: own(id),
         execution_date: own(DAY),
         debtor: Party { name: own("A"), town: some("Kiel"), country: some("DE") },
         debtor_account: account(),
@@ -251,8 +245,8 @@ fn orders() -> PaymentOrders {
         creation_time: own(TIME),
         initiating_party: own("A"),
         blocks: vec![
-            block(vec![order(1_050, 2, "EUR"), order(10, 0, "EUR")]),
-            block(vec![order(7, 0, "JPY")]),
+            block("P-1", vec![order(1_050, 2, "EUR"), order(10, 0, "EUR")]),
+            block("P-2", vec![order(7, 0, "JPY")]),
         ],
     }
 }

@@ -13,7 +13,7 @@ use crate::writer::Draft;
 ///
 /// let message = TransactionAmendment {
 ///     message_id: "CHANGE-1".to_owned(),
-///     tx_id: Some("EXAMPLE-3".to_owned()),
+///     tx_id: "EXAMPLE-3".to_owned(),
 ///     priority: "HIGH".to_owned(),
 ///     ..TransactionAmendment::default()
 /// };
@@ -26,10 +26,8 @@ pub struct TransactionAmendment {
     pub message_id: String,
     /// `MsgHdr/CreDtTm`, a date and time.
     pub creation_time: Option<String>,
-    /// `TxId` of the payment: this or the UETR is needed, and the first counts.
-    pub tx_id: Option<String>,
-    /// UETR of the payment.
-    pub uetr: Option<String>,
+    /// `PmtId/TxId` of the payment, at most 35 characters.
+    pub tx_id: String,
     /// The new priority: `HIGH`, `NORM` or `LOWW`.
     pub priority: String,
 }
@@ -44,7 +42,7 @@ impl Build for TransactionAmendment {
         let body = draft.at("ModfyTx");
         message_header(body, &self.message_id, self.creation_time.as_ref());
         let change = body.at("Mod");
-        payment(change, self.tx_id.as_ref(), self.uetr.as_ref());
+        change.set("PmtId/TxId", &self.tx_id);
         change.set("NewPmtValSet/Prty/Cd", &self.priority);
         Ok(draft)
     }
@@ -57,7 +55,7 @@ impl Build for TransactionAmendment {
 ///
 /// let message = TransactionWithdrawal {
 ///     message_id: "CANCEL-1".to_owned(),
-///     tx_id: Some("EXAMPLE-3".to_owned()),
+///     tx_id: "EXAMPLE-3".to_owned(),
 ///     reason: "CUST".to_owned(),
 ///     ..TransactionWithdrawal::default()
 /// };
@@ -70,10 +68,8 @@ pub struct TransactionWithdrawal {
     pub message_id: String,
     /// `MsgHdr/CreDtTm`, a date and time.
     pub creation_time: Option<String>,
-    /// `TxId` of the payment: this or the UETR is needed, and the first counts.
-    pub tx_id: Option<String>,
-    /// UETR of the payment.
-    pub uetr: Option<String>,
+    /// `PmtId/TxId` of the payment, at most 35 characters.
+    pub tx_id: String,
     /// Why: a code of the external cancellation reasons.
     pub reason: String,
 }
@@ -87,8 +83,7 @@ impl Build for TransactionWithdrawal {
         let mut draft = Draft::new("Document");
         let body = draft.at("CclTx");
         message_header(body, &self.message_id, self.creation_time.as_ref());
-        payment(body, self.tx_id.as_ref(), self.uetr.as_ref());
-        body.set("CxlRsn/Rsn/Cd", &self.reason);
+        body.set("PmtId/TxId", &self.tx_id).set("CxlRsn/Rsn/Cd", &self.reason);
         Ok(draft)
     }
 }
@@ -264,14 +259,6 @@ impl Build for ReservationRemoval {
         reservation(body.at("CurRsvatn"), &self.kind, self.owner.as_ref());
         Ok(draft)
     }
-}
-
-/// The payment that is meant.
-fn payment(draft: &mut Draft, tx_id: Option<&String>, uetr: Option<&String>) {
-    match tx_id {
-        Some(id) => draft.set("PmtId/TxId", id),
-        None => draft.set_some("PmtId/UETR", uetr),
-    };
 }
 
 fn limit(draft: &mut Draft, kind: &str, owner: Option<&String>, counterparty: Option<&String>) {

@@ -71,8 +71,6 @@ pub struct TransactionRequest {
     pub end_to_end_id: Option<String>,
     /// `TxId` of the payment.
     pub tx_id: Option<String>,
-    /// UETR of the payment.
-    pub uetr: Option<String>,
 }
 
 impl Build for TransactionRequest {
@@ -84,8 +82,7 @@ impl Build for TransactionRequest {
         let mut draft = Draft::new("Document");
         let body = draft.at("GetTx");
         message_header(body, &self.message_id, self.creation_time.as_ref());
-        let criteria =
-            [("EndToEndId", &self.end_to_end_id), ("TxId", &self.tx_id), ("UETR", &self.uetr)];
+        let criteria = [("EndToEndId", &self.end_to_end_id), ("TxId", &self.tx_id)];
         for (name, value) in criteria {
             let path = format!("TxQryDef/TxCrit/NewCrit/SchCrit/PmtSch/{name}");
             body.set_some(&path, value.as_ref());

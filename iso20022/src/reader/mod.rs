@@ -266,7 +266,8 @@ impl<'s> Reader<'s> {
             return Ok(Place::Part);
         }
         let usual = local == "Document" || local == "AppHdr";
-        if !usual && !(self.alone && self.frames.is_empty()) {
+        let outermost = self.alone && self.frames.is_empty();
+        if !usual && !outermost {
             return Ok(Place::Wrapper);
         }
         let uri = self.namespaces.uri(namespace);

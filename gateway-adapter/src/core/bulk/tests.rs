@@ -131,7 +131,7 @@ async fn a_crash_in_the_middle_leaves_nothing_and_after_it_nothing_is_lost() {
     let disk = Disk::default();
     let store = Store::open_backend(disk.clone()).unwrap();
     let gateway = Gateway::start_on(settings(directory.path()), store, node.port()).await.unwrap();
-    let (end, go_on) = mpsc::channel();
+    let (end, go_on) = mpsc::sync_channel(1);
     let stop_at = bytes.len() as u64 * 9 / 10;
     let content = Box::new(Halting { bytes: Cursor::new(bytes), stop_at, go_on });
     let ticket = gateway.core().receive_bulk(Bulk { key, content }, Channel::Folder).unwrap();
