@@ -181,6 +181,17 @@ impl Book {
         Some(Reservation { book: self.clone(), count })
     }
 
+    /// Reserves room for the payments of a bulk message, or nothing while too many are open. It may
+    /// exceed the limit by its own: there is one at a time, with a limit of its own.
+    pub(crate) fn reserve_bulk(self: &Arc<Self>, count: usize) -> Option<Reservation> {
+        let mut inner = self.lock();
+        if inner.payments.len() + inner.reserved >= self.payments_max {
+            return None;
+        }
+        inner.reserved += count;
+        Some(Reservation { book: self.clone(), count })
+    }
+
     /// Registers a message before its payments are claimed, so that a fate can reach it at any
     /// time.
     pub(crate) fn register(

@@ -111,7 +111,7 @@ pub struct RawLimits {
     pub open_messages: usize,
     /// Largest message in bytes, 1 KiB to 64 MiB.
     pub message_bytes: usize,
-    /// Largest bulk message in bytes, not below `message_bytes`, at most 64 MiB.
+    /// Largest bulk message in bytes, not below `message_bytes`, at most 2 GiB.
     pub bulk_bytes: usize,
 }
 
@@ -249,7 +249,7 @@ impl Config {
         in_range("limits.open_payments", raw.limits.open_payments, 1..=1_000_000)?;
         in_range("limits.open_messages", raw.limits.open_messages, 1..=1_000_000)?;
         in_range("limits.message_bytes", raw.limits.message_bytes, 1 << 10..=64 << 20)?;
-        in_range("limits.bulk_bytes", raw.limits.bulk_bytes, raw.limits.message_bytes..=64 << 20)?;
+        in_range("limits.bulk_bytes", raw.limits.bulk_bytes, raw.limits.message_bytes..=2 << 30)?;
         let answer_ms = in_range("answer_deadline_ms", raw.answer_deadline_ms, 0..=60_000)?;
         let valid_ms = in_range("batch_valid_ms", raw.batch_valid_ms, 1_000..=3_600_000)?;
         let link_key = LinkKey::from_seed(*keyfile::read(&base.join(&raw.link_key))?);

@@ -8,10 +8,14 @@
 //! Work on a message does not stop when its caller goes away.
 
 mod answer;
+mod bulk;
 mod prepare;
 mod restore;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -25,7 +29,7 @@ use crate::{
     config::RawLimits,
     directory::DirectoryView,
     environment::Environment,
-    limits::{AT_ONCE_BYTES_MAX, INTAKE_BYTES_MAX, REPORT_BYTES},
+    limits::{AT_ONCE_BYTES_MAX, BULKS_MAX, INTAKE_BYTES_MAX, REPORT_BYTES},
     metrics::METRICS,
     node::{NodeHandle, Prepared},
     seal::Sealer,
@@ -34,6 +38,9 @@ use crate::{
         Store, StoreError, TransactionRow, Write,
     },
 };
+
+pub use bulk::Bulk;
+use prepare::Claims;
 
 /// Which way a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +117,18 @@ pub struct Room {
     bytes: usize,
 }
 
+/// The bytes of a large message that is in memory, with the room that it takes.
+struct Kept {
+    bytes: io::Cursor<Bytes>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl io::Read for Kept {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer)
+    }
+}
+
 /// How a message stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -138,6 +157,8 @@ pub struct Core {
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
     intake: Arc<Semaphore>,
     workers: Semaphore,
+    /// Bulk messages that may be read.
+    bulks: Semaphore,
     /// Held from taking fates into the book until their write is queued.
     resolving: Mutex<()>,
     next_message: AtomicU64,
@@ -185,6 +206,7 @@ impl Core {
             limits: parts.limits,
             sealer: Sealer::with_chance(parts.network, parts.environment.clone()),
             workers: Semaphore::new(parts.environment.workers()),
+            bulks: Semaphore::new(BULKS_MAX),
             environment: parts.environment,
             submit: parts.submit,
             fatal: watch::channel(None).0,
@@ -229,7 +251,6 @@ impl Core {
         raw: Bytes,
         channel: Channel,
     ) -> Result<Ticket, ReceiveError> {
-        let count = |kind| METRICS.messages.with_label_values(&[channel.name(), kind]).inc();
         let Room { mut permit, bytes } = room;
         if raw.len() > bytes {
             return Err(ReceiveError::TooLarge { size: raw.len(), limit: bytes });
@@ -238,6 +259,26 @@ impl Core {
         let spare = intake_units(bytes) - intake_units(raw.len());
         drop(permit.split(spare as usize));
         let key = MessageKey::of(&raw);
+        if raw.len() > self.limits.message_bytes {
+            let content = Box::new(Kept { bytes: io::Cursor::new(raw), _permit: permit });
+            return self.receive_bulk(Bulk { key, content }, channel);
+        }
+        self.enter(key, channel, move |core, entry| async move {
+            if let Err(error) = core.clone().process(entry, raw, permit).await {
+                tracing::warn!(message = %key, %error, "give up message");
+                core.stop_if_store_failed(&error);
+            }
+        })
+    }
+
+    /// Enters a message into the book; if it is new, the work on it begins.
+    fn enter<W: Future<Output = ()> + Send + 'static>(
+        self: &Arc<Self>,
+        key: MessageKey,
+        channel: Channel,
+        work: impl FnOnce(Arc<Self>, Entry) -> W,
+    ) -> Result<Ticket, ReceiveError> {
+        let count = |kind| METRICS.messages.with_label_values(&[channel.name(), kind]).inc();
         match self.book.enter(key) {
             Entered::Full => {
                 count("busy");
@@ -250,13 +291,7 @@ impl Core {
             Entered::New(entry) => {
                 count("new");
                 let answer = entry.subscribe();
-                let core = self.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = core.clone().process(entry, raw, permit).await {
-                        tracing::warn!(message = %key, %error, "give up message");
-                        core.stop_if_store_failed(&error);
-                    }
-                });
+                tokio::spawn(work(self.clone(), entry));
                 Ok(Ticket { key, answer })
             }
         }

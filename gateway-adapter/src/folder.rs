@@ -16,7 +16,8 @@ mod disk;
 use std::{
     collections::{HashMap, HashSet},
     ffi::{OsStr, OsString},
-    io,
+    fs::File,
+    io::{self, Seek as _},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,7 +27,7 @@ use bytes::Bytes;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    core::{Channel, Core, ReceiveError},
+    core::{Bulk, Channel, Core, ReceiveError},
     limits::{FOLDER_FILES_MAX, FOLDER_POLL_INTERVAL, FOLDER_STABLE_TIME, OUTBOX_PAGE_BYTES_MAX},
     metrics::METRICS,
     store::{Answer, MessageKey, OutboxEntry, OutboxKind, OutboxReader},
@@ -72,7 +73,7 @@ impl Folder {
         &self,
         name: &OsString,
         stamp: &Stamp,
-        raw: &[u8],
+        content: &Content,
         ending: &Ending,
     ) -> io::Result<()> {
         let (directory, suffix, text) = match ending {
@@ -85,7 +86,7 @@ impl Folder {
         let source = self.incoming.join(name);
         let name_kept = short_name(name);
         let kept = match ending {
-            Ending::Answered(_) => free_name(directory, &name_kept, raw)?,
+            Ending::Answered(_) => free_name(directory, &name_kept, content)?,
             Ending::NotTaken(_) => free_name_of_unread(directory, &name_kept, stamp)?,
         };
         let mut answer = kept.clone();
@@ -95,7 +96,11 @@ impl Folder {
             // The bank has put another file in its place: that one has its own turn, and of this
             // one only the bytes that were read are left.
             return match ending {
-                Ending::Answered(_) => disk::write(directory, &kept, raw),
+                Ending::Answered(_) => match &content.raw {
+                    Some(raw) => disk::write(directory, &kept, raw),
+                    // Too large to be held; the store has its bytes.
+                    None => Ok(()),
+                },
                 Ending::NotTaken(_) => Ok(()),
             };
         }
@@ -122,27 +127,30 @@ fn short_name(name: &OsString) -> OsString {
         return name.clone();
     }
     let mut short = OsStr::from_bytes(&bytes[..NAME_BYTES_MAX - SUFFIX_BYTES]).to_owned();
-    short.push(suffix(bytes));
+    short.push(suffix(&MessageKey::of(bytes)));
     short
 }
 
-/// A dot and 16 hexadecimal digits that follow from these bytes.
-fn suffix(bytes: &[u8]) -> String {
-    let digest = MessageKey::of(bytes).to_string();
+/// A dot and 16 hexadecimal digits that follow from the bytes with this key.
+fn suffix(key: &MessageKey) -> String {
+    let digest = key.to_string();
     format!(".{}", &digest[..SUFFIX_BYTES - 1])
 }
 
 /// A name that does not take the place of another message: banks use file names again.
-fn free_name(directory: &Path, name: &OsString, raw: &[u8]) -> io::Result<OsString> {
+fn free_name(directory: &Path, name: &OsString, content: &Content) -> io::Result<OsString> {
     let path = directory.join(name);
     let taken = match disk::stamp(&path)? {
         // Only a file of the same size can be the same; so no large one is read for nothing.
-        Some(stamp) if stamp.bytes() == raw.len() as u64 => std::fs::read(&path)? != raw,
+        Some(stamp) if stamp.bytes() == content.bytes => {
+            let (key, _) = Bulk::key_of(&mut File::open(&path)?, content.bytes)?;
+            key != Some(content.key)
+        }
         other => other.is_some(),
     };
     let mut name = name.clone();
     if taken {
-        name.push(suffix(raw));
+        name.push(suffix(&content.key));
     }
     Ok(name)
 }
@@ -151,9 +159,23 @@ fn free_name(directory: &Path, name: &OsString, raw: &[u8]) -> io::Result<OsStri
 fn free_name_of_unread(directory: &Path, name: &OsString, stamp: &Stamp) -> io::Result<OsString> {
     let mut free = name.clone();
     if disk::stamp(&directory.join(name))?.is_some_and(|other| other != *stamp) {
-        free.push(suffix(&stamp.to_bytes()));
+        free.push(suffix(&MessageKey::of(&stamp.to_bytes())));
     }
     Ok(free)
+}
+
+/// What a file held when it was read.
+struct Content {
+    key: MessageKey,
+    bytes: u64,
+    /// The bytes, when they are few enough for one message.
+    raw: Option<Bytes>,
+}
+
+impl Content {
+    fn of(raw: Bytes) -> Self {
+        Self { key: MessageKey::of(&raw), bytes: raw.len() as u64, raw: Some(raw) }
+    }
 }
 
 /// How work on a file ended.
@@ -225,14 +247,15 @@ pub(crate) async fn run(folder: Folder, core: Arc<Core>, mut stopped: watch::Rec
 
 async fn work_on(folder: &Folder, core: &Arc<Core>, name: &OsString, stamp: Stamp) {
     let result = match answer(folder, core, name).await {
-        Ok(Some((raw, ending))) => {
+        Ok(Some((content, ending))) => {
             let (folder, name) = (folder.clone(), name.clone());
             let label = match &ending {
                 Ending::Answered(answer) if answer.kind.is_report() => "answered",
                 _ => "failed",
             };
-            let concluded =
-                tokio::task::spawn_blocking(move || folder.conclude(&name, &stamp, &raw, &ending));
+            let concluded = tokio::task::spawn_blocking(move || {
+                folder.conclude(&name, &stamp, &content, &ending)
+            });
             concluded.await.unwrap_or_else(|error| Err(io::Error::other(error))).map(|()| label)
         }
         // Another time: it stays where it is.
@@ -253,21 +276,39 @@ async fn answer(
     folder: &Folder,
     core: &Arc<Core>,
     name: &OsString,
-) -> io::Result<Option<(Bytes, Ending)>> {
+) -> io::Result<Option<(Content, Ending)>> {
     let path = folder.incoming.join(name);
-    let bytes_max = core.limits.bulk_bytes;
-    let read = tokio::task::spawn_blocking(move || disk::read(&path, bytes_max));
-    let Some(raw) = read.await.map_err(io::Error::other)?? else {
-        let text = format!("The file is larger than {bytes_max} bytes and was not read.\n");
-        return Ok(Some((Bytes::new(), Ending::NotTaken(text.into()))));
+    let (message_bytes, bulk_bytes) = (core.limits.message_bytes, core.limits.bulk_bytes);
+    let read = tokio::task::spawn_blocking(move || {
+        let mut file = File::open(&path)?;
+        if file.metadata()?.len() <= message_bytes as u64 {
+            // It may grow while it is read: then it has another turn.
+            return Ok(disk::read(file, message_bytes)?.map(|raw| (Content::of(raw), None)));
+        }
+        let (key, bytes) = Bulk::key_of(&mut file, bulk_bytes as u64)?;
+        file.rewind()?;
+        Ok(key.map(|key| (Content { key, bytes, raw: None }, Some(file))))
+    });
+    let read: io::Result<_> = read.await.map_err(io::Error::other)?;
+    let Some((content, file)) = read? else {
+        let text = format!("The file is larger than {bulk_bytes} bytes and was not read.\n");
+        return Ok(Some((Content::of(Bytes::new()), Ending::NotTaken(text.into()))));
     };
-    let mut ticket = match core.receive(raw.clone(), Channel::Folder) {
+    let received = match (&content.raw, file) {
+        (Some(raw), _) => core.receive(raw.clone(), Channel::Folder),
+        (None, Some(file)) => {
+            let bulk = Bulk { key: content.key, content: Box::new(file) };
+            core.receive_bulk(bulk, Channel::Folder)
+        }
+        (None, None) => return Ok(None),
+    };
+    let mut ticket = match received {
         Ok(ticket) => ticket,
         Err(ReceiveError::Busy | ReceiveError::Dropped) => return Ok(None),
         Err(error) => return Err(io::Error::other(error)),
     };
     match ticket.answer().await {
-        Ok(answer) => Ok(Some((raw, Ending::Answered(answer)))),
+        Ok(answer) => Ok(Some((content, Ending::Answered(answer)))),
         Err(_) => Ok(None),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `POST /v1/messages` (XML; `?bulk=true` for large ones) | 200 pacs.002; 400 admi.002; 202 while open at the deadline; 503 when too much waits |
+//! | `POST /v1/messages` (XML; `?bulk=true` for large ones, up to 512 MiB by default) | 200 pacs.002; 400 admi.002; 202 while open at the deadline; 503 when too much waits |
 //! | `GET /v1/messages/{uetr or key}` | 200 pacs.002 as it stands; 404 |
 //! | `GET /v1/outbox?after=&limit=&wait_ms=` | 200 entries after a cursor; with `Accept: application/xml` the next one |
 //! | `POST /v1/outbox/ack?cursor=` | 200; everything up to the cursor was taken |
@@ -14,6 +14,7 @@
 mod messages;
 mod outbox;
 mod serve;
+mod spool;
 mod status;
 
 use std::{sync::Arc, time::Duration};
@@ -49,6 +50,7 @@ struct Shared {
     answer_deadline: Duration,
     message_bytes: usize,
     bulk_bytes: usize,
+    spools: spool::Spools,
     stopped: watch::Receiver<bool>,
 }
 
@@ -60,6 +62,7 @@ impl Api {
             answer_deadline: config.answer_deadline,
             message_bytes: config.limits.message_bytes,
             bulk_bytes: config.limits.bulk_bytes,
+            spools: spool::Spools::new(&config.data),
             stopped,
         }))
     }

@@ -4,14 +4,31 @@ use std::time::Duration;
 
 /// Largest message by default, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// Largest message that is announced as bulk (`?bulk=true`, or a file of the folder), in bytes.
-pub const BULK_BYTES_MAX: usize = 10 << 20;
+/// Largest message that is announced as bulk (`?bulk=true`, or a file of the folder), in bytes. What
+/// is larger than [`MESSAGE_BYTES_MAX`] is read one transaction at a time, at most
+/// [`translate::BULK_TRANSACTIONS_MAX`] of them.
+pub const BULK_BYTES_MAX: usize = 512 << 20;
+/// Bulk messages that are read at one time; others wait where they are, on a disk.
+pub const BULKS_MAX: usize = 1;
+/// Bytes of a bulk message that are read at one time.
+pub const BULK_READ_BYTES: usize = 64 << 10;
+/// Payments of a bulk message that are staged in one commit.
+pub const STAGE_PAYMENTS: usize = 512;
+/// Bytes of a bulk message that are staged in one commit.
+pub const STAGE_BYTES: usize = 1 << 20;
+/// How often a bulk message that is read looks whether there is room for its payments.
+pub const BULK_ROOM_INTERVAL: Duration = Duration::from_millis(100);
+/// Bulk messages that arrive over HTTP at one time; each is a file until it is staged.
+pub const HTTP_SPOOLS_MAX: usize = 4;
+/// Time in which the next bytes of a bulk message must arrive over HTTP.
+pub const HTTP_SPOOL_IDLE_MAX: Duration = Duration::from_secs(30);
 /// Bytes of messages between arrival and their first commit, over all channels.
 pub const INTAKE_BYTES_MAX: usize = 64 << 20;
 /// Messages between arrival and their answer, over all channels.
 pub const OPEN_MESSAGES_MAX: usize = 20_000;
-/// Payments that are journalled and not yet answered by the ledger.
-pub const OPEN_PAYMENTS_MAX: usize = 50_000;
+/// Payments that are journalled and not yet answered by the ledger. A bulk message is begun while
+/// there are fewer, and may exceed it by its own.
+pub const OPEN_PAYMENTS_MAX: usize = 150_000;
 
 /// Commands in one batch: fewer than the ledger allows, so that a block holds several batches.
 pub const BATCH_COMMANDS_MAX: usize = 8_000;
@@ -74,6 +91,8 @@ pub const OUTBOX_WAIT_MAX: Duration = Duration::from_secs(30);
 pub const HTTP_CONNECTIONS_MAX: usize = 1_024;
 /// Time to read the body of a request.
 pub const HTTP_BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time in which a bulk message must be journalled that arrived over HTTP.
+pub const HTTP_BULK_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// Files of the folder that are worked on at one time.
 pub const FOLDER_FILES_MAX: usize = 64;

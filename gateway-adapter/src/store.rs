@@ -29,7 +29,7 @@ pub use row::{
     Answer, AnswerKind, Credit, MessageKey, MessageRow, OutboxEntry, OutboxKind, Place,
     TransactionRow, TransferRow,
 };
-pub use write::{NewMessage, NewTransfer, OutboxReader, Settlement, Write};
+pub use write::{NewMessage, NewTransfer, OutboxReader, Settlement, StagedFate, StagedPart, Write};
 
 use crate::{environment::Environment, limits::STORE_QUEUE};
 

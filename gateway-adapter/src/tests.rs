@@ -153,6 +153,7 @@ async fn limits_refuse_at_the_edge_and_leave_nothing_behind() {
     let mut settings = config(directory.path(), PAYER, false);
     settings.limits.open_payments = 2;
     settings.limits.open_messages = 3;
+    settings.limits.bulk_bytes = 1 << 20;
     let node = FakeNode::new(&settings);
     node.be(Mood::Busy);
     let gateway = start(settings, &node).await;
@@ -161,7 +162,7 @@ async fn limits_refuse_at_the_edge_and_leave_nothing_behind() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut second = core.receive(message("M2", &[3]), Channel::Http).unwrap();
     assert!(matches!(second.answer().await, Err(ReceiveError::Dropped)));
-    let large = vec![b' '; (10 << 20) + 1];
+    let large = vec![b' '; (1 << 20) + 1];
     assert!(matches!(
         core.receive(large.into(), Channel::Http),
         Err(ReceiveError::TooLarge { .. })

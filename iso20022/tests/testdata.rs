@@ -68,6 +68,7 @@ fn broken_messages_are_found_by_the_rule_in_their_name() {
     // Rules beyond the schema have a test of their own; bounds are tested with smaller ones below.
     // Context is that of large files (`tests/bulk`); only restricted schemas have maxima.
     let elsewhere = [
+        "input.file",
         "limit.bytes",
         "limit.elements",
         "limit.namespaces",

@@ -184,7 +184,7 @@ impl StatusReport {
 
 /// Reads a gateway's answer, which must follow its schema.
 pub fn read_reply(bytes: &[u8]) -> Result<Reply> {
-    let message = iso20022::read(bytes, &Limits::default()).with_context(|| {
+    let message = iso20022::read(bytes, &Limits::batch()).with_context(|| {
         let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
         format!("the answer is no message: `{start}`")
     })?;

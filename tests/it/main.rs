@@ -1,6 +1,7 @@
 //! Whole-system tests: the list of modules is the table of contents.
 
 mod graph;
+mod process_bulk;
 mod process_chaos;
 mod process_disk;
 mod process_folder;

@@ -2,7 +2,7 @@
 //! message id whenever and wherever it is built.
 
 use bytes::Bytes;
-use translate::{AnswerContext, Fate, Finding};
+use translate::{AnswerContext, DETAILED_TRANSACTIONS_MAX, Fate, Finding};
 use wire::ledger::LedgerTime;
 
 use crate::{
@@ -31,10 +31,13 @@ pub(super) fn report(
     Answer { kind, xml: xml.into() }
 }
 
-/// The report on a message that is still open. Its id differs from that of the final one.
+/// The report on a message that is still open. Its id differs from that of the final one. Of a large
+/// message it tells how many transactions stand how, and not which: it may be asked for often.
 pub(super) fn interim(key: &MessageKey, message: &Finished, now: LedgerTime) -> Bytes {
     let id = format!("{}-P", message_id(key));
-    translate::status_report(&message.context, &message.fates, &id, now)
+    let detailed = message.fates.len() <= DETAILED_TRANSACTIONS_MAX;
+    let report = if detailed { translate::status_report } else { translate::group_report };
+    report(&message.context, &message.fates, &id, now)
         .expect("one fate a transaction and an id of 34 characters always make a report")
         .into()
 }

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use translate::{Fate, Instruction, Limits, Payments, Reason, Received};
-use wire::ledger::{Command, Digest, Legs, Transfer};
+use wire::ledger::{Command, Digest, Legs, Transfer, TransferId};
 
 use super::{
     Answer, AnswerKind, Core, Entry, METRICS, MessageRow, NewMessage, NewTransfer, Place, Prepared,
@@ -25,7 +25,7 @@ const DIRECTORY_RULES: &[&str] = &[
     "network.no-creditor-account",
 ];
 
-/// A bulk file may have one element for each so many bytes; real ones have one for about thirty.
+/// A message may have one element for each so many bytes; real ones have one for about thirty.
 const BYTES_PER_ELEMENT: usize = 16;
 
 /// What has to be done about a message.
@@ -41,18 +41,29 @@ pub(super) enum Outcome {
 }
 
 /// A payment that is ready to be claimed.
-struct Ready {
-    index: u32,
-    instruction: Digest,
-    row: TransferRow,
+pub(super) struct Ready {
+    pub(super) index: u32,
+    pub(super) instruction: Digest,
+    pub(super) row: TransferRow,
+}
+
+/// What became of the payments that a message claimed.
+#[derive(Default)]
+pub(super) struct Claims {
+    /// Positions of those that are its own, in order.
+    pub(super) new: Vec<u32>,
+    /// Those of earlier messages that are open again and have to be submitted.
+    pub(super) reopened: Vec<(Place, Box<TransferRow>)>,
+    /// Messages that must be durable before this one.
+    pub(super) after: Vec<u64>,
 }
 
 impl Core {
     pub(super) fn translate(&self, raw: &[u8]) -> Received {
-        // Bulk files have more elements than a single message may; their size bounds them.
+        // Where larger messages are read whole, they have more elements; their size bounds them.
         let single = Limits::message();
         let elements_max = single.elements_max.max(raw.len() / BYTES_PER_ELEMENT);
-        let limits = Limits { bytes_max: self.limits.bulk_bytes, elements_max, ..single };
+        let limits = Limits { bytes_max: self.limits.message_bytes, elements_max, ..single };
         let now = self.environment.now();
         translate::receive(raw, &limits, &self.directory.current(), &self.bic, now)
     }
@@ -106,6 +117,7 @@ impl Core {
             row,
             transfers: Vec::new(),
             named: Vec::new(),
+            staged: None,
             answer: Some(answer.clone()),
         };
         Ok(Outcome::Answered { entry, message: Box::new(message), answer })
@@ -139,39 +151,20 @@ impl Core {
         let mut transactions: Vec<TransactionRow> =
             fates.iter().cloned().map(TransactionRow::Known).collect();
         self.book.register(entry, sequence, context.clone(), fates);
-        let mut transfers = Vec::new();
-        let mut submissions = Vec::new();
-        let mut after = Vec::new();
-        let turn = self.book.turn_to_claim();
-        for Ready { index, instruction, row } in ready {
-            let place = Place { message: sequence, index };
-            let uetr = row.uetr;
-            transactions[index as usize] =
-                match self.book.claim(&self.store, uetr, instruction, place)? {
-                    Claim::New => {
-                        submissions.push(Arc::new(Prepared::of(&row)));
-                        transfers.push(NewTransfer { index, row });
-                        TransactionRow::Payment(place)
-                    }
-                    Claim::Known(place, _) => {
-                        if place.message != sequence {
-                            after.push(place.message);
-                        }
-                        TransactionRow::Payment(place)
-                    }
-                    Claim::Reopened(place, row) => {
-                        submissions.push(Arc::new(Prepared::of(&row)));
-                        TransactionRow::Payment(place)
-                    }
-                    Claim::Clash => {
-                        TransactionRow::Known(Fate::Refused(wire::ledger::Refusal::DuplicateId))
-                    }
-                };
+        let wanted = ready.iter().map(|one| (one.index, one.row.uetr, one.instruction));
+        let Claims { new, reopened, after } =
+            self.claim_each(sequence, wanted, &mut transactions)?;
+        drop(reservation);
+        let brought: HashSet<u32> = new.into_iter().collect();
+        let mut transfers = Vec::with_capacity(brought.len());
+        let mut submissions = Vec::with_capacity(brought.len() + reopened.len());
+        for Ready { index, row, .. } in ready {
+            if brought.contains(&index) {
+                submissions.push(Arc::new(Prepared::of(&row)));
+                transfers.push(NewTransfer { index, row });
+            }
         }
-        drop((turn, reservation));
-        after.sort_unstable();
-        after.dedup();
-        let brought: HashSet<u32> = transfers.iter().map(|transfer| transfer.index).collect();
+        submissions.extend(reopened.iter().map(|(_, row)| Arc::new(Prepared::of(row))));
         let named = payments
             .transactions
             .iter()
@@ -191,12 +184,51 @@ impl Core {
             transactions,
             raw,
         };
-        let message = Box::new(NewMessage { sequence, row, transfers, named, answer });
+        let message =
+            Box::new(NewMessage { sequence, row, transfers, named, staged: None, answer });
         Ok(Outcome::Registered { message, submissions, after })
     }
 
+    /// Claims payments (position, id, instruction) for a registered message and notes in
+    /// `transactions` what its answer will say of each.
+    pub(super) fn claim_each(
+        &self,
+        sequence: u64,
+        payments: impl IntoIterator<Item = (u32, TransferId, Digest)>,
+        transactions: &mut [TransactionRow],
+    ) -> Result<Claims, ReceiveError> {
+        let mut claims = Claims::default();
+        let _turn = self.book.turn_to_claim();
+        for (index, uetr, instruction) in payments {
+            let place = Place { message: sequence, index };
+            transactions[index as usize] =
+                match self.book.claim(&self.store, uetr, instruction, place)? {
+                    Claim::New => {
+                        claims.new.push(index);
+                        TransactionRow::Payment(place)
+                    }
+                    Claim::Known(place, _) => {
+                        if place.message != sequence {
+                            claims.after.push(place.message);
+                        }
+                        TransactionRow::Payment(place)
+                    }
+                    Claim::Reopened(place, row) => {
+                        claims.reopened.push((place, row));
+                        TransactionRow::Payment(place)
+                    }
+                    Claim::Clash => {
+                        TransactionRow::Known(Fate::Refused(wire::ledger::Refusal::DuplicateId))
+                    }
+                };
+        }
+        claims.after.sort_unstable();
+        claims.after.dedup();
+        Ok(claims)
+    }
+
     /// Seals the document of an instruction and writes its command.
-    fn ready(
+    pub(super) fn ready(
         &self,
         index: u32,
         instruction: &Instruction,

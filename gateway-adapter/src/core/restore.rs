@@ -61,13 +61,22 @@ impl Core {
     /// When the store fails.
     pub(crate) async fn resume(self: Arc<Self>, restored: Restored) -> Result<(), ReceiveError> {
         self.settle(Vec::new(), restored.finished).await?;
-        for place in restored.submissions {
+        self.submit_stored(restored.submissions).await
+    }
+
+    /// Hands stored payments to the node's side, one at a time: together they may be large.
+    pub(super) async fn submit_stored(
+        self: &Arc<Self>,
+        places: Vec<Place>,
+    ) -> Result<(), ReceiveError> {
+        for place in places {
             let core = self.clone();
             let payment = self
                 .on_worker(REPORT_BYTES, move || {
                     core.store.payment(place)?.ok_or(StoreError::Corrupt("open payment").into())
                 })
                 .await?;
+            // Closed only when the gateway stops; the payment is journalled and open.
             if self.submit.send(Arc::new(Prepared::of(&payment))).await.is_err() {
                 break;
             }

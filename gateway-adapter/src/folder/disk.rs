@@ -74,9 +74,9 @@ pub(super) fn list(directory: &Path, count_max: usize) -> io::Result<Vec<(OsStri
 }
 
 /// A file's content; `None` when it is larger than `bytes_max`.
-pub(super) fn read(path: &Path, bytes_max: usize) -> io::Result<Option<Bytes>> {
+pub(super) fn read(file: File, bytes_max: usize) -> io::Result<Option<Bytes>> {
     let mut content = Vec::new();
-    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut content)?;
+    file.take(bytes_max as u64 + 1).read_to_end(&mut content)?;
     Ok((content.len() <= bytes_max).then(|| content.into()))
 }
 

@@ -118,7 +118,8 @@ fn a_file_that_was_replaced_meanwhile_keeps_its_turn() {
     fs::rename(&beside, &path).unwrap();
     let answer =
         Answer { kind: crate::store::AnswerKind::Report, xml: Bytes::from_static(b"<Report/>") };
-    folder.conclude(&"a.xml".into(), &stamp, b"first", &Ending::Answered(answer)).unwrap();
+    let content = Content::of(Bytes::from_static(b"first"));
+    folder.conclude(&"a.xml".into(), &stamp, &content, &Ending::Answered(answer)).unwrap();
     assert_eq!(names(&folder.incoming), ["a.xml"]);
     assert_eq!(fs::read_to_string(path).unwrap(), "other");
     assert_eq!(fs::read_to_string(folder.archive.join("a.xml")).unwrap(), "first");
@@ -134,7 +135,7 @@ fn long_names_are_shortened_and_large_files_never_take_each_others_place() {
         fs::write(&path, content).unwrap();
         let stamp = disk::stamp(&path).unwrap().unwrap();
         let ending = Ending::NotTaken(Bytes::from_static(b"too large"));
-        folder.conclude(&long, &stamp, b"", &ending).unwrap();
+        folder.conclude(&long, &stamp, &Content::of(Bytes::new()), &ending).unwrap();
         assert!(names(&folder.incoming).is_empty());
         assert_eq!(names(&folder.failed).len(), 2 * number);
     }

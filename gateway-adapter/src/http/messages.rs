@@ -10,10 +10,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use wire::ledger::{Digest, TransferId};
 
+use super::spool::Spooled;
 use super::{Api, Problem};
 use crate::{
-    core::{Channel, Standing, Ticket},
-    limits::HTTP_BODY_TIME_MAX,
+    core::{Bulk, Channel, Standing, Ticket},
+    limits::{BULK_ROOM_INTERVAL, HTTP_BODY_TIME_MAX, HTTP_BULK_TIME_MAX},
     store::{Answer, AnswerKind, MessageKey},
 };
 
@@ -35,20 +36,54 @@ pub(super) async fn receive(
 ) -> Result<Response, Problem> {
     let limit = if options.bulk { api.0.bulk_bytes } else { api.0.message_bytes };
     let announced = announced(&headers, limit)?;
+    if options.bulk && announced.is_none_or(|length| length > api.0.message_bytes) {
+        return receive_bulk(&api, body).await;
+    }
     // A body takes memory from its first byte on, so its room is made before.
     let room = api.0.core.make_room(announced.unwrap_or(limit), Channel::Http)?;
     let raw = read_body(body, limit).await?;
     if raw.is_empty() {
-        return Err(Problem::bad_request("The request has no body; send an ISO 20022 message."));
+        return Err(no_body());
     }
-    let mut ticket = api.0.core.receive_into(room, raw, Channel::Http)?;
+    let ticket = api.0.core.receive_into(room, raw, Channel::Http)?;
+    answer_of(&api, ticket).await
+}
+
+/// A body that need not fit into the memory.
+async fn receive_bulk(api: &Api, body: Body) -> Result<Response, Problem> {
+    let Spooled { key, bytes, file } = api.0.spools.take(body, api.0.bulk_bytes).await?;
+    if bytes == 0 {
+        return Err(no_body());
+    }
+    let ticket = api.0.core.receive_bulk(Bulk { key, content: Box::new(file) }, Channel::Http)?;
+    // Before it is journalled nothing can be promised, and to have it sent again would be worse.
+    let until = tokio::time::Instant::now() + HTTP_BULK_TIME_MAX;
+    while tokio::time::Instant::now() < until {
+        match tokio::time::timeout(api.0.answer_deadline, ticket.clone().answer()).await {
+            Ok(answer) => return Ok(answered(&answer?, &key)),
+            Err(_) => match api.0.read(move |core| core.standing_of_key(&key)).await? {
+                Standing::Reading => {}
+                _ => break,
+            },
+        }
+        // A deadline of nothing must not make this loop spin.
+        tokio::time::sleep(BULK_ROOM_INTERVAL).await;
+    }
+    interim(api, &ticket).await
+}
+
+fn no_body() -> Problem {
+    Problem::bad_request("The request has no body; send an ISO 20022 message.")
+}
+
+async fn answer_of(api: &Api, mut ticket: Ticket) -> Result<Response, Problem> {
     match tokio::time::timeout(api.0.answer_deadline, ticket.answer()).await {
         Ok(answer) => Ok(answered(&answer?, &ticket.key)),
-        Err(_) => interim(&api, &ticket).await,
+        Err(_) => interim(api, &ticket).await,
     }
 }
 
-fn too_large(limit: usize) -> Problem {
+pub(super) fn too_large(limit: usize) -> Problem {
     let text = format!(
         "The message is larger than {limit} bytes. Bulk files: POST /v1/messages?bulk=true."
     );

@@ -13,7 +13,8 @@ use super::{
     Answer, MessageKey, MessageRow, OutboxEntry, OutboxReader, Place, Store, StoreError,
     TransferRow, row,
     tables::{
-        ANSWERS, KEYS, MESSAGES, META, META_CURSOR, NAMED, OPEN, OUTBOX, OUTCOMES, TRANSFERS, UETRS,
+        ANSWERS, KEYS, MESSAGES, META, META_CURSOR, NAMED, OPEN, OUTBOX, OUTCOMES, PIECES,
+        TRANSFERS, UETRS,
     },
 };
 
@@ -63,6 +64,16 @@ impl Store {
         let table = self.begin()?.open_table(MESSAGES).map_err(failed)?;
         let row = table.get(sequence).map_err(failed)?;
         row.map(|row| MessageRow::decode(row.value())).transpose()
+    }
+
+    /// A piece of a message that was staged, from 0; `None` after the last one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn piece(&self, sequence: u64, number: u32) -> Result<Option<Bytes>, StoreError> {
+        let table = self.begin()?.open_table(PIECES).map_err(failed)?;
+        let row = table.get((sequence, number)).map_err(failed)?;
+        row.map(|row| row::decode_piece(row.value())).transpose()
     }
 
     /// The answer to a message.

@@ -10,10 +10,9 @@ use wire::ledger::{Digest, LedgerTime, TransferId};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::StoreError;
-use crate::limits::BULK_BYTES_MAX;
 
 const VERSION: u8 = 1;
-/// Longest field of a row: far above a bulk message.
+/// Longest field of a row: above the report on the largest bulk message.
 const FIELD_BYTES_MAX: usize = 256 << 20;
 const COMPRESSION_LEVEL: i32 = 1;
 
@@ -64,7 +63,7 @@ pub struct MessageRow {
     pub context: Option<AnswerContext>,
     /// Its transactions.
     pub transactions: Vec<TransactionRow>,
-    /// The message as received.
+    /// The message as received; empty for one that was staged, whose bytes are in pieces.
     pub raw: Bytes,
 }
 
@@ -183,7 +182,7 @@ fn put_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn read_compressed(reader: &mut Reader, field: &'static str) -> Result<Bytes, CodecError> {
-    let size = reader.count(FIELD_BYTES_MAX.max(BULK_BYTES_MAX), field)?;
+    let size = reader.count(FIELD_BYTES_MAX, field)?;
     let compressed = reader.bytes(FIELD_BYTES_MAX, field)?;
     let plain = decompress(&compressed, size)
         .map_err(|_| CodecError::Unknown { field, value: size as u64 })?;
@@ -196,6 +195,22 @@ fn opened(bytes: &[u8], what: &'static str) -> Result<Reader, StoreError> {
         Ok(VERSION) => Ok(reader),
         _ => Err(StoreError::Corrupt(what)),
     }
+}
+
+/// The stored form of a piece of a message.
+pub(super) fn encode_piece(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16 + bytes.len() / 3);
+    out.push(VERSION);
+    put_compressed(&mut out, bytes);
+    out
+}
+
+pub(super) fn decode_piece(bytes: &[u8]) -> Result<Bytes, StoreError> {
+    let damaged = |_| StoreError::Corrupt("piece of a message");
+    let mut reader = opened(bytes, "piece of a message")?;
+    let piece = read_compressed(&mut reader, "piece").map_err(damaged)?;
+    reader.end().map_err(damaged)?;
+    Ok(piece)
 }
 
 impl MessageRow {

@@ -19,6 +19,12 @@ pub(super) const OUTCOMES: TableDefinition<(u64, u32), &[u8]> = TableDefinition:
 pub(super) const ANSWERS: TableDefinition<u64, &[u8]> = TableDefinition::new("answers");
 /// Messages without an answer.
 pub(super) const OPEN: TableDefinition<u64, ()> = TableDefinition::new("open");
+/// Messages that are read piece by piece and not yet accepted: what there is of them is dropped at
+/// a start.
+pub(super) const STAGED: TableDefinition<u64, ()> = TableDefinition::new("staged");
+/// Message sequence number and number of a piece, from 0 → these bytes of a message that was read
+/// piece by piece, compressed.
+pub(super) const PIECES: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("pieces");
 /// Outbox sequence number, from 1 → [`super::OutboxEntry`].
 pub(super) const OUTBOX: TableDefinition<u64, &[u8]> = TableDefinition::new("outbox");
 /// Single values.

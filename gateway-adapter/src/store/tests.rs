@@ -109,6 +109,7 @@ fn message(number: u8) -> NewMessage {
         },
         transfers: vec![NewTransfer { index: 0, row: transfer(number) }],
         named: Vec::new(),
+        staged: None,
         answer: None,
     }
 }

@@ -2,16 +2,17 @@
 
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use redb::{Database, ReadableTable as _, Table};
 use tokio::sync::{mpsc, watch};
 use translate::Fate;
 use wire::{client::Cursor, ledger::TransferId};
 
 use super::{
-    Answer, MessageRow, OutboxEntry, Place, Request, StoreError, TransferRow,
+    Answer, MessageRow, OutboxEntry, Place, Request, StoreError, TransferRow, row,
     tables::{
         ANSWERS, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, META_WRITTEN, NAMED, OPEN,
-        OUTBOX, OUTCOMES, TRANSFERS, UETRS,
+        OUTBOX, OUTCOMES, PIECES, STAGED, TRANSFERS, UETRS,
     },
 };
 use crate::{environment::Simulation, limits::COMMIT_WRITES_MAX, metrics};
@@ -36,8 +37,33 @@ pub struct NewMessage {
     pub transfers: Vec<NewTransfer>,
     /// Ids of its other transactions, as far as they have one.
     pub named: Vec<TransferId>,
+    /// What becomes of what was staged for it; `None` when nothing was.
+    pub staged: Option<StagedFate>,
     /// The answer, when it is known already.
     pub answer: Option<Answer>,
+}
+
+/// A part of a message that is too large to be written at once. It has no effect until the message
+/// is accepted.
+#[derive(Clone, Debug)]
+pub struct StagedPart {
+    /// Sequence number of the message.
+    pub sequence: u64,
+    /// Number of the part, from 0.
+    pub number: u32,
+    /// These bytes of the message as received.
+    pub raw: Bytes,
+    /// Payments that were prepared of them.
+    pub transfers: Vec<NewTransfer>,
+}
+
+/// What becomes of staged payments when their message is accepted.
+#[derive(Clone, Debug, Default)]
+pub struct StagedFate {
+    /// Payments to be submitted, by position.
+    pub claimed: Vec<(u32, TransferId)>,
+    /// Positions of those that are dropped: not to be paid, or paid by another message.
+    pub dropped: Vec<u32>,
 }
 
 /// What the ledger answered, and the messages that are answered by it.
@@ -73,6 +99,10 @@ impl OutboxReader {
 pub enum Write {
     /// A message has arrived.
     Accept(Box<NewMessage>),
+    /// A part of a large message has arrived.
+    Stage(StagedPart),
+    /// A large message is not accepted after all.
+    Unstage(u64),
     /// The ledger has answered.
     Settle(Settlement),
     /// Credits have arrived; everything up to the cursor was searched for them.
@@ -84,7 +114,12 @@ pub enum Write {
 pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
-        Tables::open(&transaction)?;
+        let mut tables = Tables::open(&transaction)?;
+        // Whoever sent these was told nothing, and sends them again.
+        let staged = tables.staged.iter()?.map(|row| row.map(|(sequence, _)| sequence.value()));
+        for sequence in staged.collect::<Result<Vec<u64>, _>>()? {
+            tables.unstage(sequence)?;
+        }
     }
     transaction.commit()?;
     Ok(())
@@ -99,6 +134,8 @@ struct Tables<'t> {
     outcomes: Table<'t, (u64, u32), &'static [u8]>,
     answers: Table<'t, u64, &'static [u8]>,
     open: Table<'t, u64, ()>,
+    staged: Table<'t, u64, ()>,
+    pieces: Table<'t, (u64, u32), &'static [u8]>,
     outbox: Table<'t, u64, &'static [u8]>,
     meta: Table<'t, &'static str, &'static [u8]>,
 }
@@ -114,6 +151,8 @@ impl<'t> Tables<'t> {
             outcomes: transaction.open_table(OUTCOMES)?,
             answers: transaction.open_table(ANSWERS)?,
             open: transaction.open_table(OPEN)?,
+            staged: transaction.open_table(STAGED)?,
+            pieces: transaction.open_table(PIECES)?,
             outbox: transaction.open_table(OUTBOX)?,
             meta: transaction.open_table(META)?,
         })
@@ -122,6 +161,8 @@ impl<'t> Tables<'t> {
     fn perform(&mut self, write: &Write, outbox_last: &mut u64) -> Result<(), redb::Error> {
         match write {
             Write::Accept(message) => self.accept(message),
+            Write::Stage(part) => self.stage(part),
+            Write::Unstage(sequence) => self.unstage(*sequence),
             Write::Settle(settlement) => self.settle(settlement),
             Write::Deliver(entries, cursor) => {
                 for entry in entries {
@@ -157,6 +198,15 @@ impl<'t> Tables<'t> {
             self.uetrs.insert(&transfer.row.uetr.0, place)?;
             self.transfers.insert(place, transfer.row.encode().as_slice())?;
         }
+        if let Some(fate) = &message.staged {
+            for (index, id) in &fate.claimed {
+                self.uetrs.insert(&id.0, (sequence, *index))?;
+            }
+            for index in &fate.dropped {
+                self.transfers.remove((sequence, *index))?;
+            }
+            self.staged.remove(sequence)?;
+        }
         for id in &message.named {
             if self.named.get(&id.0)?.is_none() {
                 self.named.insert(&id.0, sequence)?;
@@ -170,6 +220,25 @@ impl<'t> Tables<'t> {
                 self.open.insert(sequence, ())?;
             }
         }
+        Ok(())
+    }
+
+    fn stage(&mut self, part: &StagedPart) -> Result<(), redb::Error> {
+        self.staged.insert(part.sequence, ())?;
+        let place = (part.sequence, part.number);
+        self.pieces.insert(place, row::encode_piece(&part.raw).as_slice())?;
+        for transfer in &part.transfers {
+            let place = (part.sequence, transfer.index);
+            self.transfers.insert(place, transfer.row.encode().as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn unstage(&mut self, sequence: u64) -> Result<(), redb::Error> {
+        let all = (sequence, 0)..=(sequence, u32::MAX);
+        self.transfers.retain_in(all.clone(), |_, _| false)?;
+        self.pieces.retain_in(all, |_, _| false)?;
+        self.staged.remove(sequence)?;
         Ok(())
     }
 

@@ -21,6 +21,8 @@ pub mod money;
 mod receive;
 // One transaction of it.
 mod payment;
+// A message that is too large to be a whole.
+mod bulk;
 // The reference of what can't be read.
 mod reference;
 // What is stored to answer later.
@@ -36,9 +38,15 @@ pub use answer::{
     AnswerContext, Fate, REASON_PATH_CHARS_MAX, REASON_TEXT_CHARS_MAX, REASONS_MAX,
     REFERENCE_CHARS_MAX, Reason, References, reasons,
 };
+pub use bulk::{
+    BULK_TRANSACTIONS_MAX, BulkPayment, BulkRefusal, BulkTranslation, rejected_with_the_group,
+};
 pub use codec::DecodeError;
 pub use directory::{Account, Asset, Directory, Participant};
 pub use incoming::{Summary, incoming};
 pub use iso20022::{Finding, Limits};
 pub use receive::{CLEARING_SYSTEM, Instruction, Payment, Payments, Received, receive};
-pub use report::{ReportError, message_rejection, not_supported, refusal_reason, status_report};
+pub use report::{
+    DETAILED_TRANSACTIONS_MAX, ReportError, group_report, message_rejection, not_supported,
+    refusal_reason, status_report,
+};

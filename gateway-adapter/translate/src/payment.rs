@@ -6,7 +6,7 @@
 //! BIC is an error and never skipped: the next one in the chain would be another bank. All objections are
 //! collected, not only the first.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use iso20022::views::CreditTransfer;
 use iso20022::{Finding, Message, Node};
@@ -33,8 +33,8 @@ pub(crate) struct Translator<'a> {
     group: Option<Node<'a>>,
     count: usize,
     context: &'a Context<'a>,
-    /// The ids of earlier transactions.
-    seen: BTreeSet<TransferId>,
+    /// The ids of earlier transactions, with number and line of each.
+    seen: BTreeMap<TransferId, (usize, u32)>,
     lines: Lines<'a>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Translator<'a> {
             group: body.child("GrpHdr"),
             count,
             context,
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
             lines: Lines { source: message.document.source(), offset: 0, line: 1 },
         }
     }
@@ -157,12 +157,14 @@ impl<'a> Transaction<'_, 'a> {
             }
             return None;
         };
-        if self.translator.seen.insert(id) {
+        let place = (self.index + 1, self.line);
+        let (number, line) = *self.translator.seen.entry(id).or_insert(place);
+        if number == place.0 {
             return Some(id);
         }
         if !objected {
-            let text = "An earlier transaction of this message has the same UETR.";
-            self.object(rules::UETR_REPEATED, PATH, text.to_owned());
+            let text = format!("Transaction {number} (line {line}) has the same UETR.");
+            self.object(rules::UETR_REPEATED, PATH, text);
         }
         None
     }

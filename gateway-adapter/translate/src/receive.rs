@@ -242,27 +242,39 @@ fn findings_of(message: &Message, body: Node<'_>, dates: &SettlementDates) -> Ve
         findings
             .insert(0, rules::TOO_MANY_FINDINGS.broken(name, Place::default(), text.to_owned()));
     }
-    if let Some((_, header)) = &message.header
-        && let Some(copy) = header.root().child("CpyDplct")
-        && matches!(copy.text(), "COPY" | "CODU")
-    {
-        let text = format!(
-            "The header says that this is a copy ({}): copies are not settled.",
-            copy.text()
-        );
-        findings.push(rules::COPY.broken(name, place_of(copy), text));
+    findings.extend(header_objections(message));
+    findings.extend(settlement_objections(message, body, dates));
+    findings
+}
+
+/// What the network objects to in the header.
+pub(crate) fn header_objections(message: &Message) -> Vec<Finding> {
+    let header = message.header.as_ref().map(|(_, header)| header.root());
+    let Some(copy) = header.and_then(|header| header.child("CpyDplct")) else { return Vec::new() };
+    if !matches!(copy.text(), "COPY" | "CODU") {
+        return Vec::new();
     }
+    let text =
+        format!("The header says that this is a copy ({}): copies are not settled.", copy.text());
+    vec![rules::COPY.broken(message.name.as_str(), place_of(copy), text)]
+}
+
+/// What the network objects to in how, and on which day, the message as a whole is to be settled.
+pub(crate) fn settlement_objections(
+    message: &Message,
+    body: Node<'_>,
+    dates: &SettlementDates,
+) -> Vec<Finding> {
+    let name = message.name.as_str();
+    let mut findings = Vec::new();
     if let Some(settlement) = body.at("GrpHdr/SttlmInf") {
         findings.extend(settlement_objection(settlement, name));
     }
     if let Some(date) = body.at("GrpHdr/IntrBkSttlmDt")
         && let Err(error) = dates.accept(date.text())
     {
-        findings.push(rules::of_date(error).broken(
-            name,
-            place_of(date),
-            dates.text(error, date.text()),
-        ));
+        let text = dates.text(error, date.text());
+        findings.push(rules::of_date(error).broken(name, place_of(date), text));
     }
     findings
 }
@@ -317,7 +329,7 @@ impl Scoped {
 }
 
 /// The transaction (from 0) that a path points into; a path without an index means the first.
-fn transaction_of(path: &str) -> Option<usize> {
+pub(crate) fn transaction_of(path: &str) -> Option<usize> {
     let mut steps = path.strip_prefix("/Document/")?.split('/');
     let step = steps.nth(1)?.strip_prefix(TRANSACTION)?;
     if step.is_empty() {
@@ -327,13 +339,13 @@ fn transaction_of(path: &str) -> Option<usize> {
     number.checked_sub(1)
 }
 
-fn header_text(message: &Message, path: &str) -> Option<String> {
+pub(crate) fn header_text(message: &Message, path: &str) -> Option<String> {
     let (_, header) = message.header.as_ref()?;
     let text = header.root().text_at(path).filter(|text| !text.is_empty())?;
     Some(cut(text, REFERENCE_CHARS_MAX))
 }
 
-fn place_of(node: Node<'_>) -> Place {
+pub(crate) fn place_of(node: Node<'_>) -> Place {
     Place {
         path: node.path(),
         offset: node.offset(),

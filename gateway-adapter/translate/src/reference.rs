@@ -4,7 +4,7 @@
 //! wrong about hostile input; the reference is only ever shown back to whoever sent it.
 
 /// How much of the input is searched, in bytes: references stand near the start.
-const SEARCHED_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const SEARCHED_BYTES_MAX: usize = 64 * 1024;
 /// Longest reference in characters (Max35Text).
 pub(crate) const REFERENCE_TEXT_CHARS_MAX: usize = 35;
 

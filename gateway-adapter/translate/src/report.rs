@@ -19,6 +19,10 @@ const LINE_CHARS: usize = 105;
 const LINES_MAX: usize = 5;
 /// Longest place and longest description in a rejection, in characters (Max350Text).
 const DESCRIPTION_CHARS: usize = 350;
+/// Transactions that are drafted at one time.
+const PIECE_TRANSACTIONS: usize = 256;
+/// Largest message of which a report that is not final names each transaction; see [`group_report`].
+pub const DETAILED_TRANSACTIONS_MAX: usize = 1_000;
 /// What stands for a reference that can't be repeated.
 const NOT_PROVIDED: &str = "NOTPROVIDED";
 
@@ -105,6 +109,46 @@ pub fn status_report(
     if !is_max35_text(new_message_id) {
         return Err(ReportError::MessageId(new_message_id.to_owned()));
     }
+    let head = head(context, fates, new_message_id, now);
+    let mut both = context.transactions.iter().zip(fates);
+    let mut written = Vec::new();
+    // A large message's report is written piece by piece: its draft would be many times its size.
+    loop {
+        let mut document = head.clone();
+        let report = document.at("FIToFIPmtStsRpt");
+        for (references, fate) in both.by_ref().take(PIECE_TRANSACTIONS) {
+            transaction(report.push("TxInfAndSts"), references, fate);
+        }
+        let piece = write(&document, "pacs.002.001.10")?;
+        if written.is_empty() {
+            written = piece;
+        } else {
+            append(&mut written, &piece);
+        }
+        if both.len() == 0 {
+            return Ok(written);
+        }
+    }
+}
+
+/// The same report without the transactions: how a message stands as a whole, for while it is large and open.
+///
+/// # Errors
+/// As [`status_report`].
+pub fn group_report(
+    context: &AnswerContext,
+    fates: &[Fate],
+    new_message_id: &str,
+    now: LedgerTime,
+) -> Result<Vec<u8>, ReportError> {
+    if !is_max35_text(new_message_id) {
+        return Err(ReportError::MessageId(new_message_id.to_owned()));
+    }
+    write(&head(context, fates, new_message_id, now), "pacs.002.001.10")
+}
+
+/// A report up to its first transaction.
+fn head(context: &AnswerContext, fates: &[Fate], new_message_id: &str, now: LedgerTime) -> Draft {
     let mut document = Draft::new("Document");
     let report = document.push("FIToFIPmtStsRpt");
     let header = report.push("GrpHdr");
@@ -112,10 +156,19 @@ pub fn status_report(
     header.set("CreDtTm", iso_date_time(now));
     header.set("InstdAgt/FinInstnId/BICFI", context.sender.as_str());
     group(report.push("OrgnlGrpInfAndSts"), context, fates);
-    for (references, fate) in context.transactions.iter().zip(fates) {
-        transaction(report.push("TxInfAndSts"), references, fate);
-    }
-    write(&document, "pacs.002.001.10")
+    document
+}
+
+/// Appends the transactions of one report to another with the same head: both are valid, and the schema bounds not
+/// how many there are.
+fn append(report: &mut Vec<u8>, piece: &[u8]) {
+    const START: &[u8] = b"<TxInfAndSts>";
+    const END: &[u8] = b"</FIToFIPmtStsRpt></Document>";
+    let from = piece.windows(START.len()).position(|window| window == START);
+    // Texts have no `<` of their own, so this is the first transaction.
+    let from = from.expect("each piece but the first has a transaction");
+    report.truncate(report.len() - END.len());
+    report.extend_from_slice(&piece[from..]);
 }
 
 fn write(document: &Draft, message: &str) -> Result<Vec<u8>, ReportError> {

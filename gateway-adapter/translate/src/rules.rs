@@ -49,6 +49,10 @@ rules! {
     DATE_FUTURE = "network.settlement-date-future", Profile, "DT04";
     /// More errors than are listed, so it is not known which transactions are sound.
     TOO_MANY_FINDINGS = "network.too-many-findings", Profile, "FF01";
+    /// The message has no id, by which its answer would name it.
+    MESSAGE_ID_MISSING = "network.message-id-missing", Profile, "CH21";
+    /// The message has more transactions than one message may have.
+    TOO_MANY_TRANSACTIONS = "network.too-many-transactions", Profile, "AM18";
     /// The message holds no transaction.
     NO_TRANSACTIONS = "network.no-transactions", Profile, "CH21";
     /// The transaction has no UETR, by which the network knows it.

@@ -5,12 +5,17 @@
 //! dates are texts in XML Schema form, since this crate has no clock.
 
 mod answers;
+mod changes;
 mod credit_transfer;
 mod direct_debit;
 mod header;
 mod initiation;
+mod investigation;
+mod liquidity;
+mod orders;
 mod parts;
 mod payment_return;
+mod queries;
 mod recall;
 mod rejection;
 mod statement;
@@ -21,6 +26,10 @@ pub use answers::{
     AccountAnswer, AccountState, Answer, AnswerError, AnswerHeader, BusinessDayAnswer, DayEvent,
     LimitAnswer, LimitKind, LimitState, OrderReceipt, TransactionAnswer, TransactionState,
 };
+pub use changes::{
+    LimitRemoval, LimitSetting, ReservationRemoval, ReservationSetting, TransactionAmendment,
+    TransactionWithdrawal,
+};
 pub use credit_transfer::{
     Account, CustomerCreditTransfer, CustomerTransaction, InstitutionCreditTransfer,
     InstitutionTransaction, Party, Settlement,
@@ -28,8 +37,15 @@ pub use credit_transfer::{
 pub use direct_debit::{InstitutionDebit, InstitutionDirectDebit};
 pub use header::BusinessHeader;
 pub use initiation::{InitiationReport, OrderStatus, PaymentOrderStatus};
+pub use investigation::{InvestigationCase, InvestigationQuestion, InvestigationReply};
+pub use liquidity::{ExpectationWithdrawal, ExpectedPayment, LiquidityOrder, ReceiptExpectation};
+pub use orders::{PaymentBlock, PaymentOrder, PaymentOrders};
 pub use parts::{Amount, OriginalPayment};
 pub use payment_return::{PaymentReturn, ReturnChain, ReturnedPayment};
+pub use queries::{
+    AccountRequest, BusinessDayRequest, LimitRequest, ReservationRequest, StatementRequest,
+    TransactionRequest,
+};
 pub use recall::{PaymentStatusRequest, RecallRequest, RecallResolution};
 pub use rejection::MessageRejection;
 pub use statement::{AccountBalance, AccountEntry, AccountStatement, StatementKind};

@@ -5,11 +5,13 @@
 //! single payment, and places are told as places in the file. Counts and sums are known only at the
 //! end: stage what comes out, ask [`BulkReader::finish`], and release it only if that is content.
 //!
-//! Not done here: uniqueness across transactions (that needs memory; the ledger keeps ids anyway).
+//! That no UETR comes twice is checked where it is asked for ([`BulkReader::with_unique_uetrs`]),
+//! for that needs memory: all else is in proportion to the largest transaction.
 
 mod cut;
 mod place;
 mod totals;
+mod unique;
 
 use crate::finding::Finding;
 use crate::limits::Limits;
@@ -22,6 +24,7 @@ use crate::tree::Node;
 use cut::{Kind, Names};
 use place::{Place, newlines};
 use totals::Totals;
+use unique::{Mark, Uetrs};
 
 /// Most bytes that may stand before the first transaction, and between transactions and after
 /// them, other than white space. They are read again with each transaction.
@@ -54,6 +57,7 @@ pub struct BulkReader {
     group: Option<Level>,
     group_number: u64,
     totals: Totals,
+    uetrs: Uetrs,
     /// Findings on what is common to all transactions.
     common: Vec<Finding>,
 }
@@ -91,6 +95,8 @@ pub struct Transaction {
     pub document: Vec<u8>,
     place: Place,
     unit: String,
+    /// Where its UETR came before.
+    earlier: Option<Mark>,
 }
 
 /// What is known at the end of a file.
@@ -128,7 +134,8 @@ impl Transaction {
         })
     }
 
-    /// Schema findings, and those of the rules of a profile, except rules on counts and sums.
+    /// Schema findings, and those of the rules of a profile, except rules on counts and sums. What
+    /// rules say of data that is common to transactions is told with the first of them.
     #[must_use]
     pub fn check(&self, profile: Profile) -> Validation {
         let mut validation = self.message.check(profile);
@@ -136,12 +143,39 @@ impl Transaction {
         let mut at = 0;
         validation.findings.retain_mut(|finding| {
             at += 1;
-            if at > known {
-                self.place.locate(finding);
-            }
-            !rules::OVER_ALL.contains(&finding.rule)
+            let of_own = at <= known || self.locate(finding);
+            let of_group = self.group > 0 && self.place.is_in_group(finding);
+            let first = self.number == 1 && (self.group <= 1 || of_group);
+            (of_own || first) && !rules::OVER_ALL.contains(&finding.rule)
         });
+        if let Some(finding) = self.repeated_uetr(profile) {
+            validation.findings.push(finding);
+        }
         validation
+    }
+
+    /// Moves a finding on the message of this transaction, one of a rule of the caller's own for
+    /// example, to its place in the file. True when it is on the transaction itself, and not on
+    /// what it shares with others.
+    pub fn locate(&self, finding: &mut Finding) -> bool {
+        self.place.locate(finding)
+    }
+
+    /// The UETR of the transaction.
+    fn uetr(&self) -> Option<Node<'_>> {
+        self.node()?.at("PmtId/UETR")
+    }
+
+    /// The same rule as in a message that is read whole, with both places.
+    fn repeated_uetr(&self, profile: Profile) -> Option<Finding> {
+        let Mark { group, number, line } = self.earlier?;
+        let rule = rules::uetr_unique_in(profile)?;
+        let of_group = if group > 0 { format!(" of group {group}") } else { String::new() };
+        let text = format!("Transaction {number}{of_group} (line {line}) has the same UETR.");
+        let mut finding = totals::finding(self.uetr()?, rule.id, rule.codes[0], text);
+        finding.layer = rule.layer;
+        self.locate(&mut finding);
+        Some(finding)
     }
 }
 
@@ -163,8 +197,16 @@ impl BulkReader {
             group: None,
             group_number: 0,
             totals: Totals::default(),
+            uetrs: Uetrs::default(),
             common: Vec::new(),
         }
+    }
+
+    /// Also finds UETRs that come twice, among the first `max` different ones. Takes about 40 bytes
+    /// for each transaction.
+    #[must_use]
+    pub fn with_unique_uetrs(self, max: usize) -> Self {
+        Self { uetrs: Uetrs::new(max), ..self }
     }
 
     /// Takes the next bytes of the file. Ask for all transactions before pushing more: what is not
@@ -440,8 +482,19 @@ impl BulkReader {
         self.consume(end);
         self.unit = None;
         let group = self.group.as_ref().map_or(0, |_| self.group_number);
-        let transaction = Transaction { number, group, offset, message, document, place, unit };
+        let earlier = None;
+        let mut transaction =
+            Transaction { number, group, offset, message, document, place, unit, earlier };
         self.totals.add(&transaction);
+        if self.uetrs.is_on()
+            && let Some(uetr) = transaction.uetr()
+        {
+            let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+            let line = transaction.place.line_of(uetr.offset(), uetr.line());
+            let mark = Mark { group: narrow(group), number: narrow(number), line };
+            let earlier = self.uetrs.insert(uetr.text(), mark);
+            transaction.earlier = earlier;
+        }
         Ok(transaction)
     }
 

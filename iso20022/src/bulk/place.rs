@@ -50,13 +50,29 @@ impl Place {
         unit.clone_into(&mut self.unit);
     }
 
+    fn stretch(&self, offset: usize) -> Option<&Stretch> {
+        self.stretches.iter().rev().find(|one| one.start <= offset)
+    }
+
+    /// The line in the file of a place in the document.
+    pub(super) fn line_of(&self, offset: usize, at: u32) -> u32 {
+        self.stretch(offset)
+            .map_or(at, |from| line(from.file_lines + (at as usize).saturating_sub(1 + from.lines)))
+    }
+
+    /// True for a finding that was moved and is within the group of the transaction.
+    pub(super) fn is_in_group(&self, finding: &Finding) -> bool {
+        let part = finding.path.split('/').nth(3).unwrap_or_default();
+        part.ends_with(&format!("[{}]", self.group))
+    }
+
     /// Moves a finding to its place in the file; true when it is on the transaction itself.
     pub(super) fn locate(&self, finding: &mut Finding) -> bool {
-        if let Some(from) = self.stretches.iter().rev().find(|one| one.start <= finding.offset) {
-            finding.offset = from.file_start + (finding.offset - from.start);
-            let lines = (finding.line as usize).saturating_sub(1 + from.lines);
-            finding.line = line(from.file_lines + lines);
-        }
+        (finding.line, finding.offset) = (
+            self.line_of(finding.offset, finding.line),
+            self.stretch(finding.offset)
+                .map_or(finding.offset, |from| from.file_start + (finding.offset - from.start)),
+        );
         if self.number == 0 {
             return false;
         }

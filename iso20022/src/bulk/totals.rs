@@ -177,7 +177,13 @@ fn control_sum(node: Node<'_>) -> Option<(Decimal, Finding)> {
     Some((decimal(child.text())?, finding(child, rule.id, rule.codes[0], String::new())))
 }
 
-fn finding(node: Node<'_>, rule: &'static str, code: &'static str, text: String) -> Finding {
+/// An error of the rules on fields that depend on each other.
+pub(super) fn finding(
+    node: Node<'_>,
+    rule: &'static str,
+    code: &'static str,
+    text: String,
+) -> Finding {
     Finding {
         layer: Layer::CrossField,
         severity: Severity::Error,

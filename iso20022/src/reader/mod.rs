@@ -77,10 +77,21 @@ pub(crate) fn read(
     tables: &Tables,
     choice: usize,
 ) -> Result<Parsed, Finding> {
-    read_inner(bytes, limits, (tables, choice)).map_err(|fault| fault.finding(bytes))
+    let read = |alone| read_inner(bytes, limits, (tables, choice), alone);
+    let parsed = read(false).map_err(|fault| fault.finding(bytes))?;
+    // A few messages have a root of their own, which may also be a wrapper around others.
+    if parsed.header.is_none() && parsed.document.is_none() && parsed.unknown.is_none() {
+        return read(true).map_err(|fault| fault.finding(bytes));
+    }
+    Ok(parsed)
 }
 
-fn read_inner(bytes: &[u8], limits: &Limits, tables: Choice<'_>) -> Result<Parsed, Fault> {
+fn read_inner(
+    bytes: &[u8],
+    limits: &Limits,
+    tables: Choice<'_>,
+    alone: bool,
+) -> Result<Parsed, Fault> {
     if bytes.len() > limits.bytes_max.min((u32::MAX / 2) as usize) {
         return Err(Fault::at("limit.bytes", 0, "The message is larger than allowed."));
     }
@@ -89,7 +100,7 @@ fn read_inner(bytes: &[u8], limits: &Limits, tables: Choice<'_>) -> Result<Parse
     if let Some(at) = names::forbidden_char(source) {
         return Err(Fault::at("xml.character", at, "A character is not allowed in XML."));
     }
-    let mut reader = Reader::new(source, limits, tables);
+    let mut reader = Reader { alone, ..Reader::new(source, limits, tables) };
     let mut scanner = Scanner::new(source);
     loop {
         match scanner.next()? {
@@ -153,6 +164,8 @@ struct Reader<'s> {
     header: Option<ReadPart>,
     document: Option<ReadPart>,
     unknown: Option<Fault>,
+    /// The outermost element counts as a `Document` if it is the root of a message.
+    alone: bool,
     elements: usize,
     attribute_count: usize,
     root_seen: bool,
@@ -174,6 +187,7 @@ impl<'s> Reader<'s> {
             header: None,
             document: None,
             unknown: None,
+            alone: false,
             elements: 0,
             attribute_count: 0,
             root_seen: false,
@@ -251,7 +265,9 @@ impl<'s> Reader<'s> {
             part.start(&tag, &self.attributes, &scope)?;
             return Ok(Place::Part);
         }
-        if local != "Document" && local != "AppHdr" {
+        let usual = local == "Document" || local == "AppHdr";
+        let outermost = self.alone && self.frames.is_empty();
+        if !usual && !outermost {
             return Ok(Place::Wrapper);
         }
         let uri = self.namespaces.uri(namespace);
@@ -259,6 +275,9 @@ impl<'s> Reader<'s> {
             .and_then(|name| self.tables.0.root_of(name, self.tables.1))
             .filter(|(_, root)| root.element == local);
         let Some((table, root)) = known else {
+            if !usual {
+                return Ok(Place::Wrapper);
+            }
             let fault = Fault::at(
                 "xml.unknown-namespace",
                 start,
@@ -270,7 +289,7 @@ impl<'s> Reader<'s> {
             self.unknown.get_or_insert(fault);
             return Ok(Place::Wrapper);
         };
-        let taken = if local == "Document" { &self.document } else { &self.header };
+        let taken = if local == "AppHdr" { &self.header } else { &self.document };
         if taken.is_some() {
             let text = format!("There is more than one `{local}`.");
             return Err(Fault::at("xml.repeated", start, text));

@@ -137,7 +137,7 @@ impl<'s> Part<'s> {
     }
 
     pub(super) fn is_document(&self) -> bool {
-        self.root.element == "Document"
+        self.root.element != "AppHdr"
     }
 
     pub(super) fn open_root(

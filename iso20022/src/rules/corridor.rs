@@ -1,10 +1,11 @@
 //! What the settlement network asks of payments beyond the base message.
 
 use super::payments::Transaction;
-use super::{Context, Report, rules};
+use super::{Context, Report, Rule, rules};
+use crate::finding::Severity;
 use crate::profile::Profile;
 use crate::tree::Node;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 rules! {
     /// Every transaction carries a UETR. Its form, a lower-case UUID of version 4, is the schema's
@@ -21,21 +22,43 @@ rules! {
 /// The UETRs of a message so far. A single transaction needs no set.
 #[derive(Default)]
 pub(super) struct Uetrs<'a> {
-    first: Option<&'a str>,
-    others: BTreeSet<&'a str>,
+    first: Option<Node<'a>>,
+    others: BTreeMap<&'a str, Node<'a>>,
 }
 
 impl<'a> Uetrs<'a> {
-    /// False when it has come before.
-    fn insert(&mut self, uetr: &'a str) -> bool {
+    /// Where it has come before.
+    fn insert(&mut self, uetr: Node<'a>) -> Option<Node<'a>> {
         match self.first {
             None => {
                 self.first = Some(uetr);
-                true
+                None
             }
-            Some(first) => first != uetr && self.others.insert(uetr),
+            Some(first) if first.text() == uetr.text() => Some(first),
+            Some(_) => match self.others.get(uetr.text()) {
+                None => {
+                    self.others.insert(uetr.text(), uetr);
+                    None
+                }
+                earlier => earlier.copied(),
+            },
         }
     }
+}
+
+/// The text of a finding, made only for what is reported: to tell a place costs a walk over the
+/// message.
+struct SameAs<'a>(Node<'a>);
+
+impl From<SameAs<'_>> for String {
+    fn from(SameAs(first): SameAs<'_>) -> Self {
+        format!("{} (line {}) has the same UETR.", first.path(), first.line())
+    }
+}
+
+/// [`UETR_UNIQUE`], for who reads one transaction at a time, where it is an error.
+pub(crate) fn uetr_unique_in(profile: Profile) -> Option<&'static Rule> {
+    (UETR_UNIQUE.severity(profile) == Some(Severity::Error)).then_some(&UETR_UNIQUE)
 }
 
 pub(super) fn uetr<'a>(
@@ -61,7 +84,7 @@ fn uetr_present(context: &Context<'_>, node: Node<'_>, report: &mut Report) {
 
 /// See [`UETR_UNIQUE`].
 fn uetr_unique<'a>(uetr: Node<'a>, seen: &mut Uetrs<'a>, report: &mut Report) {
-    if !seen.insert(uetr.text()) {
-        report.add(&UETR_UNIQUE, uetr, "An earlier transaction has the same UETR.");
+    if let Some(first) = seen.insert(uetr) {
+        report.add(&UETR_UNIQUE, uetr, SameAs(first));
     }
 }

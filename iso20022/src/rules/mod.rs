@@ -29,6 +29,7 @@ pub use catalogue::{CATALOGUE, OVER_ALL, all, find};
 pub use reader::{READER, READER_CODES, ReaderRule};
 
 pub(crate) use catalogue::counted;
+pub(crate) use corridor::uetr_unique_in;
 pub(crate) use report::Report;
 
 use crate::finding::{Layer, Severity};

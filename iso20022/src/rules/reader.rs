@@ -28,6 +28,7 @@ const fn schema(id: &'static str, text: &'static str) -> ReaderRule {
 
 /// Every rule of the reader.
 pub static READER: &[ReaderRule] = &[
+    transport("input.file", "The file can be read; told by the command-line tool."),
     transport("limit.bytes", "The input is not larger than the limit."),
     transport("limit.depth", "Elements are not nested deeper than the limit."),
     transport("limit.attributes", "No element has more attributes than the limit."),

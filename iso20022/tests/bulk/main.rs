@@ -279,3 +279,54 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_rules_say_of_common_data_is_said_once() {
+    let file = credit_transfers(4, "\n").replacen("BRVOUS33XXX", "BRVOXX33XXX", 2);
+    let wrong = read(file.as_bytes(), &Limits::batch()).unwrap().validate(Profile::Base);
+    let expected: Vec<_> = wrong.iter().map(place).collect();
+    assert!(!expected.is_empty());
+    let mut found = Vec::new();
+    in_chunks(file.as_bytes(), 300, |one| {
+        found.extend(one.check(Profile::Base).findings.iter().map(place));
+    })
+    .unwrap();
+    found.retain(|one| expected.contains(one));
+    found.dedup();
+    let mut sorted = expected.clone();
+    sorted.sort();
+    found.sort();
+    assert_eq!(found, sorted);
+}
+
+#[test]
+fn a_uetr_that_comes_twice_names_both_places() {
+    let twice = credit_transfers(9, "\n").replace("00000007-1111", "00000003-1111");
+    let find = |ids_max, profile| {
+        let mut reader = BulkReader::new(Limits::message()).with_unique_uetrs(ids_max);
+        let mut found = Vec::new();
+        for bytes in twice.as_bytes().chunks(500) {
+            reader.push(bytes);
+            while let Some(one) = reader.next_transaction().unwrap() {
+                let findings = one.check(profile).findings.into_iter();
+                found.extend(findings.filter(|one| one.rule == "corridor.uetr-unique"));
+            }
+        }
+        assert!(reader.finish().unwrap().is_good());
+        found
+    };
+    let found = find(100, Profile::Corridor);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let path = "/Document/FIToFICstmrCdtTrf/CdtTrfTxInf[7]/PmtId/UETR";
+    assert_eq!((found[0].path.as_str(), found[0].code), (path, "RF01"));
+    let line = |n: u64| {
+        let at = twice.match_indices("00000003-1111").nth(usize::from(n == 7)).unwrap().0;
+        twice[..at].matches('\n').count() + 1
+    };
+    assert_eq!(found[0].line as usize, line(7));
+    let text = format!("Transaction 3 (line {}) has the same UETR.", line(3));
+    assert_eq!(found[0].text, text);
+    assert!(find(0, Profile::Corridor).is_empty(), "only where it is asked for");
+    assert!(find(2, Profile::Corridor).is_empty(), "and only among so many");
+    assert!(find(100, Profile::Base).is_empty(), "where the rule is an error");
+}

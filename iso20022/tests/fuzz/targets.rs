@@ -149,7 +149,7 @@ fn same(left: Node<'_>, right: Node<'_>) -> bool {
 /// A file in pieces is as good as the file in one piece.
 pub(crate) fn bulk(bytes: &[u8]) {
     let size = 1 + bytes.iter().take(64).map(|byte| usize::from(*byte)).sum::<usize>() % 997;
-    let mut reader = BulkReader::new(Limits::message());
+    let mut reader = BulkReader::new(Limits::message()).with_unique_uetrs(64);
     let mut clean = true;
     for chunk in bytes.chunks(size) {
         reader.push(chunk);

@@ -23,7 +23,13 @@ pub struct ExplainArguments {
 
 /// Runs `corridor iso explain`.
 pub(super) fn run(arguments: ExplainArguments) -> Result<()> {
-    let Some(text) = explain(arguments.code.trim())? else {
+    let asked = arguments.code.trim();
+    let found = match explain(asked)? {
+        // Codes are in capitals, and typed as it comes.
+        None => explain(&asked.to_uppercase())?,
+        found => found,
+    };
+    let Some(text) = found.filter(|_| !asked.is_empty()) else {
         bail!(
             "nothing is known about `{}`: neither a code of the lists of {}, nor a rule, nor a message",
             arguments.code,

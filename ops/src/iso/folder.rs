@@ -1,8 +1,11 @@
 //! Files and folders that the subcommands read.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use iso20022::limits::BATCH_BYTES_MAX;
 use iso20022::table::Tables;
 use iso20022::xsd::{SHARED, Schema, table_files};
 
@@ -25,6 +28,23 @@ pub(crate) fn files(folder: &Path, ending: &str, deep: bool) -> Result<Vec<PathB
     }
     found.sort();
     Ok(found)
+}
+
+/// A file, or standard input for `-`.
+pub(crate) fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
+    match path.as_os_str() == "-" {
+        true => Ok(Box::new(std::io::stdin().lock())),
+        false => Ok(Box::new(File::open(path)?)),
+    }
+}
+
+/// The bytes of a message, no more of them than a reader would take.
+pub(crate) fn message(path: &Path) -> Result<Vec<u8>> {
+    let context = || format!("read {}", path.display());
+    let mut bytes = Vec::new();
+    let most = BATCH_BYTES_MAX as u64 + 1;
+    open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).with_context(context)?;
+    Ok(bytes)
 }
 
 /// The text of a file.

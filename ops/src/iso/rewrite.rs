@@ -10,10 +10,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use iso20022::{Finding, Limits, read, read_header, writer};
 
+use super::folder;
+
 /// Arguments of `corridor iso rewrite`.
 #[derive(Debug, Args)]
 pub struct RewriteArguments {
-    /// The message's file
+    /// The message's file; - for standard input
     file: PathBuf,
     /// Each element on a line of its own
     #[arg(long)]
@@ -26,7 +28,7 @@ pub struct RewriteArguments {
 /// Runs `corridor iso rewrite`.
 pub(super) fn run(arguments: RewriteArguments) -> Result<()> {
     let file = &arguments.file;
-    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    let bytes = folder::message(file)?;
     let written = rewritten(&bytes, arguments.indent)
         .with_context(|| format!("rewrite {}", file.display()))?;
     put(&written, arguments.out.as_deref())

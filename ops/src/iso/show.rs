@@ -15,6 +15,7 @@ use clap::Args;
 use iso20022::views::{Header, Money};
 use iso20022::{Finding, Limits, Message, read, read_header};
 
+use super::folder;
 use super::rewrite::put;
 
 /// Most transactions or entries of one message that are shown in full.
@@ -23,7 +24,7 @@ const PARTS_MAX: usize = 20;
 /// Arguments of `corridor iso show`.
 #[derive(Debug, Args)]
 pub struct ShowArguments {
-    /// The messages' files
+    /// The messages' files; - for standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -31,7 +32,7 @@ pub struct ShowArguments {
 /// Runs `corridor iso show`.
 pub(super) fn run(arguments: ShowArguments) -> Result<()> {
     for (at, file) in arguments.files.iter().enumerate() {
-        let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+        let bytes = folder::message(file)?;
         let mut text = summary(&bytes).with_context(|| format!("show {}", file.display()))?;
         if arguments.files.len() > 1 {
             let gap = if at > 0 { "\n" } else { "" };

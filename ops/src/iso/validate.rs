@@ -5,8 +5,7 @@
 //! line of JSON or a few lines of text; the exit code says whether all of them are valid. A file that is
 //! too large for one message is read transaction by transaction.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -21,19 +20,25 @@ use super::folder;
 
 /// Most errors, and most warnings, that are listed for one file.
 const COMPLAINTS_MAX: usize = 2 * FINDINGS_MAX + WARNINGS_MAX;
+/// Most different UETRs of one file among which one that comes twice is found.
+const UETRS_MAX: usize = 1_000_000;
 
 /// Arguments of `corridor iso validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArguments {
-    /// Files, or folders of which all *.xml are read, those in folders below them too
+    /// Files, or folders of which all *.xml are read, those in folders below them too; - for standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Rules beyond the schema that decide as well: base, cbpr, hvps or corridor
     #[arg(long)]
     profile: Option<Profile>,
-    /// Print one JSON object a line for each file
+    /// Print one JSON object a line for each file: file, message, header, verdict (valid, invalid, unreadable),
+    /// errors (layer, path, line, rule, code, text)
     #[arg(long)]
     json: bool,
+    /// With --json: also warnings, byte offsets and values, and whether there are more errors than are listed
+    #[arg(long, requires = "json")]
+    details: bool,
     /// Folder with tables (*.tbl) or schemas (*.xsd) that stand before the built-in ones; files are then read
     /// whole, up to 10 MiB
     #[arg(long)]
@@ -60,10 +65,12 @@ struct Report {
     verdict: Verdict,
     /// Why it is not valid; empty exactly when it is.
     errors: Vec<Complaint>,
-    /// What does not decide.
-    warnings: Vec<Complaint>,
+    /// What does not decide. With `--details` only, like the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<Complaint>>,
     /// True when there are more errors than are listed.
-    more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<bool>,
 }
 
 /// One finding.
@@ -72,11 +79,18 @@ struct Complaint {
     layer: &'static str,
     path: String,
     line: u32,
-    offset: usize,
-    value: String,
+    /// Place and start of what is wrong. With `--details` only.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    found: Option<Found>,
     rule: &'static str,
     code: &'static str,
     text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    offset: usize,
+    value: String,
 }
 
 /// Runs `corridor iso validate`.
@@ -97,12 +111,13 @@ pub(super) fn run(arguments: ValidateArguments) -> Result<()> {
     let mut bad = 0_usize;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for file in &files {
-        let report = validate(file, &tables, whole, arguments.profile)
-            .with_context(|| format!("read {}", file.display()))?;
+        let mut report = validate(file, &tables, whole, arguments.profile);
         bad += usize::from(report.verdict != Verdict::Valid);
         if arguments.json {
-            serde_json::to_writer(&mut out, &report).context("write the result")?;
-            writeln!(out)?;
+            if !arguments.details {
+                report.leave_out_details();
+            }
+            writeln!(out, "{}", json(&report)?)?;
         } else {
             out.write_all(describe(&report).as_bytes())?;
         }
@@ -114,60 +129,75 @@ pub(super) fn run(arguments: ValidateArguments) -> Result<()> {
     Ok(())
 }
 
-/// Reads one file and everything there is to say about it. `whole`: at once also when it is large, because
-/// transactions are read one at a time by the built-in tables only.
-fn validate(
+/// One line, whatever takes it apart: some programs see the end of a line in more characters than one.
+fn json(report: &Report) -> Result<String> {
+    let text = serde_json::to_string(report).context("write the result")?;
+    let ends = [('\u{85}', "\\u0085"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+    Ok(ends.into_iter().fold(text, |text, (end, name)| match text.contains(end) {
+        true => text.replace(end, name),
+        false => text,
+    }))
+}
+
+/// Reads one file and everything there is to say about it.
+fn validate(path: &Path, tables: &Tables, whole: bool, profile: Option<Profile>) -> Report {
+    let read = folder::open(path)
+        .and_then(|mut input| validate_input(path, &mut *input, tables, whole, profile));
+    read.unwrap_or_else(|error| {
+        let mut report = Report::new(path);
+        report.errors.push(Complaint {
+            layer: Layer::Transport.short(),
+            path: String::new(),
+            line: 1,
+            found: None,
+            rule: "input.file",
+            code: "FF01",
+            text: format!("The file cannot be read: {error}."),
+        });
+        report
+    })
+}
+
+/// The same for what a file holds. `whole`: at once also when it is large, because transactions are read one at a
+/// time by the built-in tables only.
+fn validate_input(
     path: &Path,
+    input: &mut dyn Read,
     tables: &Tables,
     whole: bool,
     profile: Option<Profile>,
 ) -> io::Result<Report> {
-    let mut file = File::open(path)?;
-    if file.metadata()?.len() <= MESSAGE_BYTES_MAX as u64 {
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        return Ok(check(path, &bytes, tables, profile, &Limits::message()));
+    let mut head = Vec::new();
+    input.take(BATCH_BYTES_MAX as u64 + 1).read_to_end(&mut head)?;
+    if head.len() <= MESSAGE_BYTES_MAX {
+        return Ok(check(path, &head, tables, profile, &Limits::message()));
     }
     if whole {
-        let mut bytes = Vec::new();
-        file.take(BATCH_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-        return Ok(check(path, &bytes, tables, profile, &Limits::batch()));
+        return Ok(check(path, &head, tables, profile, &Limits::batch()));
     }
     let mut report = Report::new(path);
-    if let Err(unreadable) = large(&mut file, profile, &mut report)? {
+    if let Err(unreadable) = large(&mut (&head[..]).chain(input), profile, &mut report)? {
+        // Statements and other messages have no transactions: they are read whole, within limits.
         let context = unreadable.findings.iter().any(|one| one.rule == "limit.context");
-        if context && is_report(&mut file)? {
-            let mut bytes = Vec::new();
-            file.take(BATCH_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-            return Ok(check(path, &bytes, tables, profile, &Limits::batch()));
+        if context && head.len() <= BATCH_BYTES_MAX {
+            return Ok(check(path, &head, tables, profile, &Limits::batch()));
         }
         report.unreadable(unreadable);
     }
     Ok(report)
 }
 
-/// Statements and reports have entries, not transactions: large ones are read whole, within limits.
-fn is_report(file: &mut File) -> io::Result<bool> {
-    let mut head = Vec::new();
-    file.rewind()?;
-    Read::by_ref(file).take(8 << 10).read_to_end(&mut head)?;
-    file.rewind()?;
-    let head = String::from_utf8_lossy(&head);
-    Ok(["camt.052", "camt.053", "camt.054"]
-        .iter()
-        .any(|name| head.contains(&format!(":xsd:{name}"))))
-}
-
 /// Reads a file with many transactions, one at a time.
 fn large(
-    file: &mut File,
+    input: &mut dyn Read,
     profile: Option<Profile>,
     report: &mut Report,
 ) -> io::Result<Result<(), Unreadable>> {
-    let mut reader = BulkReader::new(Limits::message());
+    let ids_max = if profile.is_some() { UETRS_MAX } else { 0 };
+    let mut reader = BulkReader::new(Limits::message()).with_unique_uetrs(ids_max);
     let mut chunk = vec![0; 1 << 16];
     loop {
-        let length = file.read(&mut chunk)?;
+        let length = input.read(&mut chunk)?;
         if length == 0 {
             break;
         }
@@ -177,7 +207,7 @@ fn large(
                 Ok(None) => break,
                 Ok(Some(transaction)) => {
                     let found = transaction.check(profile.unwrap_or(Profile::Base));
-                    report.more |= found.truncated;
+                    report.note_more(found.truncated);
                     report.sort(found.findings, profile);
                 }
                 Err(unreadable) => return Ok(Err(unreadable)),
@@ -205,7 +235,7 @@ fn check(
             report.message = Some(message.name.to_string());
             report.header = message.header.as_ref().map(|(name, _)| name.to_string());
             let found = message.check(profile.unwrap_or(Profile::Base));
-            report.more = found.truncated || message.findings.len() >= limits.findings_max;
+            report.note_more(found.truncated || message.findings.len() >= limits.findings_max);
             report.sort(found.findings, profile);
             return report;
         }
@@ -232,9 +262,18 @@ impl Report {
             header: None,
             verdict: Verdict::Unreadable,
             errors: Vec::new(),
-            warnings: Vec::new(),
-            more: false,
+            warnings: Some(Vec::new()),
+            more: Some(false),
         }
+    }
+
+    fn note_more(&mut self, more: bool) {
+        self.more = Some(more || self.more == Some(true));
+    }
+
+    fn leave_out_details(&mut self) {
+        (self.warnings, self.more) = (None, None);
+        self.errors.iter_mut().for_each(|error| error.found = None);
     }
 
     fn unreadable(&mut self, unreadable: Unreadable) {
@@ -247,11 +286,12 @@ impl Report {
         for finding in findings {
             let decides = profile.is_some() || finding.layer <= Layer::Schema;
             let error = finding.is_error() && decides;
-            let list = if error { &mut self.errors } else { &mut self.warnings };
+            let warnings = self.warnings.get_or_insert_default();
+            let list = if error { &mut self.errors } else { warnings };
             if list.len() < COMPLAINTS_MAX {
                 list.push(complaint(finding));
             } else {
-                self.more |= error;
+                self.note_more(error);
             }
         }
         let valid = self.errors.is_empty();
@@ -264,8 +304,7 @@ fn complaint(finding: Finding) -> Complaint {
         layer: finding.layer.short(),
         path: finding.path,
         line: finding.line,
-        offset: finding.offset,
-        value: finding.value,
+        found: Some(Found { offset: finding.offset, value: finding.value }),
         rule: finding.rule,
         code: finding.code,
         text: finding.text,
@@ -280,20 +319,21 @@ fn describe(report: &Report) -> String {
         Verdict::Unreadable => "unreadable",
     };
     let mut text = format!("{}: {name}, {verdict}\n", report.file);
-    for (word, list) in [("error", &report.errors), ("warning", &report.warnings)] {
+    let warnings = report.warnings.as_deref().unwrap_or_default();
+    for (word, list) in [("error", &report.errors[..]), ("warning", warnings)] {
         for one in list {
             let place = if one.path.is_empty() { String::new() } else { format!(" {}", one.path) };
             text += &format!(
                 "  line {}:{place}\n    {word} {} {} {}: {}",
                 one.line, one.layer, one.rule, one.code, one.text
             );
-            if !one.value.is_empty() {
-                text += &format!(" Found `{}`.", one.value.escape_debug());
+            if let Some(found) = one.found.as_ref().filter(|found| !found.value.is_empty()) {
+                text += &format!(" Found `{}`.", found.value.escape_debug());
             }
             text.push('\n');
         }
     }
-    if report.more {
+    if report.more == Some(true) {
         text += "  There are more errors than are listed.\n";
     }
     text
@@ -318,7 +358,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("message.xml");
         std::fs::write(&path, bytes).unwrap();
-        validate(&path, &Tables::built_in(), false, profile).unwrap()
+        validate(&path, &Tables::built_in(), false, profile)
     }
 
     #[test]
@@ -338,7 +378,7 @@ mod tests {
                 "\n".repeat(padding)
             );
             std::fs::write(&path, text).unwrap();
-            assert_eq!(validate(&path, &tables, true, None).unwrap().verdict, verdict, "{padding}");
+            assert_eq!(validate(&path, &tables, true, None).verdict, verdict, "{padding}");
         }
     }
 
@@ -387,12 +427,48 @@ mod tests {
     }
 
     #[test]
+    fn json_has_the_keys_that_are_promised_in_one_line() {
+        let text = REJECTION.replace("<Ref>A</Ref>", "<Reff>\u{2028}\u{85}</Reff>");
+        let mut report = report(&text, None);
+        let keys = |report: &Report| {
+            let text = json(report).unwrap();
+            assert!(!text.contains(['\n', '\u{2028}', '\u{85}']), "{text}");
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let keys = |value: &serde_json::Value| {
+                value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+            };
+            (keys(&value), keys(&value["errors"][0]))
+        };
+        let (all, error) = keys(&report);
+        assert!(all.contains("warnings") && all.contains("more"), "{all}");
+        assert!(error.contains("offset") && error.contains("value"), "{error}");
+        report.leave_out_details();
+        let (mut all, error) = keys(&report);
+        all = all
+            .split(' ')
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert_eq!(all, "errors file header message verdict");
+        let mut error: Vec<&str> = error.split(' ').collect();
+        error.sort_unstable();
+        assert_eq!(error, ["code", "layer", "line", "path", "rule", "text"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_like_the_rest() {
+        let report = validate(Path::new("/nowhere/message.xml"), &Tables::built_in(), false, None);
+        assert_eq!((report.verdict, report.errors[0].rule), (Verdict::Unreadable, "input.file"));
+    }
+
+    #[test]
     fn rules_decide_only_with_a_profile() {
         // The header speaks of another message than the document is.
         let text = format!("<E>{}{REJECTION}</E>", HEADER.replace("admi.002", "admi.007"));
         let schema = report(&text, None);
         assert_eq!((schema.verdict, schema.errors.len()), (Verdict::Valid, 0));
-        assert_eq!(schema.warnings[0].rule, "header.message-definition");
+        assert_eq!(schema.warnings.as_ref().unwrap()[0].rule, "header.message-definition");
         let base = report(&text, Some(Profile::Base));
         assert_eq!(
             (base.verdict, base.errors[0].rule),
