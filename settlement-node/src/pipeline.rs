@@ -3,8 +3,9 @@
 //! Too few, and a node waits for another that could already work on the next block; too many, and they
 //! only queue, and each bank's next submission behind them. How many are right depends on the machine and
 //! on the distance between the nodes, so it is measured: the rate at which blocks come through, times the
-//! time that a block takes when it is alone beyond the work on it, twice. A block is seldom alone under load; then, every few
-//! seconds, the leader lets the blocks under way come to an end before it proposes the next.
+//! time that a block takes when it is alone beyond the work on it, twice. A block is seldom alone under
+//! load; then, every few seconds, the leader lets the blocks under way come to an end before it proposes
+//! the next.
 //!
 //! A bank that sends much fills the blocks under way whatever their number is. Beside them go a few small ones
 //! with what banks send that send little: those do not wait until there is room for the other's next block.
