@@ -10,6 +10,7 @@ pub mod log;
 pub mod send;
 pub mod show;
 pub mod status;
+pub mod verify;
 
 pub mod bench;
 pub mod demo;

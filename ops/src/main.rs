@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use corridor::{bench, demo, init, iso, log, send, serve, show, status};
+use corridor::{bench, demo, init, iso, log, send, serve, show, status, verify};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,6 +41,9 @@ enum Command {
     /// Look into a node's log, without changing anything
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Verify evidence offline, with the network's public keys alone
+    #[command(subcommand)]
+    Verify(verify::VerifyCommand),
     /// Validate, show, rewrite, make and explain ISO 20022 messages; no network is needed
     #[command(subcommand)]
     Iso(iso::IsoCommand),
@@ -85,6 +88,7 @@ fn run(command: Command) -> Result<()> {
         Command::Status(arguments) => serve::runtime(1)?.block_on(status::run(arguments)),
         Command::Show(arguments) => serve::runtime(1)?.block_on(show::run(arguments)),
         Command::Log(command) => log::run(command),
+        Command::Verify(command) => verify::run(command),
         Command::Iso(command) => iso::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Version => {
