@@ -49,6 +49,12 @@ pub enum ConfigError {
     /// The genesis file names another key for this node.
     #[error("the link key is not the one that the genesis file names for node {0}")]
     OtherKey(u64),
+    /// The genesis file names another key for this node's checkpoints, or none.
+    #[error("the cosign key is not the one that the genesis file names for node {0}")]
+    OtherCosignKey(u64),
+    /// The keys of the nodes cannot make checkpoints.
+    #[error("the genesis file: {0}")]
+    CosignKeys(proof::key::KeyError),
     /// The network would run rules that nodes do not drive yet: nobody would order the block in which a
     /// deadline takes effect.
     #[error("the genesis file asks for version {0} of the ledger's rules; nodes run version 1")]
@@ -88,6 +94,9 @@ pub struct RawConfig {
     pub genesis: PathBuf,
     /// The link key's file.
     pub link_key: PathBuf,
+    /// File of the key that signs checkpoints. Without it the node takes no part in finality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosign_key: Option<PathBuf>,
     /// Directory of the log, the history and the runs.
     pub data: PathBuf,
     /// Where metrics, health, status page and JSON are served.
@@ -120,6 +129,8 @@ pub struct NodeConfig {
     pub own: GenesisNode,
     /// The link identity.
     pub link_key: link::LinkKey,
+    /// Who cosigns, and this node's key for it; nothing when it takes no part.
+    pub cosigning: Option<crate::finality::Cosigning>,
     /// Directory of the log, the history and the runs.
     pub data: PathBuf,
     /// Where metrics, health, status page and JSON are served.
@@ -167,6 +178,15 @@ impl NodeConfig {
         if link_key.public() != own.link_key {
             return Err(ConfigError::OtherKey(raw.id));
         }
+        let cosigning = match &raw.cosign_key {
+            None => None,
+            Some(path) => {
+                let seed = link::keyfile::read(&base.join(path))?;
+                let cosigning = crate::finality::Cosigning::new(&genesis, raw.id, &seed)
+                    .map_err(ConfigError::CosignKeys)?;
+                Some(cosigning.ok_or(ConfigError::OtherCosignKey(raw.id))?)
+            }
+        };
         if !raw.allow_remote && !raw.http.ip().is_loopback() {
             return Err(ConfigError::Remote { field: "http", address: raw.http });
         }
@@ -187,6 +207,7 @@ impl NodeConfig {
             genesis,
             own,
             link_key,
+            cosigning,
         })
     }
 }
