@@ -6,6 +6,7 @@
 pub mod init;
 pub mod serve;
 
+pub mod evidence;
 pub mod log;
 pub mod send;
 pub mod show;

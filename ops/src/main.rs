@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use corridor::{bench, demo, init, iso, log, send, serve, show, status, verify};
+use corridor::{bench, demo, evidence, init, iso, log, send, serve, show, status, verify};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,6 +41,10 @@ enum Command {
     /// Look into a node's log, without changing anything
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Fetch the receipt of a payment, which proves its outcome to anybody, offline
+    Receipt(evidence::ReceiptArguments),
+    /// Fetch the network's policy: the public keys that receipts are verified with
+    Policy(evidence::PolicyArguments),
     /// Verify evidence offline, with the network's public keys alone
     #[command(subcommand)]
     Verify(verify::VerifyCommand),
@@ -88,6 +92,8 @@ fn run(command: Command) -> Result<()> {
         Command::Status(arguments) => serve::runtime(1)?.block_on(status::run(arguments)),
         Command::Show(arguments) => serve::runtime(1)?.block_on(show::run(arguments)),
         Command::Log(command) => log::run(command),
+        Command::Receipt(arguments) => serve::runtime(1)?.block_on(evidence::receipt(arguments)),
+        Command::Policy(arguments) => serve::runtime(1)?.block_on(evidence::policy(arguments)),
         Command::Verify(command) => verify::run(command),
         Command::Iso(command) => iso::run(command),
         Command::Bench(command) => bench::run(command),

@@ -3,6 +3,7 @@
 mod graph;
 mod process_chaos;
 mod process_disk;
+mod process_evidence;
 mod process_folder;
 mod process_kill;
 mod process_mend;
