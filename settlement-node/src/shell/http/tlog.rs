@@ -80,19 +80,19 @@ fn failed(context: &Context, error: &MirrorError) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response()
 }
 
-fn certified(context: &Context) -> Result<Arc<Certificate>, Response> {
+fn certified(context: &Context) -> Result<Arc<Certificate>, (StatusCode, &'static str)> {
     if context.evidence.cosigning.is_none() {
-        return Err((StatusCode::NOT_FOUND, OFF).into_response());
+        return Err((StatusCode::NOT_FOUND, OFF));
     }
     let known = context.evidence.known.certificate.load_full();
-    known.ok_or_else(|| (StatusCode::SERVICE_UNAVAILABLE, NOTHING_FINAL).into_response())
+    known.ok_or((StatusCode::SERVICE_UNAVAILABLE, NOTHING_FINAL))
 }
 
 /// The newest checkpoint that a quorum has cosigned.
 pub(super) async fn checkpoint(State(context): State<Context>) -> Response {
     let certificate = match certified(&context) {
         Ok(certificate) => certificate,
-        Err(response) => return response,
+        Err(refused) => return refused.into_response(),
     };
     match context.evidence.cosigning.as_ref().map(|cosigning| certificate.note(cosigning)) {
         Some(Ok(note)) => (TEXT, note.to_string()).into_response(),
@@ -116,7 +116,7 @@ pub(super) async fn tile(State(context): State<Context>, Path(rest): Path<String
     };
     let certificate = match certified(&context) {
         Ok(certificate) => certificate,
-        Err(response) => return response,
+        Err(refused) => return refused.into_response(),
     };
     let asked = context.clone();
     let found = tokio::task::spawn_blocking(move || {
@@ -146,7 +146,7 @@ pub(super) async fn receipt(State(context): State<Context>, Path(uetr): Path<Str
     };
     let certificate = match certified(&context) {
         Ok(certificate) => certificate,
-        Err(response) => return response,
+        Err(refused) => return refused.into_response(),
     };
     let asked = context.clone();
     let found = tokio::task::spawn_blocking(move || {
