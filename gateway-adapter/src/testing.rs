@@ -76,6 +76,7 @@ pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
             id: 1,
             bic: PAYER.to_owned(),
             link_key: hex(SigningKey::from_bytes(&[9; 32]).verifying_key().as_bytes()),
+            cosign_key: None,
             address: "127.0.0.1:1".to_owned(),
             client_address: "127.0.0.1:2".to_owned(),
         }],

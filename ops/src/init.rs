@@ -157,11 +157,13 @@ fn create_node(layout: &Layout, id: u64, bank: &Bank) -> Result<RawNode> {
     let dir = layout.node_dir(id);
     make_dir(&dir)?;
     let key = new_secret(&dir.join("link.key"))?;
+    let cosign = new_secret(&dir.join("cosign.key"))?;
     let config = settlement_node::config::RawConfig {
         snapshot_bytes: settlement_node::limits::SNAPSHOT_BYTES,
         id,
         genesis: "../genesis.toml".into(),
         link_key: "link.key".into(),
+        cosign_key: Some("cosign.key".into()),
         data: "data".into(),
         http: addresses.http,
         allow_remote: false,
@@ -175,6 +177,7 @@ fn create_node(layout: &Layout, id: u64, bank: &Bank) -> Result<RawNode> {
         id,
         bic: bank.bic.clone(),
         link_key: hex(&LinkKey::from_seed(key).public()),
+        cosign_key: Some(hex(SigningKey::from_bytes(&cosign).verifying_key().as_bytes())),
         address: addresses.address.to_string(),
         client_address: addresses.client_address.to_string(),
     })

@@ -6,6 +6,7 @@
 pub mod init;
 pub mod serve;
 
+pub mod evidence;
 pub mod fx;
 pub mod govern;
 pub mod ledger;
@@ -13,6 +14,7 @@ pub mod log;
 pub mod send;
 pub mod show;
 pub mod status;
+pub mod verify;
 
 pub mod bench;
 pub mod demo;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use corridor::{bench, demo, fx, govern, init, iso, ledger, log, send, serve, show, status};
+use corridor::{
+    bench, demo, evidence, fx, govern, init, iso, ledger, log, send, serve, show, status, verify,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -50,6 +52,13 @@ enum Command {
     /// Look into a node's log, without changing anything
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Fetch the receipt of a payment, which proves its outcome to anybody, offline
+    Receipt(evidence::ReceiptArguments),
+    /// Fetch the network's policy: the public keys that receipts are verified with
+    Policy(evidence::PolicyArguments),
+    /// Verify evidence offline, with the network's public keys alone
+    #[command(subcommand)]
+    Verify(verify::VerifyCommand),
     /// Validate, show, rewrite, make and explain ISO 20022 messages; no network is needed
     #[command(subcommand)]
     Iso(iso::IsoCommand),
@@ -97,6 +106,9 @@ fn run(command: Command) -> Result<()> {
         Command::Fx(command) => serve::runtime(1)?.block_on(fx::run(command)),
         Command::Govern(command) => serve::runtime(1)?.block_on(govern::run(command)),
         Command::Log(command) => log::run(command),
+        Command::Receipt(arguments) => serve::runtime(1)?.block_on(evidence::receipt(arguments)),
+        Command::Policy(arguments) => serve::runtime(1)?.block_on(evidence::policy(arguments)),
+        Command::Verify(command) => verify::run(command),
         Command::Iso(command) => iso::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Version => {

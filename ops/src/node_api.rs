@@ -57,6 +57,10 @@ pub struct NodeStatus {
     /// Whether its log lacks entries that it had: it does not vote then.
     #[serde(default)]
     pub recovering: bool,
+    /// Everything up to this block is final; nothing before the first certificate, and in networks
+    /// without checkpoints.
+    #[serde(default)]
+    pub final_height: Option<u64>,
     /// Log index of its newest snapshot of the state; 0 before the first.
     #[serde(default)]
     pub snapshot_index: u64,

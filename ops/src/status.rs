@@ -39,12 +39,13 @@ pub struct StatusArguments {
 pub async fn run(arguments: StatusArguments) -> Result<()> {
     let mut all_well = true;
     println!(
-        "{:<5} {:<10} {:>6} {:>6} {:>9} {:>5} {:>10} {:>8} {:>9}  {:<16} CONSERVED",
+        "{:<5} {:<10} {:>6} {:>6} {:>9} {:>9} {:>5} {:>10} {:>8} {:>9}  {:<16} CONSERVED",
         "NODE",
         "ROLE",
         "LEADER",
         "TERM",
         "HEIGHT",
+        "FINAL",
         "LAG",
         "SETTLED",
         "REFUSED",
@@ -70,12 +71,13 @@ pub async fn run(arguments: StatusArguments) -> Result<()> {
 fn row(status: &NodeStatus) -> String {
     let leader = status.known_leader().map_or("none".to_owned(), |id| id.to_string());
     format!(
-        "{:<5} {:<10} {:>6} {:>6} {:>9} {:>5} {:>10} {:>8} {:>9.1}  {:<16.16} {}",
+        "{:<5} {:<10} {:>6} {:>6} {:>9} {:>9} {:>5} {:>10} {:>8} {:>9.1}  {:<16.16} {}",
         status.node,
         status.role,
         leader,
         status.term,
         status.height,
+        status.final_height.map_or("-".to_owned(), |height| height.to_string()),
         status.lag(),
         status.settled,
         status.refused,

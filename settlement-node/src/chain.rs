@@ -341,6 +341,16 @@ impl Chain {
         self.runs_written
     }
 
+    /// What the log is after the last block.
+    pub fn sealed(&self) -> crate::event::Sealed {
+        crate::event::Sealed {
+            at: wire::cosign::FinalAt { height: self.height.0, size: self.frontier.size() },
+            time: self.time,
+            previous_seal: self.previous_seal,
+            frontier: self.frontier.clone(),
+        }
+    }
+
     /// Seal of the last block; none before the first.
     pub fn seal(&self) -> Option<&Seal> {
         self.seal.as_ref()

@@ -48,6 +48,12 @@ pub enum ConfigError {
     /// The genesis file names another key for this node.
     #[error("the link key is not the one that the genesis file names for node {0}")]
     OtherKey(u64),
+    /// The genesis file names another key for this node's checkpoints, or none.
+    #[error("the cosign key is not the one that the genesis file names for node {0}")]
+    OtherCosignKey(u64),
+    /// The keys of the nodes cannot make checkpoints.
+    #[error("the genesis file: {0}")]
+    CosignKeys(proof::key::KeyError),
     /// Snapshots would be made too often.
     #[error("snapshot_bytes is {0}; it must be 65536 or more")]
     SnapshotBytes(u64),
@@ -83,6 +89,9 @@ pub struct RawConfig {
     pub genesis: PathBuf,
     /// The link key's file.
     pub link_key: PathBuf,
+    /// File of the key that signs checkpoints. Without it the node takes no part in finality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosign_key: Option<PathBuf>,
     /// Directory of the log, the history and the runs.
     pub data: PathBuf,
     /// Where metrics, health, status page and JSON are served.
@@ -115,6 +124,8 @@ pub struct NodeConfig {
     pub own: GenesisNode,
     /// The link identity.
     pub link_key: link::LinkKey,
+    /// Who cosigns, and this node's key for it; nothing when it takes no part.
+    pub cosigning: Option<crate::finality::Cosigning>,
     /// Directory of the log, the history and the runs.
     pub data: PathBuf,
     /// Where metrics, health, status page and JSON are served.
@@ -155,6 +166,15 @@ impl NodeConfig {
         if link_key.public() != own.link_key {
             return Err(ConfigError::OtherKey(raw.id));
         }
+        let cosigning = match &raw.cosign_key {
+            None => None,
+            Some(path) => {
+                let seed = link::keyfile::read(&base.join(path))?;
+                let cosigning = crate::finality::Cosigning::new(&genesis, raw.id, &seed)
+                    .map_err(ConfigError::CosignKeys)?;
+                Some(cosigning.ok_or(ConfigError::OtherCosignKey(raw.id))?)
+            }
+        };
         if !raw.allow_remote && !raw.http.ip().is_loopback() {
             return Err(ConfigError::Remote { field: "http", address: raw.http });
         }
@@ -175,6 +195,7 @@ impl NodeConfig {
             genesis,
             own,
             link_key,
+            cosigning,
         })
     }
 }

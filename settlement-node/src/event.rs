@@ -223,6 +223,19 @@ pub struct DeliveryFrame {
     pub payload: Bytes,
 }
 
+/// What the log is after a block: what a node may cosign, once the block is durable, as every applied one is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Block and size.
+    pub at: wire::cosign::FinalAt,
+    /// Its ledger time.
+    pub time: ledger::LedgerTime,
+    /// Leaf hash of its seal.
+    pub previous_seal: proof::Hash,
+    /// The log at its end.
+    pub frontier: proof::tree::Frontier,
+}
+
 /// What the loop wants done, in the order in which it must be done.
 #[derive(Default)]
 pub struct Effects {
@@ -242,6 +255,8 @@ pub struct Effects {
     pub deliveries: Vec<DeliveryFrame>,
     /// Append to the history.
     pub history: Vec<Arc<AppliedBlock>>,
+    /// What the log was after each of these blocks.
+    pub sealed: Vec<Sealed>,
     /// Write a generation of ids to disk; answer with [`Event::RunWritten`].
     pub runs: Vec<(u64, Arc<ledger::Generation>)>,
     /// Write a snapshot of the state, once the history up to its height is durable; answer with

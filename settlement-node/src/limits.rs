@@ -54,6 +54,20 @@ pub const TRACKED_SUBMISSIONS_MAX: usize = 65_536;
 pub const TRACKED_BYTES_MAX: usize = 24 << 20;
 /// Signatures in one block: bounds the time in which a follower checks it.
 pub const SIGNATURES_PER_BLOCK_MAX: usize = 512;
+/// Length of the slots of ledger time, in nanoseconds: the first block of a slot is cosigned.
+pub const COSIGN_SLOT_NS: u64 = 100_000_000;
+/// How long no block must have come before the last one is cosigned, whatever its slot.
+pub const COSIGN_QUIET: Duration = Duration::from_millis(50);
+/// Interval in which the last cosignature is sent again, for those who missed it.
+pub const COSIGN_AGAIN: Duration = Duration::from_secs(1);
+/// Blocks that wait to be looked at for cosigning; of what does not fit nothing is cosigned.
+pub const SEALED_MAX: usize = 4_096;
+/// Cosignatures of one other node that wait to be verified; more are dropped, and sent again.
+pub const COSIGNATURES_WAITING_MAX: usize = 32;
+/// Cosignatures of one other node that are verified in one second.
+pub const COSIGNATURES_PER_SECOND_MAX: u32 = 64;
+/// Files of evidence that are kept.
+pub const EVIDENCE_FILES_MAX: usize = 64;
 /// Ticks after which a submission without an answer is given back as "busy" (its fate is then unknown).
 pub const TRACKED_TICKS_MAX: u64 = 100;
 /// Ticks between two attempts to pass a submission on to the leader.

@@ -513,6 +513,7 @@ impl Node {
         self.answer(&applied, effects);
         self.subscribers.applied(&applied, &self.owners, effects);
         effects.history.push(applied);
+        effects.sealed.push(self.chain.sealed());
         while let Some(full) = self.chain.take_full_generation() {
             effects.runs.push(full);
         }

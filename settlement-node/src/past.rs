@@ -158,28 +158,36 @@ impl PastBlock {
         if u64::from(self.leaf_count) != u64::from(seal.records) + 1 {
             return bad("it has another number of leaves than is said");
         }
+        self.for_each_record(seal, |record| {
+            frontier.append(record);
+        });
+        Ok(())
+    }
+
+    /// Calls `each` with the canonical bytes of each record of the block, in the order of their leaves;
+    /// the last one is `seal`, its own.
+    pub fn for_each_record(&self, seal: &Seal, mut each: impl FnMut(&[u8])) {
         let mut record = Vec::new();
         for (submission, outcomes) in self.submissions.iter().zip(&self.outcomes) {
             let verified = &submission.batch;
             let signed = verified.signed();
             record::batch(&mut record, signed.header(), signed.signatures());
-            frontier.append(&record);
+            each(&record);
             for (position, outcome) in outcomes.iter().enumerate() {
                 let command = verified.command_slice(position);
                 record::command(&mut record, outcome.answer.code(), outcome.original, command);
-                frontier.append(&record);
+                each(&record);
             }
         }
         for one in &self.progress {
             record::progress(&mut record, &wire::progress::encode(one));
-            frontier.append(&record);
+            each(&record);
         }
         for one in &self.exchanges {
             record::exchange(&mut record, &wire::exchanged::encode(one));
-            frontier.append(&record);
+            each(&record);
         }
-        frontier.append(&seal.encode());
-        Ok(())
+        each(&seal.encode());
     }
 
     fn has_leaf(&self, leaf: u64) -> bool {

@@ -9,6 +9,7 @@
 
 mod check;
 mod disk;
+mod evidence;
 mod http;
 mod links;
 mod lookup;
@@ -43,6 +44,7 @@ use wire::client::CLIENT_PROTOCOL;
 
 use crate::{
     config::NodeConfig,
+    consistency,
     event::Event,
     limits::{
         CLIENT_FRAME_BYTES_MAX, EVENTS_MAX, HISTORY_BLOCKS_MAX, LOG_OPS_MAX, SESSIONS_MAX, TICK,
@@ -56,6 +58,7 @@ use crate::{
     serve::Shelf,
     storage::{Damage, Storage, StorageError},
     store::{
+        cosigned::CosignedFile,
         history::HistoryError,
         history_writer::{HistoryWriter, HistoryWriterOptions},
         log_writer::{LogWriter, LogWriterOptions},
@@ -103,6 +106,12 @@ pub enum RunError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The log contradicts what this node has cosigned.
+    #[error(transparent)]
+    Consistency(#[from] crate::consistency::ConsistencyError),
+    /// The file of what was cosigned cannot be used.
+    #[error(transparent)]
+    Cosigned(#[from] crate::store::cosigned::CosignedError),
     /// Something is missing that only other nodes can give, and there are none.
     #[error(
         "this network has no other node to fetch it from: {0}; restore a backup of the data directory"
@@ -275,6 +284,9 @@ async fn live(
     let clients = serve_clients(served, client_events).await?;
     let clients = Arc::new(clients);
 
+    let (evidence, gatherer) =
+        start_evidence(config, &node, &storage.vfs, &shelf, (&peers, &clients), &handle)?;
+
     // Threads.
     let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(shelf.runs.clone()));
     let (domain, shares) = (genesis.domain, node.shares());
@@ -290,6 +302,7 @@ async fn live(
         old_ids: Arc::clone(&old_ids),
     };
     let space = space::Space::of(&config.data);
+    let disk = Arc::clone(&storage.vfs);
     let sources = Arc::new(disk::Sources {
         past: past.clone(),
         log: log_reader,
@@ -306,6 +319,7 @@ async fn live(
         disk::Reader::start(sources, handle.clone(), Arc::clone(&clients), Arc::clone(&peers))
             .map_err(RunError::Thread)?;
     threads.push(scrubber);
+    threads.extend(gatherer);
     threads.extend(readers);
     let server = reader.server();
     let writers = [log.meters(), history.meters()];
@@ -315,6 +329,7 @@ async fn live(
         Arc::clone(&peers),
         space.clone(),
         scrubbed,
+        Arc::clone(&evidence.known),
         id,
     );
     let performer = Performer {
@@ -323,6 +338,7 @@ async fn live(
         reader,
         peers: Arc::clone(&peers),
         clients: Arc::clone(&clients),
+        evidence: evidence.clone(),
         handle: handle.clone(),
         broken: HashMap::new(),
         quiet: Quiet::default(),
@@ -337,21 +353,23 @@ async fn live(
     let from_peers_task = tokio::spawn({
         let (checkers, handle) = (checkers.clone(), handle.clone());
         let from_peers = Arc::clone(&links.events);
+        let evidence = evidence.clone();
         async move {
             let mut from_peers = from_peers.lock().await;
             let quiet = Quiet::default();
             while let Some(event) = from_peers.recv().await {
-                on_peer_event(event, &checkers, &handle, &server, &quiet).await;
+                on_peer_event(event, &checkers, &handle, &server, &evidence, &quiet).await;
             }
         }
     });
     let from_clients_task = tokio::spawn({
         let (checkers, handle) = (checkers.clone(), handle.clone());
         let clients = Arc::clone(&clients);
+        let evidence = evidence.clone();
         async move {
             let mut banks = HashMap::new();
             while let Some(event) = from_clients.recv().await {
-                on_client_event(event, &mut banks, &checkers, &handle, &clients).await;
+                on_client_event(event, &mut banks, &checkers, &handle, &clients, &evidence).await;
             }
         }
     });
@@ -363,6 +381,8 @@ async fn live(
             meters: Arc::new(meters),
             genesis: Arc::clone(&genesis),
             lookup: lookup::Lookup { past },
+            evidence,
+            tlog: http::tlog::Shared::new(Arc::clone(&disk), config.data.clone()),
         },
         stopped,
     )
@@ -406,6 +426,39 @@ async fn live(
         (None, Ok(Ok(()))) => Ok(ended),
         (None, _) => Err(RunError::Fatal("the loop thread ended early".to_owned())),
     }
+}
+
+/// Starts to cosign and to gather what others cosign, after checking that the log goes on from what
+/// this node cosigned last. Without a key nothing is started.
+fn start_evidence(
+    config: &NodeConfig,
+    node: &Node,
+    vfs: &Arc<dyn Vfs>,
+    shelf: &Shelf,
+    (peers, clients): (&Arc<link::PeerLinks>, &Arc<link::ClientServer>),
+    handle: &Loop,
+) -> Result<(evidence::Evidence, Option<std::thread::JoinHandle<()>>), RunError> {
+    let Some(cosigning) = config.cosigning.clone() else {
+        tracing::warn!("this node has no key for checkpoints: it takes no part in finality");
+        return Ok((evidence::Evidence::off(), None));
+    };
+    let domain = config.genesis.domain;
+    let (file, last) = CosignedFile::open(vfs, &config.data, domain.network)?;
+    let applied = node.chain().sealed();
+    let held = consistency::check(&last, &applied, &shelf.history, &domain)?;
+    let (evidence, thread) = evidence::Evidence::start(evidence::Start {
+        cosigning: Arc::new(cosigning),
+        file,
+        last,
+        held,
+        applied,
+        peers: Arc::clone(peers),
+        clients: Arc::clone(clients),
+        files: evidence::EvidenceFiles::under(Arc::clone(vfs), &config.data),
+        handle: handle.clone(),
+    })
+    .map_err(RunError::Thread)?;
+    Ok((evidence, Some(thread)))
 }
 
 /// Holds the data directory for this process alone, as long as the returned file is open.

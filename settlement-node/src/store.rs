@@ -10,6 +10,7 @@
 //! never retried (the process has to stop); durable data is never truncated silently. This module
 //! knows bytes only: not the ledger, not the order protocol.
 
+pub mod cosigned;
 pub mod history;
 pub mod history_writer;
 pub mod log_writer;
@@ -17,5 +18,6 @@ pub mod meters;
 pub mod runs;
 pub mod scrub;
 pub mod snapshots;
+pub mod tiles;
 pub mod vfs;
 pub mod wal;

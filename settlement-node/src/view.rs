@@ -1,7 +1,7 @@
 //! What the applied state looks like to others: the directory for gateways, balances for people.
 
-mod quotes;
 mod proposals;
+mod quotes;
 mod registry;
 mod waiting;
 
@@ -16,8 +16,8 @@ use wire::{
 
 use crate::chain::Chain;
 
-pub use quotes::{QUOTES_SHOWN_MAX, QuoteView, quotes};
 pub use proposals::{ProposalView, proposals};
+pub use quotes::{QUOTES_SHOWN_MAX, QuoteView, quotes};
 pub use registry::{AssetView, ParticipantView, Registry, registry};
 pub use waiting::{
     ConditionView, Names, ObstacleView, WAITING_SHOWN_MAX, WaitingLeg, WaitingList, WaitingView,

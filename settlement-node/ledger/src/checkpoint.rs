@@ -35,8 +35,8 @@ pub(crate) use restore::Source;
 
 use crate::account::Account;
 use crate::command::RULES_LIFE_CYCLE;
-use crate::govern::{Governance, TAG};
 use crate::fx::Fx;
+use crate::govern::{Governance, TAG};
 use crate::id::{Digest, LedgerTime};
 use crate::ids::{ROW_BYTES, Rows};
 use crate::limits::LABEL_LEN_MAX;

@@ -24,9 +24,9 @@
 //! default is absent, so there is one spelling. Decoding is strict: whatever it accepts encodes to the same
 //! bytes again. Values beyond `limits.rs` encode to bytes that decoding refuses, never to another command.
 
+mod fx;
 pub(crate) mod govern;
 mod liquidity;
-mod fx;
 mod options;
 pub(crate) mod reader;
 

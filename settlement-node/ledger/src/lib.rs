@@ -93,7 +93,6 @@ pub use command::{
     RevokeKey, SetAccountStatus, SetFloor, SetFundingLimit, SetSealingKey, Transfer,
     TransferOptions, Vote, Withdraw,
 };
-pub use directory::{DirectoryEntry, Reach};
 pub use command::{
     Attest, Limit, LimitSetter, Pace, SetAcceptance, SetLimit, SetNotices, SetReservation,
 };
@@ -101,6 +100,7 @@ pub use command::{
     CreditOutcome, Exchange, ExchangeAmount, PlaceQuote, ReportCredit, ReturnExchange,
     SetReporting, WithdrawQuote,
 };
+pub use directory::{DirectoryEntry, Reach};
 pub use event::Event;
 pub use explain::{Incoming, Obstacle};
 pub use fx::book::Quote;

@@ -108,7 +108,10 @@ impl Ledger {
         let due = self.waiting.first_due().map(|(due, _)| due);
         let decisions = self.gov.next_due(self.block_time);
         let wake = self.liquidity.first_wake();
-        [left_over, due, wake, self.offset_due(), decisions, self.fx_due()].into_iter().flatten().min()
+        [left_over, due, wake, self.offset_due(), decisions, self.fx_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// How the transfer of this id ended that ended in this block or, as far as memory and `old` know, before.

@@ -4,7 +4,13 @@
 //! loopback address unless the configuration says otherwise. Every answer is read from the loop in
 //! one look, so that its figures belong to one height.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+pub(super) mod tlog;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -21,6 +27,7 @@ use wire::genesis::{Genesis, hex};
 
 use super::{
     Loop,
+    evidence::Evidence,
     lookup::{Lookup, Seen},
     metrics::Meters,
     page,
@@ -40,6 +47,8 @@ pub(super) struct Context {
     pub(super) meters: Arc<Meters>,
     pub(super) genesis: Arc<Genesis>,
     pub(super) lookup: Lookup,
+    pub(super) evidence: Evidence,
+    pub(super) tlog: tlog::Shared,
 }
 
 /// One other node as this one sees it.
@@ -91,6 +100,14 @@ pub(super) struct StatusView {
     pub(super) submissions: u64,
     /// Whether this node's log has lost entries and is not whole again: it does not vote then.
     pub(super) recovering: bool,
+    /// Everything up to this block is final; nothing before the first certificate.
+    pub(super) final_height: Option<u64>,
+    /// Records of the log up to there.
+    pub(super) final_leaves: Option<u64>,
+    /// Records of the log where this node cosigned last; 0 when it never did.
+    pub(super) cosigned_leaves: u64,
+    /// Since this process started: signatures that were abused, and are kept as evidence.
+    pub(super) evidence: u64,
     /// Log index of the newest snapshot of the state; 0 before the first.
     pub(super) snapshot_index: u64,
     /// Bytes of log applied since that snapshot.
@@ -118,6 +135,10 @@ pub(super) async fn serve(
         .route("/v1/registry", get(registry))
         .route("/v1/transfers/{uetr}", get(transfer))
         .route("/v1/waiting", get(waiting))
+        .route("/checkpoint", get(tlog::checkpoint))
+        .route("/ledger.policy", get(tlog::policy))
+        .route("/tile/{*rest}", get(tlog::tile))
+        .route("/v1/receipts/{uetr}", get(tlog::receipt))
         .with_state(context.clone());
     let sampling = sample(context, stopped.clone());
     Ok(tokio::spawn(async move {
@@ -208,6 +229,8 @@ async fn look<T: Send + 'static>(
 async fn status_view(context: &Context) -> Result<StatusView, StatusCode> {
     let links = context.meters.links();
     let rate = context.meters.settled_per_second();
+    let known = Arc::clone(&context.evidence.known);
+    let final_at = known.final_at();
     let genesis = Arc::clone(&context.genesis);
     look(&context.handle, move |node| {
         let order = node.order_status();
@@ -251,6 +274,10 @@ async fn status_view(context: &Context) -> Result<StatusView, StatusCode> {
             blocks_proposed: counters.blocks_proposed,
             submissions: counters.submissions,
             recovering: order.recovering,
+            final_height: final_at.map(|at| at.height),
+            final_leaves: final_at.map(|at| at.size),
+            cosigned_leaves: known.cosigned.load(Ordering::Relaxed),
+            evidence: known.findings.load(Ordering::Relaxed),
             snapshot_index: snapshots.last().map_or(0, |place| place.index),
             bytes_since_snapshot,
             conserved: view::asset_balances(chain).iter().all(|asset| asset.conserved),

@@ -13,6 +13,7 @@ use link::{
 use tokio::sync::mpsc;
 use wire::{
     client::{CLIENT_PROTOCOL, FRAME_VERSION, KIND_SUBMIT},
+    cosign::{KIND_COSIGNATURE, KIND_WATCH_FINAL},
     peer::{
         KIND_FETCH, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_PIECE, KIND_RAFT, KIND_RAFT_APPEND,
         PEER_PROTOCOL,
@@ -20,7 +21,8 @@ use wire::{
 };
 
 use super::{
-    Loop, RunError, check::Checkers, deliver, quiet::Quiet, serve::Server, work::Unchecked,
+    Loop, RunError, check::Checkers, deliver, evidence::Evidence, quiet::Quiet, serve::Server,
+    work::Unchecked,
 };
 use crate::{
     config::NodeConfig,
@@ -99,6 +101,7 @@ pub(super) async fn on_peer_event(
     checkers: &Checkers,
     handle: &Loop,
     server: &Server,
+    evidence: &Evidence,
     quiet: &Quiet,
 ) {
     match event {
@@ -118,6 +121,7 @@ pub(super) async fn on_peer_event(
                 }
                 KIND_RAFT => checkers.push_control(peer, payload, credit),
                 KIND_RAFT_APPEND => checkers.push(Unchecked::Append { peer, payload, credit }),
+                KIND_COSIGNATURE => evidence.said(peer, payload, credit),
                 KIND_FETCH => server.serve(peer, payload, quiet),
                 // An answer to a question of a life before this one.
                 KIND_PIECE => {}
@@ -141,6 +145,7 @@ pub(super) async fn on_client_event(
     checkers: &Checkers,
     handle: &Loop,
     clients: &ClientServer,
+    evidence: &Evidence,
 ) {
     match event {
         ClientEvent::Opened { session, name, .. } => {
@@ -152,12 +157,16 @@ pub(super) async fn on_client_event(
         ClientEvent::Closed { session } => {
             tracing::info!(session, "session closed");
             banks.remove(&session);
+            evidence.gone(session);
             deliver(handle, Event::SessionClosed { session }).await;
         }
         ClientEvent::Frame { session, frame, .. } if frame.version != FRAME_VERSION => {
             let version = frame.version;
             let reason = format!("frames of version {version} are not spoken here");
             clients.close_session(session, &reason);
+        }
+        ClientEvent::Frame { session, frame, .. } if frame.kind == KIND_WATCH_FINAL => {
+            evidence.watch(session);
         }
         ClientEvent::Frame { session, frame, credit } => {
             let (kind, payload) = (frame.kind, frame.payload);

@@ -11,7 +11,7 @@ use std::{
 use link::{PeerLinks, PeerStats};
 use prometheus::{Encoder, GaugeVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use super::{http::StatusView, scrub::Scrubbed, space::Space};
+use super::{evidence::Known, http::StatusView, scrub::Scrubbed, space::Space};
 use crate::store::meters::{BUCKET_BOUNDS_US, DurationMeter, WriterMeters};
 
 /// Over how long "per second" is averaged.
@@ -24,6 +24,7 @@ pub(super) struct Meters {
     peers: Arc<PeerLinks>,
     space: Space,
     scrubbed: Arc<Scrubbed>,
+    known: Arc<Known>,
     node: u64,
     /// Samples of the settled counter, oldest first.
     settled: Mutex<VecDeque<(Instant, u64)>>,
@@ -36,9 +37,19 @@ impl Meters {
         peers: Arc<PeerLinks>,
         space: Space,
         scrubbed: Arc<Scrubbed>,
+        known: Arc<Known>,
         node: u64,
     ) -> Self {
-        Self { log, history, peers, space, scrubbed, node, settled: Mutex::new(VecDeque::new()) }
+        Self {
+            log,
+            history,
+            peers,
+            space,
+            scrubbed,
+            known,
+            node,
+            settled: Mutex::new(VecDeque::new()),
+        }
     }
 
     /// The links to the other nodes.
@@ -142,6 +153,17 @@ impl Meters {
                 "1 while the log lacks entries that it had, and the node does not vote",
                 u64::from(status.recovering),
             )?;
+            set("corridor_final_height", "Last final block", status.final_height.unwrap_or(0))?;
+            set(
+                "corridor_final_leaves",
+                "Records of the log that are final",
+                status.final_leaves.unwrap_or(0),
+            )?;
+            set(
+                "corridor_cosigned_leaves",
+                "Records of the log where this node cosigned last",
+                status.cosigned_leaves,
+            )?;
             set("corridor_mending", "1 while the node fetches what its disk lacks", 0)?;
             set(
                 "corridor_snapshot_index",
@@ -159,6 +181,7 @@ impl Meters {
                 u64::from(status.conserved),
             )?;
         }
+        finality_metrics(&registry, &self.known)?;
         self.peer_metrics(&registry, status)?;
         writer_metrics(&registry, "log", &self.log)?;
         writer_metrics(&registry, "history", &self.history)?;
@@ -202,6 +225,27 @@ impl Meters {
         registry.register(Box::new(rtt))?;
         registry.register(Box::new(lag))
     }
+}
+
+fn finality_metrics(registry: &Registry, known: &Known) -> Result<(), prometheus::Error> {
+    use std::sync::atomic::Ordering::Relaxed;
+    for (name, help, value) in [
+        ("cosignatures_verified", "Cosignatures of others verified", &known.verified),
+        ("cosignatures_bad", "Cosignatures that did not verify", &known.bad),
+        ("signatures_abused", "Abused signatures found, see the evidence folder", &known.findings),
+    ] {
+        let counter = prometheus::IntCounter::new(format!("corridor_{name}_total"), help)?;
+        counter.inc_by(value.load(Relaxed));
+        registry.register(Box::new(counter))?;
+    }
+    let fenced = prometheus::IntGauge::new(
+        "corridor_fenced_nodes",
+        "Nodes whose cosignatures no longer count",
+    )?;
+    fenced.set(i64::try_from(known.fenced.load(Relaxed)).unwrap_or(i64::MAX));
+    registry.register(Box::new(fenced))?;
+    let help = "From a block's application to its being final";
+    durations(registry, "corridor_settled_to_final", help, &known.settled_to_final)
 }
 
 fn writer_metrics(

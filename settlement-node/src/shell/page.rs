@@ -63,6 +63,12 @@ fn facts(page: &mut String, status: &StatusView) {
     row("Role, term", &format!("{}, {}", status.role, status.term));
     row("Applied / committed", &format!("{} / {}", status.applied_index, status.commit_index));
     row("Log", &format!("{} records, root <code>{}</code>", status.leaves, status.log_root));
+    let at = match (status.final_height, status.final_leaves) {
+        (Some(height), Some(leaves)) => format!("up to block {height}, {leaves} records"),
+        _ => "nothing yet".to_owned(),
+    };
+    row("Final", &at);
+    row("Abused signatures found", &status.evidence.to_string());
     row("State root", &format!("<code>{}</code>", status.state_root));
     row("Network", &format!("{} <code>{}</code>", escape(&status.network), status.network_id));
     page.push_str("</table>");

@@ -9,7 +9,7 @@ use wire::{
     peer::{self, KIND_FORWARD, KIND_FORWARD_REFUSED, KIND_RAFT, KIND_RAFT_APPEND},
 };
 
-use super::{Loop, disk::Reader, quiet::Quiet};
+use super::{Loop, disk::Reader, evidence::Evidence, quiet::Quiet};
 use crate::{
     event::{Effects, Event, Scan, Scanned},
     forms::{history_block, log_op},
@@ -23,6 +23,7 @@ pub(super) struct Performer {
     pub(super) reader: Reader,
     pub(super) peers: Arc<PeerLinks>,
     pub(super) clients: Arc<ClientServer>,
+    pub(super) evidence: Evidence,
     pub(super) handle: Loop,
     /// Streams of deliveries that lost a frame: nothing more of them may be sent.
     pub(super) broken: HashMap<SessionId, u32>,
@@ -40,6 +41,9 @@ impl Performer {
         self.reply(effects);
         for block in effects.history.drain(..) {
             self.history.append(history_block(&block)).map_err(|error| error.to_string())?;
+        }
+        for sealed in effects.sealed.drain(..) {
+            self.evidence.sealed(sealed);
         }
         if let Some(index) = effects.release_log_below.take() {
             self.log.release_below(index).map_err(|error| error.to_string())?;

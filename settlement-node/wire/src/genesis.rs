@@ -109,6 +109,10 @@ pub struct RawNode {
     pub bic: String,
     /// Ed25519 key of its link, hex.
     pub link_key: String,
+    /// Ed25519 key with which it signs checkpoints, hex. Given for all nodes, or for none: then the network
+    /// has no checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosign_key: Option<String>,
     /// Where other nodes reach it.
     pub address: String,
     /// Where gateways reach it.
@@ -175,6 +179,8 @@ pub struct GenesisNode {
     pub bic: Bic,
     /// Ed25519 key of its link.
     pub link_key: [u8; 32],
+    /// Ed25519 key with which it signs checkpoints.
+    pub cosign_key: Option<[u8; 32]>,
     /// Where other nodes reach it.
     pub address: SocketAddr,
     /// Where gateways reach it.
@@ -290,6 +296,11 @@ fn nodes(raw: &RawGenesis) -> Result<Vec<GenesisNode>, GenesisError> {
             id: node.id,
             bic: parsed("nodes.bic", &node.bic)?,
             link_key: key("nodes.link_key", &node.link_key)?,
+            cosign_key: node
+                .cosign_key
+                .as_deref()
+                .map(|text| key("nodes.cosign_key", text))
+                .transpose()?,
             address: parsed("nodes.address", &node.address)?,
             client_address: parsed("nodes.client_address", &node.client_address)?,
         });
@@ -300,6 +311,15 @@ fn nodes(raw: &RawGenesis) -> Result<Vec<GenesisNode>, GenesisError> {
     }
     if nodes.is_empty() {
         return Err(field("nodes", "", "a network needs at least one node"));
+    }
+    if nodes.iter().any(|node| node.cosign_key.is_some() != nodes[0].cosign_key.is_some()) {
+        return Err(field("nodes.cosign_key", "", "all nodes have one, or none"));
+    }
+    let mut keys: Vec<[u8; 32]> = nodes.iter().map(|node| node.link_key).collect();
+    keys.extend(nodes.iter().filter_map(|node| node.cosign_key));
+    keys.sort_unstable();
+    if nodes[0].cosign_key.is_some() && keys.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(field("nodes.cosign_key", "", "each key serves for one thing only"));
     }
     Ok(nodes)
 }

@@ -5,6 +5,7 @@
 //! | [`frame`] | length, checksum, kind, version | any two processes |
 //! | [`batch`] | signed batch of commands with its attachments | gateway → node → every node |
 //! | [`block`] | what one log entry holds: the leader's time and the batches | nodes |
+//! | [`cosign`] | cosignatures of checkpoints, and what is final | node ↔ node, node → gateway |
 //! | [`peer`] | Raft messages and forwarded batches | node ↔ node |
 //! | [`repair`] | pieces of files for a node that is being mended | node ↔ node |
 //! | [`client`] | submit, outcomes, deliveries, queries | gateway ↔ node |
@@ -22,6 +23,7 @@ pub mod batch;
 pub mod block;
 pub mod client;
 pub mod codec;
+pub mod cosign;
 pub mod document;
 pub mod exchanged;
 pub mod frame;

@@ -52,6 +52,7 @@ pub(super) fn make(plan: &Plan, rng: &mut Rng) -> (Genesis, Vec<Bank>) {
         id: number as u64 + 1,
         bic: BICS[number % plan.banks].to_owned(),
         link_key: public(link_key),
+        cosign_key: None,
         address: format!("127.0.0.1:{}", 2000 + number),
         client_address: format!("127.0.0.1:{}", 3000 + number),
     };

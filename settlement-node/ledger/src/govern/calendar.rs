@@ -171,7 +171,11 @@ impl Ledger {
     }
 
     /// Whether this much of an asset is not more than the network lets move at once.
-    pub(crate) fn check_leg_limit(&self, asset: AssetNumber, amount: Amount) -> Result<(), Refusal> {
+    pub(crate) fn check_leg_limit(
+        &self,
+        asset: AssetNumber,
+        amount: Amount,
+    ) -> Result<(), Refusal> {
         let beyond = self.leg_limit(asset).is_some_and(|limit| amount.minor() > limit);
         if beyond { Err(Refusal::AboveNetworkLimit) } else { Ok(()) }
     }

@@ -2,9 +2,9 @@
 //!
 //! It is written from the rules as people state them. Where it and the ledger disagree, one of them is wrong.
 
+pub(crate) mod fx;
 pub(crate) mod gov;
 pub(crate) mod liq;
-pub(crate) mod fx;
 pub(crate) mod waiting;
 
 use std::collections::BTreeMap;

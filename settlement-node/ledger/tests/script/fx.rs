@@ -86,7 +86,9 @@ impl Network {
                 }
                 Command::PlaceQuote(quote)
             }
-            ("withdraw-quote", [id]) => Command::WithdrawQuote(WithdrawQuote { quote: transfer_id(id) }),
+            ("withdraw-quote", [id]) => {
+                Command::WithdrawQuote(WithdrawQuote { quote: transfer_id(id) })
+            }
             (
                 "exchange",
                 [id, debit, "->", credit, side, exact, "at-most" | "at-least", limit, options @ ..],

@@ -1,0 +1,38 @@
+//! `corridor verify`: checks evidence offline. What is checked is believed only for what it proves;
+//! the verifier's own policy file is the one thing that is taken for granted.
+
+mod receipt;
+mod record;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use clap::Subcommand;
+
+pub use receipt::{Check, Report, verify};
+pub use record::{Facts, Names};
+
+/// What can be verified.
+#[derive(Debug, Subcommand)]
+pub enum VerifyCommand {
+    /// Verify a receipt with the network's policy alone: who signed, what the record says
+    Receipt(receipt::ReceiptArguments),
+}
+
+/// Runs one of them.
+pub fn run(command: VerifyCommand) -> Result<()> {
+    match command {
+        VerifyCommand::Receipt(arguments) => receipt::run(arguments),
+    }
+}
+
+/// A file of at most `limit` bytes.
+fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>> {
+    use std::io::Read as _;
+    let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let mut bytes = Vec::new();
+    let most = limit as u64 + 1;
+    file.take(most).read_to_end(&mut bytes).with_context(|| format!("read {}", path.display()))?;
+    ensure!(bytes.len() <= limit, "{} has more than {limit} bytes", path.display());
+    Ok(bytes)
+}
