@@ -89,6 +89,9 @@ impl Market {
         let spent = start.elapsed();
         self.ledger.take_fx_outputs();
         self.ledger.seal_block();
+        // As a node does, whose old ids are on disk.
+        let full = self.ledger.take_full_generation().map(|(number, _)| number);
+        full.into_iter().for_each(|number| self.ledger.release_generation(number));
         let settled = outcomes.iter().filter(|one| one.answer.is_settled()).count();
         (spent, settled)
     }
@@ -98,7 +101,7 @@ impl Market {
         id(self.fresh)
     }
 
-    /// Each provider's four quotes for a pair, the first two banks' the best and each too small for one exchange.
+    /// Quotes of the providers in turn for a pair, each a little worse than the one before.
     fn fill(&mut self, pays: u32, gets: u32, depth: u32) {
         let mut quotes = Vec::new();
         for number in 0..depth {
@@ -176,6 +179,8 @@ fn main() {
     market.measure("payment, no quotes", Market::payment);
     market.fill(0, 1, 2);
     market.measure("exchange, direct, book of 2", Market::exchange);
+    market.fill(0, 1, 30);
+    market.measure("exchange, direct, book of 32", Market::exchange);
     let mut pending = Vec::new();
     market.measure(
         "two quotes placed and both used up by one exchange (mean of the three)",
@@ -187,8 +192,6 @@ fn main() {
             pending.pop().expect("three at a time")
         },
     );
-    market.fill(0, 1, 50);
-    market.measure("exchange, direct, book of 52", Market::exchange);
     let mut market = Market::new();
     market.fill(0, 2, 2);
     market.fill(2, 1, 2);

@@ -18,8 +18,8 @@
 //! 8. *original*: a return goes back the way of a settled transfer, and not beyond what it moved
 //! 9. *hours*: a new transfer comes while its assets are open, or waits for the opening
 //! 10. *cover*: no account that pays in sum pays more than it has available, than is not reserved for more urgent
-//!    transfers, or than the limits let it (`liquidity/check.rs`); or the transfer waits, if it asked to and there is
-//!    room. Only the limit of one payment, which comes first, is nothing to wait for
+//!     transfers, or than the limits let it (`liquidity/check.rs`); or the transfer waits, if it asked to and there is
+//!     room. Only the limit of one payment, which comes first, is nothing to wait for
 //!
 //! The commands about a waiting transfer find it in step 2, where those are known whose signatures count, and
 //! look at its deadline in step 5.
