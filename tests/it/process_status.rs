@@ -411,11 +411,15 @@ async fn refuse(stage: &mut Stage) -> Result<()> {
     let words = refusal("gateway", &gateway).await?;
     ensure!(words.contains("link_key"), "a gateway with another genesis file says: {words}");
 
-    // Rules of the ledger that nodes do not drive yet.
-    fs::write(&genesis, own.replacen("network =", "rules = 2\nnetwork =", 1))
-        .context("change the genesis file")?;
+    // Rules of the ledger that nobody knows yet.
+    let tomorrow = own.replacen("rules = 2", "rules = 3", 1);
+    ensure!(tomorrow != own, "the genesis file names no rules");
+    fs::write(&genesis, tomorrow).context("change the genesis file")?;
     let words = refusal("node", &node).await?;
-    ensure!(words.contains("version 2"), "a node with rules of tomorrow says: {words}");
+    ensure!(
+        words.contains("version 3 of the ledger's rules"),
+        "a node with rules of tomorrow says: {words}"
+    );
 
     // A genesis file that differs in one word, after the network has run.
     fs::write(&genesis, &own).context("restore the genesis file")?;

@@ -6,8 +6,8 @@
 
 use ledger::{
     AccountName, ActivateRules, AddAsset, AdmitParticipant, Amount, AssetCode, Bic, Command,
-    Content, Exponent, Issue, Label, Ledger, LedgerTime, OpenAccount, Propose, PublicKey, SetFloor,
-    TransferId, VotingPolicy,
+    Content, Exponent, Issue, Label, Ledger, LedgerTime, OpenAccount, Propose, PublicKey,
+    RULES_FIRST, RULES_LAST, SetFloor, TransferId, VotingPolicy,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -33,6 +33,11 @@ pub enum GenesisError {
     /// A version this program does not know.
     #[error("genesis file has version {0}; this program knows version {VERSION}")]
     Version(u32),
+    /// A version of the ledger's rules that this program does not know.
+    #[error(
+        "genesis file asks for version {0} of the ledger's rules; this program knows versions {RULES_FIRST} to {RULES_LAST}"
+    )]
+    Rules(u16),
     /// A field has a value that is not allowed.
     #[error("genesis file: {field} `{value}`: {reason}")]
     Field {
@@ -361,7 +366,10 @@ fn genesis_id(domain: &[u8], of: &[u8]) -> TransferId {
 
 fn commands(raw: &RawGenesis) -> Result<Vec<Command>, GenesisError> {
     let mut commands = Vec::new();
-    if raw.rules != ledger::RULES_FIRST {
+    if !(RULES_FIRST..=RULES_LAST).contains(&raw.rules) {
+        return Err(GenesisError::Rules(raw.rules));
+    }
+    if raw.rules != RULES_FIRST {
         commands.push(Command::ActivateRules(ActivateRules { version: raw.rules }));
     }
     let mut banks: Vec<Bic> = Vec::new();
@@ -459,9 +467,11 @@ mod tests {
         let second = Genesis::parse(text("rules = 2\n").as_bytes()).expect("a genesis");
         assert_eq!(second.commands, [Command::ActivateRules(ActivateRules { version: 2 })]);
         assert_eq!(second.ledger().expect("a ledger").rules(), 2);
-        let unknown =
-            Genesis::parse(text("rules = 99\n").as_bytes()).expect("only the ledger judges");
-        assert!(unknown.ledger().is_err());
+        for unknown in [0, 99] {
+            let refused = Genesis::parse(text(&format!("rules = {unknown}\n")).as_bytes());
+            let error = refused.map(|genesis| genesis.commands).expect_err("nobody knows them");
+            assert!(error.to_string().contains(&format!("version {unknown} of the")), "{error}");
+        }
     }
 
     #[test]
