@@ -238,11 +238,17 @@ impl Source for SnapshotSource {
                 self.last = 0;
                 Err(error)
             }
-            Err(error) => Ok(Progress::Damaged(Damage {
-                part: Part::Snapshot,
-                number: self.last,
-                place: error.to_string(),
-            })),
+            Err(error) => {
+                // Removed while it was read: nobody will read it again.
+                if !self.snapshots.list()?.contains(&self.last) {
+                    return Ok(Progress::Read(0));
+                }
+                Ok(Progress::Damaged(Damage {
+                    part: Part::Snapshot,
+                    number: self.last,
+                    place: error.to_string(),
+                }))
+            }
         }
     }
 }

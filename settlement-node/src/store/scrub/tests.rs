@@ -186,3 +186,25 @@ fn a_damaged_run_that_was_replaced_while_it_was_read_is_no_news() {
     // The one in its place is read in the next pass.
     assert_eq!(pass(&mut scrubber).0.len(), 1);
 }
+
+#[test]
+fn a_damaged_snapshot_that_was_removed_while_it_was_read_is_no_news() {
+    let vfs = MemVfs::new();
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let snapshots = Snapshots::open(shared, Path::new("/snapshots")).unwrap();
+    let write = |index| {
+        let place = Place { index, term: 1, height: 1 };
+        let body = vec![7; 5 << 20];
+        snapshots.write(place, b"head", |sink| sink(&body)).unwrap();
+    };
+    write(3);
+    write(4);
+    let source = SnapshotSource::new(snapshots.clone());
+    let mut scrubber = Scrubber::of(vec![Box::new(source)]);
+    assert!(matches!(scrubber.step(), Step::Read(_)));
+    let snapshot = "/snapshots/snapshot-00000000000000000003.state";
+    vfs.corrupt(Path::new(snapshot), |bytes| bytes[4 << 20] ^= 1).unwrap();
+    write(5);
+    assert_eq!(snapshots.list().unwrap(), [4, 5]);
+    assert_eq!(pass(&mut scrubber).0, []);
+}
