@@ -330,9 +330,8 @@ impl Command {
             match self {
                 Self::Propose(command) => {
                     let answer = command.carry_out(ledger, turn, events)?;
-                    if let Answer::Waiting(stage) = answer {
-                        let (position, leaf) = (turn.position, turn.leaf);
-                        events.push(Event::Waits { position, leaf, stage });
+                    if matches!(answer, Answer::Waiting(_)) {
+                        events.push(Event::of_transfer(turn.position, turn.leaf, answer));
                     }
                     return Ok(answer);
                 }
