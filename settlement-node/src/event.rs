@@ -93,6 +93,11 @@ pub enum Event {
     },
     /// A snapshot could not be written; there will be another one.
     SnapshotFailed,
+    /// A peer that is being mended needs a snapshot beyond a log index, and this node has none on disk.
+    SnapshotWanted {
+        /// The log index.
+        above: u64,
+    },
     /// A gateway or tool connected.
     SessionOpened {
         /// The session.

@@ -176,3 +176,6 @@ pub const SCRUB_PAUSE: Duration = Duration::from_millis(100);
 pub const LISTEN_ATTEMPTS: usize = 60;
 /// See [`LISTEN_ATTEMPTS`].
 pub const LISTEN_PAUSE: Duration = Duration::from_millis(50);
+
+/// Ticks between two snapshots that are made because a peer needs one: ten seconds.
+pub const SNAPSHOT_WANTED_TICKS: u64 = 200;

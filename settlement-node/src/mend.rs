@@ -287,7 +287,7 @@ impl Mender {
         let own = self.wounds.snapshot_above.is_some() && !self.wounds.only_behind;
         let up_to = self.storage.history.last_height().filter(|_| own);
         self.step = Step::Choose { own: up_to.is_some() };
-        Some(self.ask(peer, Want::Snapshot { up_to: up_to.unwrap_or(u64::MAX) }))
+        Some(self.ask(peer, self.wish(up_to)))
     }
 
     /// Leaves those who are gone or silent.
@@ -392,7 +392,14 @@ impl Mender {
     /// Asks the peer for its newest state, whatever it is.
     fn ask_for_any(&mut self) -> Taken {
         self.step = Step::Choose { own: false };
-        Ok(Ok(Next::Ask(Want::Snapshot { up_to: u64::MAX })))
+        Ok(Ok(Next::Ask(self.wish(None))))
+    }
+
+    /// The newest state, or the newest that this node's own history leads to. The peer may have to make
+    /// one first: without traffic nobody would ever make one that is new enough by itself.
+    fn wish(&self, up_to: Option<u64>) -> Want {
+        let above = self.wounds.snapshot_above.filter(|_| up_to.is_none()).unwrap_or(0);
+        Want::Snapshot { up_to: up_to.unwrap_or(u64::MAX), above }
     }
 }
 

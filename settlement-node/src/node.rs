@@ -182,6 +182,7 @@ impl Node {
             Event::RunWritten { generation } => self.chain.run_written(generation),
             Event::SnapshotWritten { place } => self.on_snapshot_written(place, effects),
             Event::SnapshotFailed => self.snapshot_under_way = false,
+            Event::SnapshotWanted { above } => self.on_snapshot_wanted(above),
             Event::SessionOpened { session, participant } => {
                 self.subscribers.open(session, participant);
             }

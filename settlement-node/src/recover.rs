@@ -152,7 +152,12 @@ pub fn start(start: &Start<'_>, storage: &mut Storage) -> Result<Started, Recove
     let tail = Tail::replay(start, storage, &mut chain, commit)?;
     let (order, latest) = order(start, storage, &chain, commit)?;
     let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(storage.runs.clone()));
-    let rule = SnapshotRule { every_bytes: start.snapshot_bytes, since: tail.bytes, kept: places };
+    let rule = SnapshotRule {
+        every_bytes: start.snapshot_bytes,
+        since: tail.bytes,
+        kept: places,
+        wanted_at: None,
+    };
     let mut node = Node::new(start.id, order, chain, old_ids, rule);
     node.took(latest);
     for block in &tail.recent {

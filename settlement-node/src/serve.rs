@@ -40,7 +40,7 @@ impl Shelf {
     /// The answer to a peer's request, and what kept it from being a better one.
     pub fn answer(&self, request: &Request) -> (Answer, Option<String>) {
         let found = match request.want {
-            Want::Snapshot { up_to } => self.newest(up_to),
+            Want::Snapshot { up_to, .. } => self.newest(up_to),
             Want::State { index, offset } => self
                 .snapshots
                 .piece(index, offset, PIECE_BYTES_MAX)
@@ -55,6 +55,17 @@ impl Shelf {
             Err(trouble) => (Got::Nothing, Some(trouble)),
         };
         (Answer { number: request.number, got }, trouble)
+    }
+
+    /// The log index beyond which a snapshot was asked for, if the answer is none.
+    #[must_use]
+    pub fn wanted_above(request: &Request, answer: &Answer) -> Option<u64> {
+        let Want::Snapshot { above, .. } = request.want else { return None };
+        let has = match &answer.got {
+            Got::Snapshot(info) => info.index,
+            _ => 0,
+        };
+        (above > 0 && has <= above).then_some(above)
     }
 
     fn newest(&self, up_to: u64) -> Result<Got, String> {

@@ -49,7 +49,7 @@ impl Poll {
                 let first = batch.blocks.first().map_or(0, |block| block.height);
                 Want::Seen { from: first, to: batch.walk.height }
             }
-            Question::Runs(_) => Want::Snapshot { up_to: u64::MAX },
+            Question::Runs(_) => Want::Snapshot { up_to: u64::MAX, above: 0 },
         }
     }
 

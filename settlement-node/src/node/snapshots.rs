@@ -3,6 +3,7 @@
 use super::Node;
 use crate::{
     event::Effects,
+    limits::SNAPSHOT_WANTED_TICKS,
     store::snapshots::{KEPT, Place},
 };
 
@@ -15,6 +16,8 @@ pub struct SnapshotRule {
     pub since: u64,
     /// Those on disk, oldest first.
     pub kept: Vec<Place>,
+    /// The tick at which one was last made because a peer needed it.
+    pub wanted_at: Option<u64>,
 }
 
 impl Node {
@@ -31,6 +34,19 @@ impl Node {
             self.snapshots.since = 0;
             effects.snapshot = Some(checkpoint);
         }
+    }
+
+    /// A peer cannot go on without a snapshot beyond a log index: one is made with the next block or at
+    /// once. Only one in a while, so that nobody can keep this node busy with them.
+    pub(super) fn on_snapshot_wanted(&mut self, above: u64) {
+        let rule = &mut self.snapshots;
+        let has = rule.kept.last().map_or(0, |place| place.index);
+        let is_early = rule.wanted_at.is_some_and(|at| self.tick < at + SNAPSHOT_WANTED_TICKS);
+        if self.chain.log_index() <= above.max(has) || is_early || self.snapshot_under_way {
+            return;
+        }
+        rule.wanted_at = Some(self.tick);
+        rule.since = rule.since.max(rule.every_bytes);
     }
 
     /// The log before the older of two snapshots is not needed any more: whoever lags behind it gets

@@ -88,6 +88,7 @@ impl Reader {
         let (finds, find_queue) = bounded(READS_MAX);
         let (runs, run_queue) = bounded::<(u64, Arc<Generation>)>(RUNS_WAITING_MAX);
         let shelf = sources.shelf.clone();
+        let asked = handle.clone();
         let worker = Worker { sources, handle, clients };
         let (fetcher, searcher, finder) = (worker.clone(), worker.clone(), worker.clone());
         let (snapshotter, merger, writer) = (worker.clone(), worker.clone(), worker);
@@ -123,7 +124,7 @@ impl Reader {
                 yield_to_others(BACKGROUND_NICENESS);
                 snapshotter.snapshots(&snapshot_queue);
             })?;
-        let (server, giver) = Server::start(shelf, peers)?;
+        let (server, giver) = Server::start(shelf, peers, asked)?;
         let readers = [fetch_reader, scan_reader, find_reader, giver];
         let threads = readers.into_iter().chain([run_writer, run_merger, snapshot_writer]);
         Ok((Self { fetches, scans, runs, finds, snapshots, server }, threads.collect()))

@@ -14,8 +14,8 @@ use wire::{
     repair::Request,
 };
 
-use super::quiet::Quiet;
-use crate::{limits::SERVE_MAX, serve::Shelf};
+use super::{Loop, quiet::Quiet};
+use crate::{event::Event, limits::SERVE_MAX, serve::Shelf};
 
 /// The thread's queue. Dropping the last one ends the thread.
 #[derive(Clone)]
@@ -24,13 +24,21 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(shelf: Shelf, peers: Arc<PeerLinks>) -> io::Result<(Self, JoinHandle<()>)> {
+    pub(super) fn start(
+        shelf: Shelf,
+        peers: Arc<PeerLinks>,
+        handle: Loop,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
         let (queue, requests) = bounded::<(u64, Request)>(SERVE_MAX);
         let thread = thread::Builder::new().name("disk-serve".to_owned()).spawn(move || {
             for (peer, request) in requests {
                 let (answer, trouble) = shelf.answer(&request);
                 if let Some(trouble) = trouble {
                     tracing::warn!(peer, trouble, "could not give a peer what it lacks");
+                }
+                if let Some(above) = Shelf::wanted_above(&request, &answer) {
+                    // A loop that is too busy for it is asked again in a second.
+                    let _ = handle.events.try_send(Event::SnapshotWanted { above });
                 }
                 let frame = OutFrame::new(KIND_PIECE, peer::FRAME_VERSION, answer.encode());
                 // A peer that is gone, or whose queue is full, asks again.

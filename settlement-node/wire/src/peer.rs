@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Version of the peer protocol: the payload of a node's hello; another one is refused.
-pub const PEER_PROTOCOL: u16 = 1;
+pub const PEER_PROTOCOL: u16 = 2;
 /// Frame kind: a Raft message that is no append. It keeps a leader a leader and waits for nothing.
 pub const KIND_RAFT: u8 = 1;
 /// Frame kind: a submission passed on to the leader.

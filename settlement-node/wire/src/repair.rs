@@ -35,6 +35,9 @@ pub enum Want {
     Snapshot {
         /// Number of the last block that may be in it; `u64::MAX` for any.
         up_to: u64,
+        /// The asker needs one beyond this log index; a node that has applied more but has no such
+        /// snapshot makes one, to be asked for again. 0: what there is will do.
+        above: u64,
     },
     /// A piece of the snapshot at this log index.
     State {
@@ -207,7 +210,7 @@ impl Request {
         let mut out = Vec::with_capacity(33);
         out.extend_from_slice(&self.number.to_le_bytes());
         let (kind, fields) = match self.want {
-            Want::Snapshot { up_to } => (1, [up_to, 0, 0]),
+            Want::Snapshot { up_to, above } => (1, [up_to, above, 0]),
             Want::State { index, offset } => (2, [index, offset, 0]),
             Want::Run { first, generations, offset } => (3, [first, generations, offset]),
             Want::History { from, to } => (4, [from, to, 0]),
@@ -226,15 +229,14 @@ impl Request {
         let [a, b, c] =
             [reader.u64("first field")?, reader.u64("second field")?, reader.u64("third field")?];
         let unused = match kind {
-            1 => b | c,
-            2 | 4 | 5 => c,
+            1 | 2 | 4 | 5 => c,
             _ => 0,
         };
         if unused != 0 {
             return Err(CodecError::Unknown { field: "unused field", value: unused });
         }
         let want = match kind {
-            1 => Want::Snapshot { up_to: a },
+            1 => Want::Snapshot { up_to: a, above: b },
             2 => Want::State { index: a, offset: b },
             3 => Want::Run { first: a, generations: b, offset: c },
             4 => Want::History { from: a, to: b },
@@ -392,7 +394,7 @@ mod tests {
     #[test]
     fn everything_survives_its_codec_and_every_cut_is_noticed() {
         let wants = [
-            Want::Snapshot { up_to: 9 },
+            Want::Snapshot { up_to: 9, above: 3 },
             Want::State { index: 1, offset: 2 },
             Want::Run { first: 1, generations: 2, offset: 3 },
             Want::History { from: 1, to: 2 },

@@ -9,6 +9,7 @@ use settlement_node::{
     event::Event,
     mend::{Ask, Mender},
     recover::Wounds,
+    serve::Shelf,
     storage::Storage,
 };
 use wire::{
@@ -112,6 +113,9 @@ impl World {
             (None, None) => return,
         };
         let (mut answer, _) = shelf.answer(&request);
+        if let Some(above) = Shelf::wanted_above(&request, &answer) {
+            self.wake(node, Event::SnapshotWanted { above });
+        }
         if !self.healed && self.rng.percent(self.plan.bad_pieces) {
             self.spoil(&mut answer);
         }
