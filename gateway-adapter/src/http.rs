@@ -6,6 +6,7 @@
 //! | `GET /v1/messages/{uetr or key}` | 200 pacs.002 as it stands; 404 |
 //! | `GET /v1/outbox?after=&limit=&wait_ms=` | 200 entries after a cursor; with `Accept: application/xml` the next one |
 //! | `POST /v1/outbox/ack?cursor=` | 200; everything up to the cursor was taken |
+//! | `GET /v1/receipts/{uetr}` | 200 receipt (tlog-proof); 503 while it is not final; 404 |
 //! | `GET /v1/status` | 200 JSON |
 //! | `GET /healthz`, `/readyz`, `/metrics` | without token |
 //!
@@ -13,6 +14,7 @@
 
 mod messages;
 mod outbox;
+mod receipts;
 mod serve;
 mod spool;
 mod status;
@@ -73,6 +75,7 @@ impl Api {
             .route("/v1/messages/{name}", get(messages::standing))
             .route("/v1/outbox", get(outbox::page))
             .route("/v1/outbox/ack", post(outbox::acknowledge))
+            .route("/v1/receipts/{uetr}", get(receipts::receipt))
             .route("/v1/status", get(status::status))
             .layer(middleware::from_fn_with_state(self.clone(), authenticate));
         Router::new()

@@ -34,7 +34,8 @@ use wire::{
     client::{
         Cursor, Deliveries, Delivery, DirectoryAnswer, DirectoryCounts, FRAME_VERSION, KIND_ANSWER,
         KIND_DELIVERIES, KIND_NOT_TAKEN, KIND_OUTCOMES, KIND_QUERY, KIND_SUBMIT, KIND_SUBSCRIBE,
-        NotTaken, NotTakenReason, Outcomes, Query, QueryAnswer, StatusAnswer, Told, TransferFound,
+        NotTaken, NotTakenReason, Outcomes, Query, QueryAnswer, ReceiptFound, StatusAnswer, Told,
+        TransferFound,
     },
     genesis::{RawAccount, RawAsset, RawGenesis, RawNode, RawParticipant, hex},
 };
@@ -192,6 +193,8 @@ pub(crate) struct FakeNode {
     pub(crate) left: Arc<AtomicU64>,
     /// Questions after a payment that are answered as by a node that is behind.
     pub(crate) blank_answers: Arc<AtomicU64>,
+    /// Leaves below this are final.
+    pub(crate) final_leaves: Arc<AtomicU64>,
     /// Frames of deliveries that are sent damaged.
     pub(crate) damaged_frames: Arc<AtomicU64>,
     domain: Domain,
@@ -205,6 +208,7 @@ impl FakeNode {
             generation: Arc::default(),
             left: Arc::default(),
             blank_answers: Arc::default(),
+            final_leaves: Arc::default(),
             damaged_frames: Arc::default(),
             domain: config.genesis.domain,
         }
@@ -412,6 +416,14 @@ impl FakeNode {
                 state_root: [0; 32],
                 settled: 0,
                 refused: 0,
+            }),
+            Query::Receipt { id, whole } => QueryAnswer::Receipt(match ledger.answers.get(&id) {
+                None => ReceiptFound::Unknown,
+                Some((_, _, leaf)) if *leaf >= self.final_leaves.load(Ordering::SeqCst) => {
+                    ReceiptFound::NotFinal
+                }
+                Some((_, _, leaf)) if whole => ReceiptFound::Final(format!("leaf {leaf}").into()),
+                Some(_) => ReceiptFound::Final(Bytes::new()),
             }),
             Query::Transfer(_) if take_one(&self.blank_answers) => QueryAnswer::Transfer(None),
             Query::Transfer(id) => {

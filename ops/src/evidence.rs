@@ -8,6 +8,7 @@ use clap::Args;
 use proof::{policy::Policy, receipt::Receipt};
 
 use crate::http::{Answer, HttpClient};
+use crate::layout::read_token;
 use crate::status::NodeChoice;
 
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
@@ -21,10 +22,28 @@ pub struct ReceiptArguments {
     /// UETR of the payment
     uetr: String,
     #[command(flatten)]
-    nodes: NodeChoice,
+    source: Source,
+    /// File with the gateway's bearer token
+    #[arg(long, value_name = "FILE", requires = "gateway")]
+    token_file: Option<PathBuf>,
     /// File to write, such as payment.tlog-proof; standard output when left out
     #[arg(long)]
     out: Option<PathBuf>,
+}
+
+/// Who is asked for a receipt.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// Address of a node, such as http://127.0.0.1:7102; may be repeated
+    #[arg(long = "node", value_name = "URL")]
+    nodes: Vec<String>,
+    /// Folder of a network: all its nodes
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// A gateway, such as http://127.0.0.1:7103: it has the receipts of its bank's payments
+    #[arg(long, value_name = "URL", requires = "token_file")]
+    gateway: Option<String>,
 }
 
 /// Arguments of `corridor policy`.
@@ -43,7 +62,7 @@ pub async fn receipt(arguments: ReceiptArguments) -> Result<()> {
     let until = Instant::now() + FINAL_TIME_MAX;
     let path = format!("/v1/receipts/{uetr}");
     let text = loop {
-        let answer = first(&arguments.nodes, &path).await?;
+        let answer = ask(&arguments, &path).await?;
         match answer.status {
             200 => break answer.text(),
             503 if Instant::now() < until => tokio::time::sleep(ASK_AGAIN).await,
@@ -52,6 +71,15 @@ pub async fn receipt(arguments: ReceiptArguments) -> Result<()> {
     };
     Receipt::parse(text.as_bytes()).context("the node sent something that is no receipt")?;
     write(arguments.out.as_deref(), &text)
+}
+
+async fn ask(arguments: &ReceiptArguments, path: &str) -> Result<Answer> {
+    let Source { nodes, dir, gateway } = &arguments.source;
+    let (Some(gateway), Some(token)) = (gateway, &arguments.token_file) else {
+        return first(&NodeChoice::new(nodes.clone(), dir.clone()), path).await;
+    };
+    let client = HttpClient::new(gateway)?.with_timeout(ANSWER_TIME_MAX);
+    Ok(client.with_token(read_token(token)?).get(path).await?)
 }
 
 /// Runs `corridor policy`. The nodes of a network must say the same: one alone could name its own keys.

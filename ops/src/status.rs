@@ -20,6 +20,11 @@ pub struct NodeChoice {
 }
 
 impl NodeChoice {
+    /// These nodes, or those of a network's folder.
+    pub fn new(nodes: Vec<String>, dir: Option<PathBuf>) -> Self {
+        Self { nodes, dir }
+    }
+
     /// The chosen nodes' addresses.
     pub fn addresses(&self) -> Result<Vec<String>> {
         let Some(dir) = &self.dir else { return Ok(self.nodes.clone()) };

@@ -173,6 +173,15 @@ pub struct Find {
     pub owners: Owners,
 }
 
+/// What can be proven of a transfer is to be looked up for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The transfer; its answer is shown to its parties only.
+    pub find: Find,
+    /// Whether the receipt itself is wanted.
+    pub whole: bool,
+}
+
 /// The history is to be searched for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
@@ -280,6 +289,8 @@ pub struct Effects {
     pub scans: Vec<Scan>,
     /// Look a transfer up and answer the session.
     pub finds: Vec<Find>,
+    /// What is to be proven to sessions.
+    pub proofs: Vec<Proof>,
     /// What an operator must know.
     pub alarms: Vec<String>,
 }

@@ -193,13 +193,7 @@ impl Mirror {
         in_memory: [Option<IdEntry>; 2],
         certificate: &Certificate,
     ) -> Result<Asked, MirrorError> {
-        let [first, released] = in_memory;
-        let released = self.past.entry(&ledger::resolution_id(id), released)?;
-        let entry = match released {
-            Some(entry) => Some(entry),
-            None => self.past.entry(id, first)?,
-        };
-        let Some(entry) = entry.filter(|entry| entry.leaf != ledger::GENESIS_LEAF) else {
+        let Some(entry) = self.past.last_word(id, in_memory)? else {
             return Ok(Asked::Unknown);
         };
         let size = certificate.at.size;

@@ -279,6 +279,21 @@ impl Past {
         Ok(told.then(|| applied.moved(moved, scan.participant, &scan.owners, past.because(moved))))
     }
 
+    /// Where the last word on a transfer stands: its release if it waited, else its answer. `in_memory` is
+    /// what memory knows of the answer and of the release.
+    pub fn last_word(
+        &self,
+        id: &TransferId,
+        in_memory: [Option<IdEntry>; 2],
+    ) -> Result<Option<IdEntry>, PastError> {
+        let [first, released] = in_memory;
+        let entry = match self.entry(&ledger::resolution_id(id), released)? {
+            Some(entry) => Some(entry),
+            None => self.entry(id, first)?,
+        };
+        Ok(entry.filter(|entry| entry.leaf != ledger::GENESIS_LEAF))
+    }
+
     /// The answer to a bank's question about a transfer. Its command is shown only to its parties.
     pub fn find(&self, find: &Find) -> Result<QueryAnswer, PastError> {
         let Some(entry) = self.entry(&find.id, find.entry)? else {

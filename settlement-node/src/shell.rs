@@ -315,9 +315,16 @@ async fn live(
     let (scrubbed, scrubber) =
         scrub::start(sources.log.clone(), sources.shelf.clone(), handle.clone())
             .map_err(RunError::Thread)?;
-    let (reader, readers) =
-        disk::Reader::start(sources, handle.clone(), Arc::clone(&clients), Arc::clone(&peers))
-            .map_err(RunError::Thread)?;
+    let tlog = http::tlog::Shared::new(http::tlog::Source {
+        vfs: Arc::clone(&disk),
+        data: config.data.clone(),
+        past: past.clone(),
+        genesis: Arc::clone(&genesis),
+        evidence: evidence.clone(),
+    });
+    let served = (Arc::clone(&clients), Arc::clone(&peers));
+    let (reader, readers) = disk::Reader::start(sources, handle.clone(), served, tlog.clone())
+        .map_err(RunError::Thread)?;
     threads.push(scrubber);
     threads.extend(gatherer);
     threads.extend(readers);
@@ -382,7 +389,7 @@ async fn live(
             genesis: Arc::clone(&genesis),
             lookup: lookup::Lookup { past },
             evidence,
-            tlog: http::tlog::Shared::new(Arc::clone(&disk), config.data.clone()),
+            tlog,
         },
         stopped,
     )

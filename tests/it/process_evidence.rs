@@ -20,6 +20,7 @@ use proof::{
     note::Note,
     path::root,
     policy::Policy,
+    receipt::Receipt,
     record::{Record, decode},
     tile::{TILE_WIDTH, TileKind, TileName, entries, hashes},
     tile_tree::{TileTree, Tiles},
@@ -52,6 +53,7 @@ async fn evidence(stage: &mut Stage) -> Result<()> {
     report(stage).await?;
 
     let policy = offline(stage, &payment)?;
+    by_gateways(stage, &payment, &policy).await?;
     for id in stage.cluster.node_ids() {
         mirror(stage, id, &policy).await.with_context(|| format!("the log of node {id}"))?;
     }
@@ -110,6 +112,24 @@ async fn report(stage: &Stage) -> Result<()> {
         }
         ensure!(metrics.contains("corridor_signatures_abused_total 0"), "node {id} accuses");
     }
+    Ok(())
+}
+
+/// Both banks get the receipt from their own gateways, and nobody else does.
+async fn by_gateways(stage: &Stage, payment: &Payment, policy: &Policy) -> Result<()> {
+    for (at, bic) in stage.bics.iter().enumerate() {
+        let mut client = stage.cluster.gateway_client(bic)?;
+        let answer = client.get(&format!("/v1/receipts/{}", payment.uetr)).await?;
+        if at > 1 {
+            ensure!(answer.status == 404, "{bic} sees a payment of others: {}", answer.text());
+            continue;
+        }
+        ensure!(answer.status == 200, "{bic}: {} {}", answer.status, answer.text());
+        Receipt::parse(answer.text().as_bytes())?.verify(policy)?;
+    }
+    let mut client = stage.cluster.gateway_client(&stage.bics[0])?;
+    let answer = client.get(&format!("/v1/messages/{}", payment.uetr)).await?;
+    ensure!(answer.header("x-corridor-final") == Some("true"), "not told to be final");
     Ok(())
 }
 

@@ -134,7 +134,8 @@ pub(super) async fn standing(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let standing = if let Ok(uetr) = name.parse::<TransferId>() {
+    let uetr = name.parse::<TransferId>().ok();
+    let standing = if let Some(uetr) = uetr {
         api.0.read(move |core| core.standing_of_uetr(&uetr)).await?
     } else if let Ok(digest) = name.parse::<Digest>() {
         api.0.read(move |core| core.standing_of_key(&MessageKey(digest.0))).await?
@@ -144,7 +145,13 @@ pub(super) async fn standing(
     };
     match standing {
         // A stored rejection is the successful answer to the question how the message stands.
-        Standing::Answered(answer) => Ok(xml(StatusCode::OK, answer.xml, None)),
+        Standing::Answered(answer) => {
+            let mut response = xml(StatusCode::OK, answer.xml, None);
+            if let Some(uetr) = uetr {
+                super::receipts::mark(&api, uetr, &mut response).await;
+            }
+            Ok(response)
+        }
         Standing::Open(report) => Ok(xml(StatusCode::OK, report, None)),
         Standing::Reading => Err(Problem {
             status: StatusCode::SERVICE_UNAVAILABLE,

@@ -180,3 +180,30 @@ async fn a_credit_without_a_readable_document_is_a_notice() {
     receiving.stop().await;
     sending.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_is_there_when_the_payment_is_final() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&config);
+    let gateway = start(config, &node).await;
+    let first = call(&gateway, "POST /v1/messages", &pacs008("M1", &[1])).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let receipt = format!("GET /v1/receipts/{}", uetr(1));
+    let standing = format!("GET /v1/messages/{}", uetr(1));
+    let early = call(&gateway, &receipt, "").await;
+    assert_eq!((early.status, early.header("retry-after")), (503, Some("1")), "{early:?}");
+    assert!(early.body.contains("not final yet"), "{}", early.body);
+    assert_eq!(call(&gateway, &standing, "").await.header("x-corridor-final"), Some("false"));
+    node.final_leaves.store(u64::MAX, std::sync::atomic::Ordering::SeqCst);
+    let there = call(&gateway, &receipt, "").await;
+    assert_eq!(there.status, 200, "{there:?}");
+    assert!(there.body.starts_with("leaf "), "{}", there.body);
+    let stands = call(&gateway, &standing, "").await;
+    assert_eq!(stands.header("x-corridor-final"), Some("true"));
+    assert_eq!(stands.body, first.body);
+    let unknown = call(&gateway, &format!("GET /v1/receipts/{}", uetr(9)), "").await;
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+    assert_eq!(call(&gateway, "GET /v1/receipts/nonsense", "").await.status, 400);
+    gateway.stop().await;
+}

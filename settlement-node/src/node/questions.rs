@@ -9,7 +9,7 @@ use wire::client::{self, QueryAnswer};
 use super::Node;
 use crate::{
     chain::Chain,
-    event::{Effects, Find, Reply, Room},
+    event::{Effects, Find, Proof, Reply, Room},
     limits::ANSWER_BYTES_MAX,
     node::Counters,
     store::snapshots::Place,
@@ -35,20 +35,13 @@ impl Node {
             }
             client::Query::Status => QueryAnswer::Status(self.status_answer()),
             client::Query::Transfer(id) => {
-                let entry = self.chain.ledger().lookup(&id);
-                #[cfg(feature = "planted")]
-                let entry = self.first_look_up(id, entry);
-                let ledger = self.chain.ledger();
-                effects.finds.push(Find {
-                    session,
-                    number,
-                    id,
-                    entry,
-                    stage: ledger.waiting(&id).map(|waiting| waiting.stage),
-                    end: ledger.lookup(&resolution_id(&id)),
-                    participant,
-                    owners: Arc::clone(&self.owners),
-                });
+                let find = self.find(session, number, id, participant);
+                effects.finds.push(find);
+                return;
+            }
+            client::Query::Receipt { id, whole } => {
+                let find = self.find(session, number, id, participant);
+                effects.proofs.push(Proof { find, whole });
                 return;
             }
         };
@@ -57,6 +50,30 @@ impl Node {
             payload = QueryAnswer::Failed("the answer is too large".to_owned()).encode(number);
         }
         effects.replies.push(Reply { session, kind: client::KIND_ANSWER, payload });
+    }
+
+    /// What memory knows of a transfer that is to be looked up.
+    fn find(
+        &mut self,
+        session: SessionId,
+        number: u64,
+        id: ledger::TransferId,
+        participant: ledger::ParticipantNumber,
+    ) -> Find {
+        let entry = self.chain.ledger().lookup(&id);
+        #[cfg(feature = "planted")]
+        let entry = self.first_look_up(id, entry);
+        let ledger = self.chain.ledger();
+        Find {
+            session,
+            number,
+            id,
+            entry,
+            stage: ledger.waiting(&id).map(|waiting| waiting.stage),
+            end: ledger.lookup(&resolution_id(&id)),
+            participant,
+            owners: Arc::clone(&self.owners),
+        }
     }
 
     #[cfg(feature = "planted")]

@@ -14,16 +14,17 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use ledger::Generation;
 use link::{ClientServer, OutFrame, PeerLinks, SendResult};
-use wire::client::{self, QueryAnswer};
+use wire::client::{self, QueryAnswer, ReceiptFound};
 
-use super::{Cause, Loop, serve::Server, space::Space};
+use super::{Cause, Loop, http::tlog, serve::Server, space::Space};
 use crate::{
     checkpoint::ChainCheckpoint,
-    event::{Event, Find, Scan, Scanned},
+    event::{Event, Find, Proof, Scan, Scanned},
     forms,
     limits::{READS_MAX, RUNS_WAITING_MAX, SCAN_BYTES_MAX},
+    mirror::MirrorError,
     old_ids::write_generation,
-    past::Past,
+    past::{Past, PastError},
     serve::Shelf,
     storage::Damage,
     store::{
@@ -70,6 +71,7 @@ pub(super) struct Reader {
     scans: Sender<Scan>,
     runs: Sender<(u64, Arc<Generation>)>,
     finds: Sender<Find>,
+    proofs: Sender<Proof>,
     snapshots: Sender<ChainCheckpoint>,
     server: Server,
 }
@@ -79,18 +81,20 @@ impl Reader {
     pub(super) fn start(
         sources: Arc<Sources>,
         handle: Loop,
-        clients: Arc<ClientServer>,
-        peers: Arc<PeerLinks>,
+        (clients, peers): (Arc<ClientServer>, Arc<PeerLinks>),
+        tlog: tlog::Shared,
     ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         // Followers that lag do not wait behind the searches of banks.
         let (fetches, fetch_queue) = bounded(READS_MAX);
         let (scans, scan_queue) = bounded(READS_MAX);
         let (finds, find_queue) = bounded(READS_MAX);
+        let (proofs, proof_queue) = bounded(READS_MAX);
         let (runs, run_queue) = bounded::<(u64, Arc<Generation>)>(RUNS_WAITING_MAX);
         let shelf = sources.shelf.clone();
         let asked = handle.clone();
         let worker = Worker { sources, handle, clients };
         let (fetcher, searcher, finder) = (worker.clone(), worker.clone(), worker.clone());
+        let prover = worker.clone();
         let (snapshotter, merger, writer) = (worker.clone(), worker.clone(), worker);
         // Merging the largest runs takes minutes, for which generations cannot wait to be written.
         let (merge, merges) = bounded(1);
@@ -118,6 +122,9 @@ impl Reader {
         let find_reader = thread::Builder::new()
             .name("disk-find".to_owned())
             .spawn(move || finder.finds(&find_queue))?;
+        let proof_reader = thread::Builder::new()
+            .name("disk-receipts".to_owned())
+            .spawn(move || prover.proofs(&proof_queue, &tlog))?;
         let (snapshots, snapshot_queue) = bounded(1);
         let snapshot_writer =
             thread::Builder::new().name("disk-snapshots".to_owned()).spawn(move || {
@@ -125,9 +132,9 @@ impl Reader {
                 snapshotter.snapshots(&snapshot_queue);
             })?;
         let (server, giver) = Server::start(shelf, peers, asked)?;
-        let readers = [fetch_reader, scan_reader, find_reader, giver];
+        let readers = [fetch_reader, scan_reader, find_reader, proof_reader, giver];
         let threads = readers.into_iter().chain([run_writer, run_merger, snapshot_writer]);
-        Ok((Self { fetches, scans, runs, finds, snapshots, server }, threads.collect()))
+        Ok((Self { fetches, scans, runs, finds, proofs, snapshots, server }, threads.collect()))
     }
 
     /// The thread that answers peers.
@@ -170,6 +177,13 @@ impl Reader {
             answer(clients, &find, &QueryAnswer::Failed("too many questions wait".to_owned()));
         }
     }
+
+    pub(super) fn prove(&self, proof: Proof, clients: &ClientServer) {
+        if let Err(TrySendError::Full(proof)) = self.proofs.try_send(proof) {
+            let busy = QueryAnswer::Failed("too many questions wait".to_owned());
+            answer(clients, &proof.find, &busy);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -182,13 +196,46 @@ struct Worker {
 impl Worker {
     fn finds(&self, queue: &Receiver<Find>) {
         for find in queue {
-            let found = self.sources.past.find(&find).unwrap_or_else(|error| {
-                tracing::warn!(transfer = %find.id, %error, "could not look a transfer up");
-                self.mend_if_damaged(error.damage());
-                QueryAnswer::Failed(error.to_string())
-            });
+            let found = self.sources.past.find(&find);
+            let found = found.unwrap_or_else(|error| self.failed(&find, &error));
             answer(&self.clients, &find, &found);
         }
+    }
+
+    /// Receipts take longer than other questions where much has become final since the last one.
+    fn proofs(&self, queue: &Receiver<Proof>, log: &tlog::Shared) {
+        for proof in queue {
+            let found = match self.sources.past.find(&proof.find) {
+                Ok(QueryAnswer::Transfer(found)) => {
+                    // Another bank's payment is nobody's business.
+                    if found.is_none_or(|found| found.command.is_empty()) {
+                        QueryAnswer::Receipt(ReceiptFound::Unknown)
+                    } else {
+                        self.prove(&proof, log)
+                    }
+                }
+                Ok(other) => other,
+                Err(error) => self.failed(&proof.find, &error),
+            };
+            answer(&self.clients, &proof.find, &found);
+        }
+    }
+
+    fn prove(&self, proof: &Proof, log: &tlog::Shared) -> QueryAnswer {
+        match log.prove(proof) {
+            Ok(found) => QueryAnswer::Receipt(found),
+            Err(MirrorError::Past(error)) => self.failed(&proof.find, &error),
+            Err(error) => {
+                tracing::error!(transfer = %proof.find.id, %error, "could not make a receipt");
+                QueryAnswer::Failed(error.to_string())
+            }
+        }
+    }
+
+    fn failed(&self, find: &Find, error: &PastError) -> QueryAnswer {
+        tracing::warn!(transfer = %find.id, %error, "could not look a transfer up");
+        self.mend_if_damaged(error.damage());
+        QueryAnswer::Failed(error.to_string())
     }
 
     /// Writes a generation, and waits for room on the disk if it must: until then its ids are in memory.

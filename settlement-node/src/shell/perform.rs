@@ -152,5 +152,8 @@ impl Performer {
         for find in effects.finds.drain(..) {
             self.reader.find(find, &self.clients);
         }
+        for proof in effects.proofs.drain(..) {
+            self.reader.prove(proof, &self.clients);
+        }
     }
 }

@@ -21,7 +21,7 @@ use ledger::{Answer, Digest, Height, LedgerTime, Outcome, TransferId};
 
 use crate::{
     codec::{CodecError, Reader, put_bytes, put_count, put_text},
-    limits::{BATCH_BYTES_MAX, TEXT_BYTES_MAX},
+    limits::{BATCH_BYTES_MAX, RECEIPT_BYTES_MAX, TEXT_BYTES_MAX},
 };
 
 pub use delivery::{Deliveries, Delivery, Told};
@@ -29,7 +29,7 @@ pub use directory::{AccountRow, AssetRow, DirectoryAnswer, DirectoryCounts, Part
 pub use standing::{End, Standing};
 
 /// Version of the client protocol: the payload of the hello, both ways; nodes refuse another one.
-pub const CLIENT_PROTOCOL: u16 = 3;
+pub const CLIENT_PROTOCOL: u16 = 4;
 /// Version of all client frames.
 pub const FRAME_VERSION: u8 = 1;
 /// Frame kind: a submission ([`crate::batch::encode_submission`]).
@@ -206,6 +206,24 @@ pub enum Query {
     Transfer(TransferId),
     /// Height, leader, roots.
     Status,
+    /// Whether the last word on a transfer is final, and the receipt that proves it.
+    Receipt {
+        /// The transfer.
+        id: TransferId,
+        /// Whether the receipt itself is wanted, not only whether there is one.
+        whole: bool,
+    },
+}
+
+/// What a node can prove of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiptFound {
+    /// No transfer of the asking bank with this id was ever answered at this node's height.
+    Unknown,
+    /// It was answered, and not enough nodes have cosigned that yet.
+    NotFinal,
+    /// It is final. The receipt (C2SP tlog-proof), empty unless it was wanted.
+    Final(Bytes),
 }
 
 /// A transfer found by its id.
@@ -257,6 +275,8 @@ pub enum QueryAnswer {
     Transfer(Option<TransferFound>),
     /// To [`Query::Status`].
     Status(StatusAnswer),
+    /// To [`Query::Receipt`].
+    Receipt(ReceiptFound),
     /// The node cannot answer now.
     Failed(String),
 }
@@ -275,6 +295,11 @@ impl Query {
                 out.extend_from_slice(&id.0);
             }
             Self::Status => out.push(3),
+            Self::Receipt { id, whole } => {
+                out.push(4);
+                out.extend_from_slice(&id.0);
+                out.push(u8::from(*whole));
+            }
         }
         Bytes::from(out)
     }
@@ -287,6 +312,10 @@ impl Query {
             1 => Self::Directory(DirectoryCounts::read(&mut reader)?),
             2 => Self::Transfer(TransferId(reader.array("transfer id")?)),
             3 => Self::Status,
+            4 => Self::Receipt {
+                id: TransferId(reader.array("transfer id")?),
+                whole: reader.bool("whole flag")?,
+            },
             other => {
                 return Err(CodecError::Unknown { field: "query", value: u64::from(other) });
             }
@@ -336,6 +365,17 @@ impl QueryAnswer {
                 out.push(4);
                 put_text(&mut out, text, TEXT_BYTES_MAX);
             }
+            Self::Receipt(found) => {
+                out.push(5);
+                match found {
+                    ReceiptFound::Unknown => out.push(0),
+                    ReceiptFound::NotFinal => out.push(1),
+                    ReceiptFound::Final(receipt) => {
+                        out.push(2);
+                        put_bytes(&mut out, receipt);
+                    }
+                }
+            }
         }
         Bytes::from(out)
     }
@@ -376,6 +416,14 @@ impl QueryAnswer {
                 refused: reader.u64("refused")?,
             }),
             4 => Self::Failed(reader.text(TEXT_BYTES_MAX, "text")?),
+            5 => Self::Receipt(match reader.u8("receipt")? {
+                0 => ReceiptFound::Unknown,
+                1 => ReceiptFound::NotFinal,
+                2 => ReceiptFound::Final(reader.bytes(RECEIPT_BYTES_MAX, "receipt")?),
+                other => {
+                    return Err(CodecError::Unknown { field: "receipt", value: u64::from(other) });
+                }
+            }),
             other => {
                 return Err(CodecError::Unknown { field: "answer", value: u64::from(other) });
             }

@@ -20,5 +20,7 @@ pub const DELIVERIES_PER_FRAME_MAX: usize = 4_096;
 pub const DIRECTORY_ROWS_MAX: usize = 4_096;
 /// A text in an answer, such as the reason of a refusal.
 pub const TEXT_BYTES_MAX: usize = 2_048;
+/// Longest receipt of a transfer: its record, the path to the root and the cosignatures, as text.
+pub const RECEIPT_BYTES_MAX: usize = 256 << 10;
 /// A genesis file.
 pub const GENESIS_BYTES_MAX: usize = 16 << 20;

@@ -16,8 +16,8 @@ use wire::{
     block::{self, RawBlock},
     client::{
         AccountRow, AssetRow, Cursor, Deliveries, Delivery, DirectoryAnswer, DirectoryCounts, End,
-        NotTaken, NotTakenReason, Outcomes, ParticipantRow, Query, QueryAnswer, Standing,
-        StatusAnswer, Told, TransferFound,
+        NotTaken, NotTakenReason, Outcomes, ParticipantRow, Query, QueryAnswer, ReceiptFound,
+        Standing, StatusAnswer, Told, TransferFound,
     },
     document,
     genesis::{Genesis, RawGenesis, hex},
@@ -300,7 +300,14 @@ fn client_messages_read_back() {
     };
     assert_eq!(Deliveries::decode(deliveries.encode()).unwrap(), deliveries);
     let known = DirectoryCounts { participants: 1, assets: 2, accounts: 3 };
-    for query in [Query::Directory(known), Query::Status, Query::Transfer(TransferId([4; 16]))] {
+    let id = TransferId([4; 16]);
+    for query in [
+        Query::Directory(known),
+        Query::Status,
+        Query::Transfer(id),
+        Query::Receipt { id, whole: true },
+        Query::Receipt { id, whole: false },
+    ] {
         assert_eq!(Query::decode(query.encode(11)).unwrap(), (11, query));
     }
     let status = StatusAnswer {
@@ -373,6 +380,9 @@ fn client_messages_read_back() {
         })),
         QueryAnswer::Transfer(Some(found)),
         QueryAnswer::Failed("later".to_owned()),
+        QueryAnswer::Receipt(ReceiptFound::Unknown),
+        QueryAnswer::Receipt(ReceiptFound::NotFinal),
+        QueryAnswer::Receipt(ReceiptFound::Final(Bytes::from_static(b"receipt"))),
     ] {
         assert_eq!(QueryAnswer::decode(answer.encode(12)).unwrap(), (12, answer));
     }

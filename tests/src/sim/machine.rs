@@ -406,6 +406,7 @@ impl World {
             self.after(delay, What::Fetch { node, life, fetch });
         }
         effects.scans.into_iter().for_each(|scan| self.begin_scan(node, life, scan));
+        assert!(effects.proofs.is_empty(), "no client of the simulation asks for receipts");
         let mut damage = None;
         for find in effects.finds {
             let (_, disk) = self.machines[node].running.as_ref().expect("alive");

@@ -11,13 +11,18 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use ledger::TransferId;
 use proof::tile::TileName;
+use wire::{client::ReceiptFound, genesis::Genesis};
 
 use super::{Context, look};
 use crate::{
+    event::Proof,
     finality::Certificate,
     mirror::{Asked, Mirror, MirrorError},
+    past::Past,
+    shell::evidence::Evidence,
     store::vfs::Vfs,
 };
 
@@ -34,33 +39,67 @@ const NOTHING_FINAL: &str = "nothing is final yet\n";
 /// The log of this node, opened with the first question.
 #[derive(Clone)]
 pub(in crate::shell) struct Shared {
-    vfs: Arc<dyn Vfs>,
-    data: PathBuf,
+    source: Arc<Source>,
     mirror: Arc<Mutex<Option<Mirror>>>,
 }
 
+/// What the log is made from.
+pub(in crate::shell) struct Source {
+    pub(in crate::shell) vfs: Arc<dyn Vfs>,
+    pub(in crate::shell) data: PathBuf,
+    pub(in crate::shell) past: Past,
+    pub(in crate::shell) genesis: Arc<Genesis>,
+    pub(in crate::shell) evidence: Evidence,
+}
+
 impl Shared {
-    pub(in crate::shell) fn new(vfs: Arc<dyn Vfs>, data: PathBuf) -> Self {
-        Self { vfs, data, mirror: Arc::default() }
+    pub(in crate::shell) fn new(source: Source) -> Self {
+        Self { source: Arc::new(source), mirror: Arc::default() }
+    }
+
+    /// What enough nodes have cosigned last.
+    fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.source.evidence.known.certificate.load_full()
+    }
+
+    /// What can be proven of a transfer, for a session. Blocking.
+    pub(in crate::shell) fn prove(&self, proof: &Proof) -> Result<ReceiptFound, MirrorError> {
+        let find = &proof.find;
+        let Some(certificate) = self.certificate() else { return Ok(ReceiptFound::NotFinal) };
+        let in_memory = [find.entry, find.end];
+        if !proof.whole {
+            let last = self.source.past.last_word(&find.id, in_memory)?;
+            return Ok(match last {
+                None => ReceiptFound::Unknown,
+                Some(entry) if entry.leaf >= certificate.at.size => ReceiptFound::NotFinal,
+                Some(_) => ReceiptFound::Final(Bytes::new()),
+            });
+        }
+        let asked = self.with(|mirror| mirror.receipt(&find.id, in_memory, &certificate))?;
+        Ok(match asked {
+            Asked::Unknown => ReceiptFound::Unknown,
+            Asked::NotFinal => ReceiptFound::NotFinal,
+            Asked::Receipt(receipt) => ReceiptFound::Final(receipt.to_string().into()),
+        })
     }
 
     /// Does something with the log; blocking, one at a time. After an error it is opened anew.
     fn with<T>(
         &self,
-        context: &Context,
         work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError>,
     ) -> Result<T, MirrorError> {
-        let Some(cosigning) = context.evidence.cosigning.clone() else {
+        let source = &self.source;
+        let Some(cosigning) = source.evidence.cosigning.clone() else {
             return Err(std::io::Error::other(OFF.trim()).into());
         };
         let mut open = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
         let mut mirror = match open.take() {
             Some(mirror) => mirror,
             None => Mirror::open(
-                Arc::clone(&self.vfs),
-                &self.data,
-                context.lookup.past.clone(),
-                &context.genesis,
+                Arc::clone(&source.vfs),
+                &source.data,
+                source.past.clone(),
+                &source.genesis,
                 cosigning,
             )?,
         };
@@ -120,7 +159,7 @@ pub(super) async fn tile(State(context): State<Context>, Path(rest): Path<String
     };
     let asked = context.clone();
     let found = tokio::task::spawn_blocking(move || {
-        asked.tlog.with(&asked, |mirror| mirror.file(name, &certificate))
+        asked.tlog.with(|mirror| mirror.file(name, &certificate))
     });
     match found.await {
         Ok(Ok(Some(bytes))) => (BYTES, bytes).into_response(),
@@ -150,7 +189,7 @@ pub(super) async fn receipt(State(context): State<Context>, Path(uetr): Path<Str
     };
     let asked = context.clone();
     let found = tokio::task::spawn_blocking(move || {
-        asked.tlog.with(&asked, |mirror| mirror.receipt(&id, entries, &certificate))
+        asked.tlog.with(|mirror| mirror.receipt(&id, entries, &certificate))
     });
     match found.await {
         Ok(Ok(Asked::Receipt(receipt))) => (TEXT, receipt.to_string()).into_response(),
