@@ -6,7 +6,7 @@
 //! | 2 outcomes | ← | what became of each command of a batch, once it is settled |
 //! | 3 not taken | ← | the batch was not ordered: busy, or not well formed |
 //! | 4 subscribe | → | deliveries after a cursor, then live |
-//! | 5 deliveries | ← | transfers that credit the session's bank, and what becomes of those that wait |
+//! | 5 deliveries | ← | transfers and exchanges that concern the session's bank, what becomes of those that wait, notices |
 //! | 6 query | → | one question; answered by 7 with the same number |
 //! | 7 answer | ← | |
 //!
@@ -29,7 +29,7 @@ pub use directory::{AccountRow, AssetRow, DirectoryAnswer, DirectoryCounts, Part
 pub use standing::{End, Standing};
 
 /// Version of the client protocol: the payload of the hello, both ways; nodes refuse another one.
-pub const CLIENT_PROTOCOL: u16 = 3;
+pub const CLIENT_PROTOCOL: u16 = 4;
 /// Version of all client frames.
 pub const FRAME_VERSION: u8 = 1;
 /// Frame kind: a submission ([`crate::batch::encode_submission`]).

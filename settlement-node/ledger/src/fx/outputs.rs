@@ -155,6 +155,8 @@ pub enum QuoteNotice {
     Expired {
         /// The quote.
         quote: TransferId,
+        /// Who offered.
+        provider: ParticipantNumber,
         /// What it had not given.
         left: Amount,
     },
