@@ -6,10 +6,12 @@
 //! shown, or is not the payment that settled, is told as a notice: money has arrived either way.
 //! What each entry says about bank and amount comes from the ledger, never from the document.
 //!
-//! Of transfers that wait the bank is told nothing until their money arrives: there is no message for that yet. The
-//! log and the metrics name them, the ledger keeps them, and the cursor moves on.
+//! An exchange is told to each bank whose accounts it moved, and a notice to its bank (`news.rs`). Of transfers that
+//! wait the bank is told nothing until their money arrives: there is no message for that yet. The log and the metrics
+//! name them, the ledger keeps them, and the cursor moves on.
 
 mod document;
+mod news;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +23,7 @@ use tokio::{
 };
 use translate::{Directory, money::to_decimal_text};
 use wire::client::{Cursor, Deliveries, Delivery, Told};
-use wire::ledger::{Answer, Command, Leg, ParticipantNumber, Transfer};
+use wire::ledger::{AccountNumber, Answer, Command, Leg, ParticipantNumber, Transfer};
 
 use crate::{
     core::{Core, ReceiveError},
@@ -77,7 +79,7 @@ pub(crate) async fn run(
         let entries = core.environment.work(move || {
             // A new subscription begins at the durable cursor and may repeat what was still queued.
             let items = frame.items.iter().filter(|item| item.cursor > done);
-            items.filter_map(|item| entry(&worker, &opener, item)).collect::<Vec<_>>()
+            items.flat_map(|item| entries(&worker, &opener, item)).collect::<Vec<_>>()
         });
         let entries = match entries.await {
             Ok(entries) => entries,
@@ -107,12 +109,19 @@ pub(crate) async fn run(
 async fn know_accounts(core: &Core, frame: &Deliveries) {
     loop {
         let directory = core.directory.current();
-        let unknown = frame.items.iter().any(|item| match Command::decode(&item.command) {
-            Ok((Command::Transfer(transfer), _)) => transfer.legs.as_slice().iter().any(|leg| {
-                directory.account(leg.debit).is_none() || directory.account(leg.credit).is_none()
-            }),
-            _ => false,
-        });
+        let is_unknown = |account: &AccountNumber| directory.account(*account).is_none();
+        let unknown =
+            frame.items.iter().any(|item| match (Command::decode(&item.command), &item.told) {
+                (Ok((Command::Transfer(transfer), _)), _) => {
+                    let legs = transfer.legs.as_slice().iter();
+                    legs.flat_map(|leg| [leg.debit, leg.credit]).any(|account| is_unknown(&account))
+                }
+                (Ok((Command::Exchange(exchange), _)), Told::Exchanged(exchanged)) => {
+                    news::accounts(&exchange, exchanged).any(|account| is_unknown(&account))
+                }
+                (_, Told::Notice(notice)) => news::account(notice).as_ref().is_some_and(is_unknown),
+                _ => false,
+            });
         let newest = frame.items.iter().map(|item| item.cursor.height).max().unwrap_or(0);
         if !unknown || core.directory.height().is_some_and(|height| height >= newest) {
             return;
@@ -122,10 +131,34 @@ async fn know_accounts(core: &Core, frame: &Deliveries) {
     }
 }
 
-fn entry(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntry> {
+/// What a bank is handed for one delivery.
+fn entries(core: &Core, opener: &Opener, delivery: &Delivery) -> Vec<OutboxEntry> {
+    let directory = core.directory.current();
+    match &delivery.told {
+        Told::Notice(notice) => vec![news::of_notice(core, &directory, delivery, notice)],
+        Told::Exchanged(exchanged) => match Command::decode(&delivery.command) {
+            Ok((Command::Exchange(exchange), _)) => {
+                news::of_exchange(core, &directory, delivery, &exchange, exchanged)
+            }
+            Ok((command, _)) => {
+                tracing::error!(leaf = delivery.leaf, kind = command.name(), "no exchange");
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::error!(leaf = delivery.leaf, %error, "read delivered command");
+                Vec::new()
+            }
+        },
+        Told::Settled | Told::Waits(_) | Told::Moved { .. } => {
+            credit(core, opener, delivery).into_iter().collect()
+        }
+    }
+}
+
+fn credit(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntry> {
     let transfer = match Command::decode(&delivery.command) {
         Ok((Command::Transfer(transfer), _)) => transfer,
-        // Exchanges, issues and other credits have no message of their own yet.
+        // Issues and returns of exchanges have no message of their own yet.
         Ok((command, _)) => {
             let (leaf, kind) = (delivery.leaf, command.name());
             tracing::info!(leaf, kind, "something of this bank has no message yet");
@@ -188,7 +221,8 @@ fn brings_money(
 ) -> bool {
     match &delivery.told {
         Told::Settled => true,
-        Told::Waits(_) => false,
+        // Exchanges and notices have messages of their own.
+        Told::Exchanged(_) | Told::Notice(_) | Told::Waits(_) => false,
         Told::Moved { progress, .. } => {
             let own = |leg: &Leg| {
                 directory
@@ -204,7 +238,7 @@ fn brings_money(
 fn note(delivery: &Delivery, transfer: &Transfer) {
     let (uetr, leaf) = (&transfer.id, delivery.leaf);
     match &delivery.told {
-        Told::Settled => {}
+        Told::Settled | Told::Exchanged(_) | Told::Notice(_) => {}
         Told::Waits(stage) => {
             tracing::info!(%uetr, leaf, stage = stage.name(), "a transfer of this bank waits");
         }

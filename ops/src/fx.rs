@@ -3,16 +3,18 @@
 //! Like `corridor ledger`: each command is signed by a bank and sent to a node. A price is what one unit of what the
 //! quote gives costs, in units of what it takes.
 
+mod look;
+
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use ledger::{
     Amount, Command, CreditOutcome, Exchange, ExchangeAmount, Exponent, LedgerTime, PlaceQuote,
-    Rate, ReportCredit, WithdrawQuote,
+    Rate, ReportCredit, SetReporting, WithdrawQuote,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{date_time, now_ns};
-use crate::ledger::{Action, Network, Signed, first, id, parse_time};
+use crate::ledger::{Action, Network, Signed, first, id, parse_span, parse_time};
 use crate::money::format_grouped;
 use crate::status::NodeChoice;
 
@@ -27,8 +29,14 @@ pub enum FxCommand {
     Take(Signed<Take>),
     /// Report that a customer was credited, or why not
     Report(Signed<Report>),
+    /// As the issuer, have the owner of an account report each credit of it, or end that
+    Reporting(Signed<Reporting>),
     /// The quotes, best price first
     Book(BookArguments),
+    /// What an exchange would cost now, or bring, and which quotes it would take
+    Price(look::PriceArguments),
+    /// How banks do in reporting credits to their customers, and what is awaited
+    Scorecard(look::ScoreArguments),
 }
 
 /// Runs `corridor fx ...`.
@@ -38,7 +46,10 @@ pub async fn run(command: FxCommand) -> Result<()> {
         FxCommand::Withdraw(signed) => signed.run().await,
         FxCommand::Take(signed) => signed.run().await,
         FxCommand::Report(signed) => signed.run().await,
+        FxCommand::Reporting(signed) => signed.run().await,
         FxCommand::Book(arguments) => book(arguments).await,
+        FxCommand::Price(arguments) => look::price(arguments).await,
+        FxCommand::Scorecard(arguments) => look::scorecard(arguments).await,
     }
 }
 
@@ -185,6 +196,28 @@ impl Action for Report {
             transfer: id(Some(&self.uetr))?,
             account: network.account(&self.account)?,
             outcome,
+        }))
+    }
+}
+
+/// The words of `reporting`.
+#[derive(Debug, Args)]
+pub struct Reporting {
+    /// The account whose credits are reported
+    account: String,
+    /// How long the report may take, such as 20s or 2h, at most 7d; `off` ends it
+    within: String,
+    /// Id of this command [default: a new one]
+    #[arg(long, value_name = "UUID")]
+    id: Option<String>,
+}
+
+impl Action for Reporting {
+    fn command(&self, network: &Network) -> Result<Command> {
+        Ok(Command::SetReporting(SetReporting {
+            id: id(self.id.as_deref())?,
+            account: network.account(&self.account)?,
+            within: if self.within == "off" { 0 } else { parse_span(&self.within)? },
         }))
     }
 }

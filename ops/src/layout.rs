@@ -81,6 +81,22 @@ impl Layout {
         self.dir.join(format!("{kind}-{}", long_bic(&bank.bic)))
     }
 
+    /// Folder with the keys of a bank of 8 or 11 characters, whenever it was admitted.
+    pub fn keys_of(&self, bic: &str) -> Result<PathBuf> {
+        let bic = long_bic(&bic.to_ascii_uppercase());
+        let newcomer = self.newcomer_dir(&bic);
+        match self.bank(&bic) {
+            Ok(bank) => Ok(self.participant_dir(bank)),
+            Err(_) if newcomer.is_dir() => Ok(newcomer),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Folder with the keys of a bank of 11 characters that was admitted later, and runs nothing.
+    pub fn newcomer_dir(&self, bic: &str) -> PathBuf {
+        self.dir.join(format!("participant-{bic}"))
+    }
+
     /// The bank of a BIC of 8 or 11 characters.
     pub fn bank(&self, bic: &str) -> Result<&Bank> {
         let wanted = long_bic(bic);

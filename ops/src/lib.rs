@@ -6,6 +6,7 @@
 pub mod init;
 pub mod serve;
 
+pub mod directory;
 pub mod evidence;
 pub mod fx;
 pub mod govern;
@@ -33,4 +34,5 @@ pub mod money;
 pub mod node_api;
 pub mod ports;
 pub mod process;
+mod question;
 pub mod udp_proxy;

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use corridor::{
-    bench, demo, evidence, fx, govern, init, iso, ledger, log, send, serve, show, status, verify,
+    bench, demo, directory, evidence, fx, govern, init, iso, ledger, log, send, serve, show,
+    status, verify,
 };
 
 #[global_allocator]
@@ -49,6 +50,8 @@ enum Command {
     /// Proposals, votes, and each bank's own keys
     #[command(subcommand)]
     Govern(govern::GovernCommand),
+    /// Who takes part, and who can be paid in which asset
+    Directory(directory::DirectoryArguments),
     /// Look into a node's log, without changing anything
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -105,6 +108,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ledger(command) => serve::runtime(1)?.block_on(ledger::run(command)),
         Command::Fx(command) => serve::runtime(1)?.block_on(fx::run(command)),
         Command::Govern(command) => serve::runtime(1)?.block_on(govern::run(command)),
+        Command::Directory(arguments) => serve::runtime(1)?.block_on(directory::run(arguments)),
         Command::Log(command) => log::run(command),
         Command::Receipt(arguments) => serve::runtime(1)?.block_on(evidence::receipt(arguments)),
         Command::Policy(arguments) => serve::runtime(1)?.block_on(evidence::policy(arguments)),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use crate::http::HttpClient;
 
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Answer to `/v1/status`.
 #[derive(Clone, Debug, Deserialize)]

@@ -25,6 +25,11 @@ impl NodeChoice {
         Self { nodes, dir }
     }
 
+    /// All nodes of a network in a folder.
+    pub fn of_folder(dir: &std::path::Path) -> Self {
+        Self { nodes: Vec::new(), dir: Some(dir.to_owned()) }
+    }
+
     /// The chosen nodes' addresses.
     pub fn addresses(&self) -> Result<Vec<String>> {
         let Some(dir) = &self.dir else { return Ok(self.nodes.clone()) };

@@ -15,7 +15,7 @@ use proof::{
     record::{self, Seal},
     tree::Frontier,
 };
-use wire::{batch::Domain, genesis::Genesis};
+use wire::{batch::Domain, genesis::Genesis, notice::BankNotice};
 
 use crate::{
     deliver::{self, Parties},
@@ -52,6 +52,8 @@ pub struct AppliedBlock {
     pub parties: Vec<Parties>,
     /// At which rates exchanges settled; each is a record after those of the progress.
     pub exchanges: Vec<Exchanged>,
+    /// What banks are told although they sent nothing; each is a record after those of the exchanges.
+    pub notices: Vec<BankNotice>,
     /// The record that closes it.
     pub seal: Seal,
     /// The block as the log holds it.
@@ -192,9 +194,15 @@ impl Chain {
             };
             parties.push(of.unwrap_or_default());
         }
-        let exchanges = self.ledger.take_fx_outputs().exchanges;
+        let outputs = self.ledger.take_fx_outputs();
+        let notices = BankNotice::of_block(&outputs, &self.ledger.take_notices());
+        let exchanges = outputs.exchanges;
         for one in &exchanges {
             record::exchange(&mut self.record, &wire::exchanged::encode(one));
+            self.frontier.append(&self.record);
+        }
+        for one in &notices {
+            record::notice(&mut self.record, &wire::notice::encode(one));
             self.frontier.append(&self.record);
         }
         self.state_root = self.ledger.seal_block();
@@ -222,6 +230,7 @@ impl Chain {
             progress,
             parties,
             exchanges,
+            notices,
             seal,
             bytes,
             block,

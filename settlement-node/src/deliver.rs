@@ -1,5 +1,6 @@
 //! What a bank is told of: the transfers that settle at once and credit one of its accounts, and of those that
-//! wait, in which it takes part, that they do and what becomes of them.
+//! wait, in which it takes part, that they do and what becomes of them; exchanges that it pays, gets or provides, with
+//! their rates; and notices, such as that a balance has passed a line.
 //!
 //! The same functions serve live blocks and blocks read from the history, so that a gateway sees
 //! the same deliveries whether it was connected or not.
@@ -8,12 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ledger::{
-    AccountNumber, Answer, Approver, Command, Condition, Digest, LedgerTime, Outcome,
+    AccountNumber, Answer, Approver, Command, Condition, Digest, Exchanged, LedgerTime, Outcome,
     ParticipantNumber, Progress, Transfer,
 };
 use wire::{
     batch::Submission,
     client::{Cursor, Delivery, Told},
+    notice::BankNotice,
 };
 
 /// Owner of each account by its number. Accounts are never renumbered, so an old copy stays right
@@ -48,7 +50,7 @@ impl<'a> Applied<'a> {
     }
 
     /// Who is told of this command in its place: the banks that it credits if it settled here and now, all that take
-    /// part in it if it began to wait.
+    /// part in it if it began to wait. Of an exchange that settled they are told with its rates, see [`Ends`].
     pub fn told(&self, owners: &Owners) -> Parties {
         if self.outcome.original.is_some() {
             return Parties::default();
@@ -56,9 +58,6 @@ impl<'a> Applied<'a> {
         match (self.outcome.answer, self.command()) {
             (Answer::Settled, Command::Transfer(transfer)) => {
                 Parties::These(credited(transfer, owners).into())
-            }
-            (Answer::Settled, Command::Exchange(exchange)) => {
-                Parties::These(owner(owners, exchange.credit).into_iter().collect())
             }
             (Answer::Settled, Command::ReturnExchange(back)) => {
                 Parties::These(owner(owners, back.credit).into_iter().collect())
@@ -112,6 +111,40 @@ impl<'a> Applied<'a> {
         }
     }
 
+    /// What a bank that takes part in this exchange is told. The place is that of the record with its rates.
+    fn exchanged(
+        &self,
+        place: (Cursor, u64),
+        exchanged: &Exchanged,
+        bank: ParticipantNumber,
+        owners: &Owners,
+    ) -> Delivery {
+        Delivery {
+            cursor: place.0,
+            leaf: place.1,
+            time: self.time,
+            submitter: self.submitter(),
+            command: self.submission.batch.command_bytes(self.position),
+            document: self.document_for(bank, owners),
+            told: Told::Exchanged(exchanged.clone()),
+        }
+    }
+
+    /// Whether a bank pays, gets, sent or provided an exchange.
+    fn exchanges_for(
+        &self,
+        exchanged: &Exchanged,
+        bank: ParticipantNumber,
+        owners: &Owners,
+    ) -> bool {
+        let owns = |account: AccountNumber| owner(owners, account) == Some(bank);
+        let Command::Exchange(exchange) = self.command() else { return false };
+        self.submitter() == bank
+            || owns(exchange.debit)
+            || owns(exchange.credit)
+            || exchanged.fills.iter().any(|fill| owns(fill.sells) || owns(fill.buys))
+    }
+
     /// The document is for those that are credited; nobody else could open it.
     fn document_for(&self, bank: ParticipantNumber, owners: &Owners) -> Option<(Digest, Bytes)> {
         let attachments = &self.submission.attachments;
@@ -139,6 +172,60 @@ pub struct Moved<'a> {
     pub leaf: u64,
     /// Ledger time of the block.
     pub time: LedgerTime,
+}
+
+/// What a block ends with, after the changes of what waited: exchanges with their rates, and notices.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends<'a> {
+    /// The block's number.
+    pub height: u64,
+    /// Its ledger time.
+    pub time: LedgerTime,
+    /// Leaf of the first record after its commands.
+    pub first_leaf: u64,
+    /// How many changes of what waited come first.
+    pub progress: usize,
+    /// Exchanges that settled.
+    pub exchanges: &'a [Exchanged],
+    /// What banks are told although they sent nothing.
+    pub notices: &'a [BankNotice],
+}
+
+impl Ends<'_> {
+    /// What a bank is told of it, in order. Each record has its own place in the history, so that it is told once.
+    /// `commands` are all of the block, in order.
+    pub fn deliveries(
+        &self,
+        commands: &[Applied<'_>],
+        bank: ParticipantNumber,
+        owners: &Owners,
+    ) -> Vec<Delivery> {
+        let place = |at: usize| {
+            let number = (commands.len() + self.progress + at).saturating_add(1);
+            let commands = u32::try_from(number).unwrap_or(u32::MAX);
+            let leaf = self.first_leaf + (self.progress + at) as u64;
+            (Cursor { height: self.height, commands }, leaf)
+        };
+        let by_leaf = |leaf: u64| {
+            let at = commands.binary_search_by_key(&leaf, |one| one.leaf);
+            at.ok().map(|at| &commands[at])
+        };
+        let exchanges = self.exchanges.iter().enumerate().filter_map(|(at, one)| {
+            let applied = by_leaf(one.leaf).filter(|by| by.exchanges_for(one, bank, owners))?;
+            Some(applied.exchanged(place(at), one, bank, owners))
+        });
+        let notices = (self.exchanges.len()..).zip(self.notices);
+        let notices = notices.filter(|(_, one)| one.bank == bank).map(|(at, one)| Delivery {
+            cursor: place(at).0,
+            leaf: place(at).1,
+            time: self.time,
+            submitter: bank,
+            command: Bytes::new(),
+            document: None,
+            told: Told::Notice(*one),
+        });
+        exchanges.chain(notices).collect()
+    }
 }
 
 /// Owners of the accounts that a transfer credits, each once.

@@ -30,6 +30,10 @@ pub fn history_block(block: &AppliedBlock) -> HistoryBlock {
         outcome.push(record::KIND_EXCHANGE);
         outcome.extend_from_slice(&wire::exchanged::encode(one));
     }
+    for one in &block.notices {
+        outcome.push(record::KIND_NOTICE);
+        outcome.extend_from_slice(&wire::notice::encode(one));
+    }
     HistoryBlock {
         height: block.height.0,
         log_index: block.log_index,

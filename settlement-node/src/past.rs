@@ -4,8 +4,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use ledger::{
-    Answer, Cause, Exchanged, IdEntry, LedgerTime, Outcome, Progress, Stage, TransferId,
-    resolution_id,
+    Answer, Cause, Exchanged, IdEntry, LedgerTime, Outcome, ParticipantNumber, Progress, Stage,
+    TransferId, resolution_id,
 };
 use proof::{
     Hash,
@@ -17,10 +17,11 @@ use wire::{
     block::RawBlock,
     client::{self, Cursor, Delivery, End, QueryAnswer, Standing, TransferFound},
     codec::Reader,
+    notice::BankNotice,
 };
 
 use crate::{
-    deliver::{self, Moved},
+    deliver::{self, Ends, Moved, Owners},
     event::{Find, Scan},
     limits::FIRST_WORDS_BYTES_MAX,
     prepare::OldIdSource,
@@ -79,6 +80,7 @@ pub struct PastBlock {
     outcomes: Vec<Vec<Outcome>>,
     progress: Vec<Progress>,
     exchanges: Vec<Exchanged>,
+    notices: Vec<BankNotice>,
 }
 
 impl PastBlock {
@@ -101,15 +103,18 @@ impl PastBlock {
                 .map_err(|error| bad(&error))?;
             outcomes.push(own);
         }
-        let (mut progress, mut exchanges) = (Vec::new(), Vec::new());
+        let (mut progress, mut exchanges, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         while reader.remaining() > 0 {
             match reader.u8("kind of a record").map_err(|error| bad(&error))? {
-                record::KIND_PROGRESS if exchanges.is_empty() => {
+                record::KIND_PROGRESS if exchanges.is_empty() && notices.is_empty() => {
                     progress.push(wire::progress::read(&mut reader).map_err(|error| bad(&error))?);
                 }
-                record::KIND_EXCHANGE => {
+                record::KIND_EXCHANGE if notices.is_empty() => {
                     let one = wire::exchanged::read(&mut reader).map_err(|error| bad(&error))?;
                     exchanges.push(one);
+                }
+                record::KIND_NOTICE => {
+                    notices.push(wire::notice::read(&mut reader).map_err(|error| bad(&error))?);
                 }
                 kind => return Err(bad(&format!("a record of kind {kind} in its place"))),
             }
@@ -123,6 +128,7 @@ impl PastBlock {
             outcomes,
             progress,
             exchanges,
+            notices,
         })
     }
 
@@ -145,7 +151,7 @@ impl PastBlock {
     ) -> Result<(), String> {
         let bad = |what: &str| Err(format!("block {}: {what}", self.height));
         let commands: usize = self.outcomes.iter().map(Vec::len).sum();
-        let more = self.progress.len() + self.exchanges.len();
+        let more = self.progress.len() + self.exchanges.len() + self.notices.len();
         let records = commands + self.submissions.len() + more;
         if seal.previous != *previous {
             return bad("its seal does not follow the one before");
@@ -187,6 +193,10 @@ impl PastBlock {
             record::exchange(&mut record, &wire::exchanged::encode(one));
             each(&record);
         }
+        for one in &self.notices {
+            record::notice(&mut record, &wire::notice::encode(one));
+            each(&record);
+        }
         each(&seal.encode());
     }
 
@@ -216,6 +226,29 @@ impl PastBlock {
     /// At which rates exchanges settled in it, in their order.
     pub fn exchanges(&self) -> &[Exchanged] {
         &self.exchanges
+    }
+
+    /// What banks were told of it although they sent nothing, in order.
+    pub fn notices(&self) -> &[BankNotice] {
+        &self.notices
+    }
+
+    /// What a bank is told of exchanges, and although it sent nothing.
+    fn deliveries(&self, bank: ParticipantNumber, owners: &Owners) -> Vec<Delivery> {
+        if self.exchanges.is_empty() && self.notices.is_empty() {
+            return Vec::new();
+        }
+        let commands: Vec<_> = self.commands().collect();
+        let first_leaf = self.first_leaf + (commands.len() + self.outcomes.len()) as u64;
+        let ends = Ends {
+            height: self.height,
+            time: self.time,
+            first_leaf,
+            progress: self.progress.len(),
+            exchanges: &self.exchanges,
+            notices: &self.notices,
+        };
+        ends.deliveries(&commands, bank, owners)
     }
 
     /// Its commands with what became of them.
@@ -258,6 +291,8 @@ impl Past {
                 items.extend(self.moved(&past, &moved, scan, &mut firsts)?);
                 reached = moved.cursor;
             }
+            let rest = past.deliveries(scan.participant, &scan.owners).into_iter();
+            items.extend(rest.filter(|one| one.cursor > scan.after));
             reached = Cursor { height: past.height, commands: u32::MAX };
         }
         Ok((items, reached))

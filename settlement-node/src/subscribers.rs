@@ -20,7 +20,7 @@ use wire::{
 
 use crate::{
     chain::AppliedBlock,
-    deliver::{self, Owners, Parties},
+    deliver::{self, Ends, Owners, Parties},
     event::{DeliveryFrame, Effects, Scan, Scanned},
     limits::{
         DELIVERIES_BURST_BYTES_MAX, DELIVERIES_BYTES_MAX, DELIVERIES_SHARE_BYTES_MAX,
@@ -247,6 +247,14 @@ impl Subscribers {
                     found.entry(*bank).or_default().push(delivery);
                 }
             }
+            if block.has_ends() {
+                for bank in self.watching().iter() {
+                    let ends = block.ends(*bank, owners);
+                    if !ends.is_empty() {
+                        found.entry(*bank).or_default().extend(ends);
+                    }
+                }
+            }
             for (session, known) in &mut self.sessions {
                 if known.mode != Mode::Live {
                     continue;
@@ -350,12 +358,16 @@ impl Subscribers {
                 return self.search(session, at, effects);
             }
             *left = left.saturating_sub(block.bytes.len());
-            let items: Vec<Delivery> = block
+            let mut items: Vec<Delivery> = block
                 .commands()
                 .filter(|applied| applied.cursor > known.at())
                 .filter(|applied| applied.told(at.owners).contains(known.participant))
                 .map(|applied| applied.delivery(known.participant, at.owners))
                 .collect();
+            if block.has_ends() {
+                let ends = block.ends(known.participant, at.owners).into_iter();
+                items.extend(ends.filter(|one| one.cursor > known.at()));
+            }
             known.walked = end;
             if !items.is_empty() {
                 push_frames(session, known, &items, end, effects);
@@ -429,6 +441,25 @@ impl AppliedBlock {
             .zip(&self.submissions)
             .map(|(prepared, applied)| (&prepared.submission, &applied.outcomes[..]));
         deliver::commands(self.height.0, self.time, self.first_leaf, pairs)
+    }
+
+    /// Whether the block has exchanges or notices.
+    fn has_ends(&self) -> bool {
+        !self.exchanges.is_empty() || !self.notices.is_empty()
+    }
+
+    /// What a bank is told of exchanges, and although it sent nothing.
+    fn ends(&self, bank: ParticipantNumber, owners: &Owners) -> Vec<Delivery> {
+        let commands: Vec<_> = self.commands().collect();
+        let ends = Ends {
+            height: self.height.0,
+            time: self.time,
+            first_leaf: self.first_leaf + (commands.len() + self.submissions.len()) as u64,
+            progress: self.progress.len(),
+            exchanges: &self.exchanges,
+            notices: &self.notices,
+        };
+        ends.deliveries(&commands, bank, owners)
     }
 
     /// Whether a transfer that waited, and in which a bank takes part, went on in this block.

@@ -1,9 +1,14 @@
 //! What the applied state looks like to others: the directory for gateways, balances for people.
 
+mod decisions;
+mod hours;
+mod price;
 mod proposals;
 mod quotes;
+mod reach;
 mod registry;
 mod waiting;
+mod what_if;
 
 use std::ops::Range;
 
@@ -16,13 +21,21 @@ use wire::{
 
 use crate::chain::Chain;
 
+pub use decisions::{DecisionsView, KeyView, NodeDecision, NodeView, decisions, keys};
+pub use hours::{DayView, HoursView, hours};
+pub use price::{
+    AWAITED_SHOWN_MAX, AwaitedView, FillView, PassedView, PriceView, ScoreView, ScoresView, Side,
+    price, scores,
+};
 pub use proposals::{ProposalView, proposals};
 pub use quotes::{QUOTES_SHOWN_MAX, QuoteView, quotes};
+pub use reach::{MemberView, Page, REACH_PAGE_MAX, ReachView, members, reach_of, reachable};
 pub use registry::{AssetView, ParticipantView, Registry, registry};
 pub use waiting::{
     ConditionView, Names, ObstacleView, WAITING_SHOWN_MAX, WaitingLeg, WaitingList, WaitingView,
     waiting,
 };
+pub use what_if::{Copied, WhatIfView, WouldView, change, copied, what_if};
 
 /// Participants, assets and accounts after those that the asker knows, as many as one answer holds;
 /// balances only of the asker's own accounts.

@@ -25,6 +25,7 @@ use wire::{
     batch::{BatchBuilder, encode_submission},
     block,
     genesis::{Genesis, hex},
+    notice::What,
 };
 
 /// One bank with money in two currencies, and accounts to quote from.
@@ -155,6 +156,14 @@ fn rate_and_fills_are_read_from_the_log_alone() {
     let second = apply(&mut chain, &genesis, &block_of(&genesis, &key, 100, &commands()[..1]));
     assert!(second.exchanges.is_empty());
     let past = PastBlock::read(&history_block(&second), &genesis.domain).unwrap();
+    // Both reports were overdue first and are missing now, each said once; quotes whose time is over too.
+    let bank = ParticipantNumber(0);
+    assert!(second.notices.iter().all(|one| one.bank == bank));
+    let said = |of: fn(&What) -> bool| second.notices.iter().filter(|one| of(&one.what)).count();
+    let overdue = said(|what| matches!(what, What::ReportOverdue { .. }));
+    let missing = said(|what| matches!(what, What::ReportMissing { .. }));
+    assert_eq!((overdue, missing), (2, 2), "{:?}", second.notices);
+    assert_eq!(past.notices(), second.notices);
     past.append_to(&mut frontier, &second.seal, &previous).unwrap();
     assert_eq!(frontier.root(), chain.log_root());
     assert_eq!(chain.ledger().scorecard(ParticipantNumber(0)).missing, 2);

@@ -10,6 +10,7 @@ mod process_govern;
 mod process_kill;
 mod process_ledger;
 mod process_mend;
+mod process_settings;
 mod process_stage;
 mod process_status;
 mod process_traffic;

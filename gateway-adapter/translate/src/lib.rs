@@ -31,6 +31,8 @@ mod codec;
 // The answers.
 mod report;
 pub mod time;
+// What a bank is told although it sent nothing.
+mod notify;
 // What the receiving side shows of a document.
 mod incoming;
 
@@ -45,6 +47,9 @@ pub use codec::DecodeError;
 pub use directory::{Account, Asset, Directory, Participant};
 pub use incoming::{Summary, incoming};
 pub use iso20022::{Finding, Limits};
+pub use notify::{
+    NotifyError, Passed, balance_notice, exchange_notifications, quote_notice, report_notice,
+};
 pub use receive::{CLEARING_SYSTEM, Instruction, Payment, Payments, Received, receive};
 pub use report::{
     DETAILED_TRANSACTIONS_MAX, ReportError, group_report, message_rejection, not_supported,

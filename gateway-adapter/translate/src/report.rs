@@ -397,7 +397,7 @@ fn is_max35_text(text: &str) -> bool {
 }
 
 /// The pattern of UUIDv4Identifier: stricter than a transfer id, which is any UUID.
-fn is_uuid_v4(text: &str) -> bool {
+pub(crate) fn is_uuid_v4(text: &str) -> bool {
     let bytes = text.as_bytes();
     text.parse::<ledger::TransferId>().is_ok()
         && bytes[14] == b'4'

@@ -130,6 +130,8 @@ pub struct AccountEntry {
     pub debtor_agent: Option<String>,
     /// BIC of the creditor's bank.
     pub creditor_agent: Option<String>,
+    /// `AddtlNtryInf`: what else people should know, at most 500 characters.
+    pub information: Option<String>,
 }
 
 impl Build for AccountStatement {
@@ -240,6 +242,7 @@ impl AccountEntry {
             agent(details, "RltdAgts/DbtrAgt", self.debtor_agent.as_ref());
             agent(details, "RltdAgts/CdtrAgt", self.creditor_agent.as_ref());
         }
+        draft.set_some("AddtlNtryInf", self.information.as_ref());
         Ok(())
     }
 }

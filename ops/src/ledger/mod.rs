@@ -7,6 +7,7 @@
 
 mod actions;
 mod answer;
+mod hours;
 mod liquidity;
 mod look;
 mod network;
@@ -14,6 +15,7 @@ mod sign;
 mod submit;
 mod times;
 mod transfer;
+mod what_if;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -24,7 +26,7 @@ pub use look::{Standing, end_of};
 pub use network::Network;
 pub(crate) use network::id;
 pub use sign::{Signing, ask};
-pub(crate) use times::parse as parse_time;
+pub(crate) use times::{parse as parse_time, span as parse_span};
 
 /// Something that can be signed: a kind of command with its words.
 pub trait Action {
@@ -92,6 +94,11 @@ pub enum LedgerCommand {
     Account(look::AccountArguments),
     /// Transfers that wait, in the order of the queue
     Queue(look::QueueArguments),
+    /// What would settle if something were different; nothing is changed
+    #[command(subcommand)]
+    WhatIf(what_if::WhatIfCommand),
+    /// The business day of each asset, and the limits that are set for all
+    Day(hours::DayArguments),
 }
 
 /// The words of a command, and who signs it.
@@ -139,5 +146,7 @@ pub async fn run(command: LedgerCommand) -> Result<()> {
         LedgerCommand::Explain(arguments) => look::explain(arguments).await,
         LedgerCommand::Account(arguments) => look::account(arguments).await,
         LedgerCommand::Queue(arguments) => look::queue(arguments).await,
+        LedgerCommand::WhatIf(command) => what_if::run(command).await,
+        LedgerCommand::Day(arguments) => hours::run(arguments).await,
     }
 }

@@ -168,7 +168,7 @@ impl Network {
 
     /// Folder with the keys of a bank.
     pub fn keys(&self, bic: &str) -> Result<PathBuf> {
-        Ok(self.layout.participant_dir(self.layout.bank(&long_bic(&bic.to_ascii_uppercase()))?))
+        self.layout.keys_of(bic)
     }
 
     /// The signing key of a bank that is in the network's folder. It must be a live one.

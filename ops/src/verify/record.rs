@@ -2,12 +2,13 @@
 //! network's genesis file those that it opened get their names.
 
 use ledger::{
-    AccountNumber, Answer, Cause, Command, Digest, LedgerTime, ParticipantNumber, TransferId,
+    AccountNumber, Answer, Cause, Command, Digest, LedgerTime, NoticeKind, ParticipantNumber,
+    TransferId,
 };
 use proof::record::{self, Record};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use wire::{codec::Reader, genesis::Genesis};
+use wire::{codec::Reader, genesis::Genesis, notice::What};
 
 use crate::{clock::date_time, money::format_grouped};
 
@@ -133,6 +134,52 @@ pub(super) fn describe(bytes: &[u8], names: &Names) -> Result<Facts, String> {
             }
             let id = Some(one.id.to_string());
             Ok(Facts { kind: "exchange", id, sentences, ..Facts::default() })
+        }
+        Record::Notice(body) => {
+            let mut reader = Reader::new(bytes::Bytes::copy_from_slice(body));
+            let one = wire::notice::read(&mut reader).map_err(|error| error.to_string())?;
+            let bank = names.participant(one.bank);
+            let account = |number| names.account(number);
+            let (id, sentence) = match one.what {
+                What::Line { account: number, kind, line, posted, available } => {
+                    let passed = match kind {
+                        NoticeKind::BelowFloor => "less is available than the floor",
+                        NoticeKind::AboveCeiling => "more is posted than the ceiling",
+                    };
+                    let on = account(number);
+                    (
+                        None,
+                        format!(
+                            "{bank} is told that on {on} {passed} {line}: {posted} minor units are posted, {available} available."
+                        ),
+                    )
+                }
+                What::ReportOverdue { transfer, account: number } => {
+                    let on = account(number);
+                    (
+                        Some(transfer),
+                        format!("{bank} is told that its report of {transfer} on {on} is overdue."),
+                    )
+                }
+                What::ReportMissing { transfer, account: number } => {
+                    let on = account(number);
+                    (
+                        Some(transfer),
+                        format!(
+                            "{bank} is told that its report of {transfer} on {on} is not waited for any longer."
+                        ),
+                    )
+                }
+                What::QuoteExpired { quote, left } => (
+                    Some(quote),
+                    format!(
+                        "{bank} is told that the time of its quote {quote} is over, with {} minor units left.",
+                        left.minor()
+                    ),
+                ),
+            };
+            let id = id.map(|id| id.to_string());
+            Ok(Facts { kind: "notice", id, sentences: vec![sentence], ..Facts::default() })
         }
         Record::Batch(body) => {
             let digest: [u8; 32] = Sha256::digest(body).into();

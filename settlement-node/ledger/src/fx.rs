@@ -49,8 +49,8 @@ impl Ledger {
             match self.fx.book.first_expiry() {
                 Some((until, place)) if until < time => {
                     let quote = self.fx.book.remove(place);
-                    let left = quote.left;
-                    self.fx.outputs.quotes.push(QuoteNotice::Expired { quote: quote.id, left });
+                    let (quote, provider, left) = (quote.id, quote.provider, quote.left);
+                    self.fx.outputs.quotes.push(QuoteNotice::Expired { quote, provider, left });
                 }
                 _ => break,
             }

@@ -8,10 +8,12 @@
 //! | 4 genesis | SHA-256 of the genesis file (the network id), state root after it |
 //! | 5 progress | `transfer id 16, first leaf u64, answer u16, cause u8, number u64`: what became of a transfer that waited |
 //! | 6 exchange | `id 16, leaf u64, paid u64, delivered u64, via u32, first step u8, fills u8`, then 56 bytes a fill |
+//! | 7 notice | `kind u8, bank u32`, then 20 to 44 bytes by kind: what one bank is told although it sent nothing |
 //!
 //! All integers are little-endian. A block is written as: for each batch one batch record and its
 //! command records in order; then a progress record for each change of a waiting transfer, in the order in which
-//! they happened; then an exchange record for each exchange that settled, in their order; then one seal. The signature of a batch covers its header and the
+//! they happened; then an exchange record for each exchange that settled, in their order; then a notice
+//! record for each notice to a bank; then one seal. The signature of a batch covers its header and the
 //! concatenated bytes of its commands, so the records of a block are enough to check every
 //! signature again. Sealed documents travel beside the log: a command names them by digest.
 
@@ -31,6 +33,8 @@ pub const KIND_GENESIS: u8 = 4;
 pub const KIND_PROGRESS: u8 = 5;
 /// Kind of an exchange record.
 pub const KIND_EXCHANGE: u8 = 6;
+/// Kind of a notice record.
+pub const KIND_NOTICE: u8 = 7;
 /// Length of what an exchange record says before its fills.
 pub const EXCHANGE_HEAD_BYTES: usize = 16 + 8 + 8 + 8 + 4 + 1 + 1;
 /// Length of a fill in an exchange record.
@@ -106,6 +110,28 @@ pub fn exchange(out: &mut Vec<u8>, body: &[u8]) {
     out.clear();
     out.extend_from_slice(&[KIND_EXCHANGE, VERSION]);
     out.extend_from_slice(body);
+}
+
+/// Writes a notice record into `out`, which is cleared first.
+///
+/// `body` is what the wire carries of it: its kind u8 and the bank u32; then for kinds 1 and 2 (less is available than
+/// the floor, more is posted than the ceiling) the account u32, the line i64, what is posted and what is available i128
+/// each; for kinds 3 and 4 (the report of a credit is overdue, or missing) the transfer's id 16 and the account u32;
+/// for kind 5 (the time of a quote is over) the quote's id 16 and what it had not given u64.
+pub fn notice(out: &mut Vec<u8>, body: &[u8]) {
+    out.clear();
+    out.extend_from_slice(&[KIND_NOTICE, VERSION]);
+    out.extend_from_slice(body);
+}
+
+/// Length of a notice record without kind and version, by its own kind.
+const fn notice_bytes(kind: u8) -> Option<usize> {
+    match kind {
+        1 | 2 => Some(1 + 4 + 4 + 8 + 16 + 16),
+        3 | 4 => Some(1 + 4 + 16 + 4),
+        5 => Some(1 + 4 + 16 + 8),
+        _ => None,
+    }
 }
 
 /// The record that closes a block.
@@ -186,6 +212,8 @@ pub enum Record<'a> {
     Progress(&'a [u8; PROGRESS_BODY_BYTES]),
     /// At which rates an exchange settled, and what each quote gave for it.
     Exchange(&'a [u8]),
+    /// What one bank is told although it sent nothing.
+    Notice(&'a [u8]),
     /// The end of a block.
     Seal(Seal),
     /// The beginning of the log.
@@ -246,6 +274,14 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
             match EXCHANGE_HEAD_BYTES + usize::from(fills) * FILL_BYTES {
                 expected if expected > body.len() => Err(short()),
                 expected if expected == body.len() => Ok(Record::Exchange(body)),
+                _ => Err(RecordError::NotCanonical),
+            }
+        }
+        (KIND_NOTICE, VERSION) => {
+            let kind = body.first().copied().ok_or_else(short)?;
+            match notice_bytes(kind).ok_or(RecordError::NotCanonical)? {
+                expected if expected > body.len() => Err(short()),
+                expected if expected == body.len() => Ok(Record::Notice(body)),
                 _ => Err(RecordError::NotCanonical),
             }
         }

@@ -4,6 +4,7 @@
 //! loopback address unless the configuration says otherwise. Every answer is read from the loop in
 //! one look, so that its figures belong to one height.
 
+mod questions;
 pub(super) mod tlog;
 
 use std::{
@@ -135,6 +136,7 @@ pub(super) async fn serve(
         .route("/v1/registry", get(registry))
         .route("/v1/transfers/{uetr}", get(transfer))
         .route("/v1/waiting", get(waiting))
+        .merge(questions::routes())
         .route("/checkpoint", get(tlog::checkpoint))
         .route("/ledger.policy", get(tlog::policy))
         .route("/tile/{*rest}", get(tlog::tile))

@@ -6,7 +6,7 @@
 //! | 2 outcomes | ← | what became of each command of a batch, once it is settled |
 //! | 3 not taken | ← | the batch was not ordered: busy, or not well formed |
 //! | 4 subscribe | → | deliveries after a cursor, then live |
-//! | 5 deliveries | ← | transfers that credit the session's bank, and what becomes of those that wait |
+//! | 5 deliveries | ← | transfers and exchanges that concern the session's bank, what becomes of those that wait, notices |
 //! | 6 query | → | one question; answered by 7 with the same number |
 //! | 7 answer | ← | |
 //!

@@ -11,6 +11,7 @@
 //! | [`client`] | submit, outcomes, deliveries, queries | gateway ↔ node |
 //! | [`progress`] | what became of a transfer that waited | a node's records and history |
 //! | [`exchanged`] | at which rates an exchange settled | a node's records and history |
+//! | [`notice`] | what one bank is told although it sent nothing | a node's records and history |
 //! | [`genesis`] | the network's first page | operator → everybody |
 //!
 //! Decoders are strict (one encoding for a value), bounded (a length is checked before it is
@@ -29,6 +30,7 @@ pub mod exchanged;
 pub mod frame;
 pub mod genesis;
 pub mod limits;
+pub mod notice;
 pub mod peer;
 pub mod progress;
 pub mod repair;

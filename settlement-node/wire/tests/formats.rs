@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use ledger::{
-    AccountNumber, AccountStatus, Amount, Answer, AssetNumber, Cause, Command, Digest, Height,
-    LedgerTime, Leg, Legs, Outcome, ParticipantNumber, Progress, Refusal, Stage, Transfer,
-    TransferId,
+    AccountNumber, AccountStatus, Amount, Answer, AssetNumber, Cause, Command, Digest, Exchanged,
+    Fill, Height, LedgerTime, Leg, Legs, Outcome, ParticipantNumber, Progress, Rate, Refusal,
+    Stage, Transfer, TransferId,
 };
 use proptest::prelude::*;
 use wire::{
@@ -21,6 +21,7 @@ use wire::{
     },
     document,
     genesis::{Genesis, RawGenesis, hex},
+    notice::{BankNotice, What},
     peer::{ForwardRefusal, ForwardRefused, RaftEntry, RaftMessage},
 };
 
@@ -294,6 +295,42 @@ fn client_messages_read_back() {
                 command: Bytes::from_static(b"command"),
                 document: None,
                 told: Told::Waits(Stage::Queued),
+            },
+            Delivery {
+                cursor,
+                leaf: 9,
+                time: LedgerTime(8),
+                submitter: ParticipantNumber(9),
+                command: Bytes::new(),
+                document: None,
+                told: Told::Notice(BankNotice {
+                    bank: ParticipantNumber(9),
+                    what: What::QuoteExpired { quote: TransferId([5; 16]), left: Amount::new(4) },
+                }),
+            },
+            Delivery {
+                cursor,
+                leaf: 9,
+                time: LedgerTime(8),
+                submitter: ParticipantNumber(9),
+                command: Bytes::from_static(b"command"),
+                document: None,
+                told: Told::Exchanged(Exchanged {
+                    id: TransferId([6; 16]),
+                    leaf: 3,
+                    paid: Amount::new(50),
+                    delivered: Amount::new(80),
+                    via: None,
+                    first_step: 1,
+                    fills: vec![Fill {
+                        quote: TransferId([7; 16]),
+                        sells: AccountNumber(1),
+                        buys: AccountNumber(2),
+                        rate: Rate::new(100, 160).unwrap(),
+                        gave: Amount::new(80),
+                        took: Amount::new(50),
+                    }],
+                }),
             },
         ],
         searched: cursor,

@@ -104,6 +104,20 @@ pub enum PassedOver {
     SameAccount = 5,
 }
 
+impl PassedOver {
+    /// The reason as part of a sentence: "passed over because ...".
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Expired => "its time is over",
+            Self::Account => "one of its accounts may not pay or not receive",
+            Self::NoCover => "its provider has too little available",
+            Self::BelowLeast => "less would be taken of it than its least take",
+            Self::SameAccount => "it would move money from an account to itself",
+        }
+    }
+}
+
 /// What became of a quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteNotice {
@@ -141,6 +155,8 @@ pub enum QuoteNotice {
     Expired {
         /// The quote.
         quote: TransferId,
+        /// Who offered.
+        provider: ParticipantNumber,
         /// What it had not given.
         left: Amount,
     },

@@ -36,6 +36,16 @@ pub enum KeyEnd {
 }
 
 impl KeyEnd {
+    /// One word for it: `retired`, `revoked` or `replaced`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retired => "retired",
+            Self::Revoked => "revoked",
+            Self::Replaced => "replaced",
+        }
+    }
+
     /// The end of a number in canonical bytes.
     pub(crate) const fn from_number(number: u8) -> Option<Self> {
         match number {

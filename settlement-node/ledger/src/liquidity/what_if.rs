@@ -108,8 +108,10 @@ impl Ledger {
         Ok(std::mem::take(&mut copy.progress))
     }
 
-    /// A copy that knows no ids and no hashes: good for looking ahead within one block.
-    fn without_ids(&self) -> Self {
+    /// A copy that knows no ids and no hashes: good for looking ahead within one block, and for questions that are
+    /// answered beside the path of payments. It must never be applied to.
+    #[must_use]
+    pub fn without_ids(&self) -> Self {
         Self {
             accounts: self.accounts.clone(),
             touched: self.touched.clone(),

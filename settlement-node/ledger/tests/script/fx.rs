@@ -238,7 +238,7 @@ impl Network {
                 QuoteNotice::Replaced { quote, by } => {
                     format!("{} is replaced by {}", word_of(quote), word_of(by))
                 }
-                QuoteNotice::Expired { quote, left } => {
+                QuoteNotice::Expired { quote, left, .. } => {
                     format!("{} is over with {left} left", word_of(quote))
                 }
                 QuoteNotice::PassedOver { quote, by, why } => {

@@ -1,17 +1,20 @@
 //! What a bank is told of by its subscription: transfers that credit it, and how those go on that wait.
 //!
 //! Whatever a bank must know it is told once, at one place of the history: a transfer that settles at once to the
-//! banks that it credits; one that waits, and each change of it, to all banks that take part in it. After the
+//! banks that it credits; one that waits, and each change of it, to all banks that take part in it; an exchange, with
+//! its rates, to those who pay, get, sent or provided it; a notice to its bank. After the
 //! message that it settled or was released nothing follows. The sealed document travels to a bank that is
 //! credited, with the message that it waits as well as with the one that it settled.
 
 use bytes::Bytes;
-use ledger::{Answer, Digest, LedgerTime, ParticipantNumber, Progress, Stage};
+use ledger::{Answer, Digest, Exchanged, LedgerTime, ParticipantNumber, Progress, Stage};
 
 use super::Cursor;
 use crate::{
     codec::{CodecError, Reader, put_bytes, put_count},
+    exchanged,
     limits::{ATTACHMENT_BYTES_MAX, BATCH_BYTES_MAX, DELIVERIES_PER_FRAME_MAX},
+    notice::{self, BankNotice},
     progress,
 };
 
@@ -29,6 +32,10 @@ pub enum Told {
         /// Canonical bytes of the command that did, such as a refusal with its reason; empty when none did.
         because: Bytes,
     },
+    /// An exchange that the bank pays, gets, sent or provided has settled at these rates.
+    Exchanged(Exchanged),
+    /// Something that the bank is told although it sent nothing. There is no command then.
+    Notice(BankNotice),
 }
 
 /// A transfer that credits an account of the receiving bank, or waits and concerns it otherwise.
@@ -55,8 +62,8 @@ impl Delivery {
     #[must_use]
     pub fn has_settled(&self) -> bool {
         match &self.told {
-            Told::Settled => true,
-            Told::Waits(_) => false,
+            Told::Settled | Told::Exchanged(_) => true,
+            Told::Waits(_) | Told::Notice(_) => false,
             Told::Moved { progress, .. } => progress.answer.is_settled(),
         }
     }
@@ -75,6 +82,14 @@ impl Told {
                 out.extend_from_slice(&progress::encode(progress));
                 put_bytes(out, because);
             }
+            Self::Exchanged(exchanged) => {
+                out.push(4);
+                out.extend_from_slice(&exchanged::encode(exchanged));
+            }
+            Self::Notice(notice) => {
+                out.push(5);
+                out.extend_from_slice(&notice::encode(notice));
+            }
         }
     }
 
@@ -91,6 +106,8 @@ impl Told {
                 progress: progress::read(reader)?,
                 because: reader.bytes(BATCH_BYTES_MAX, "command that moved it")?,
             }),
+            4 => exchanged::read(reader).map(Self::Exchanged),
+            5 => notice::read(reader).map(Self::Notice),
             other => Err(unknown("what is told", other.into())),
         }
     }
