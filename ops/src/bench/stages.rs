@@ -319,24 +319,7 @@ impl Bench {
         let mut group = Group::new()?;
         timed(stages, ("order", false), count, || group.order(&entries))?;
 
-        let mut state = self.genesis.ledger()?;
-        let outcomes = timed(stages, ("apply", true), count, || {
-            let mut all = Vec::with_capacity(prepared.len());
-            let mut events = Vec::new();
-            let mut first_leaf = 1;
-            for (number, one) in prepared.iter().enumerate() {
-                let batch = one.submission.batch.batch();
-                let height = Height(number as u64 + 1);
-                let context = BatchContext { height, time, first_leaf };
-                let mut outcomes = Vec::new();
-                events.clear();
-                state.apply_batch(&context, batch, &OldIds::new(&[]), &mut outcomes, &mut events);
-                black_box(state.seal_block());
-                first_leaf += batch.commands.len() as u64;
-                all.push(outcomes);
-            }
-            Ok(all)
-        })?;
+        let outcomes = self.apply(stages, &prepared, time)?;
         let settled = |outcome: &Outcome| outcome.answer.is_settled();
         ensure!(outcomes.iter().flatten().all(settled), "a payment was refused");
         timed(stages, ("record", true), count, || {
@@ -364,6 +347,39 @@ impl Bench {
             Ok(history.sync()?)
         })?;
         Ok(blocks)
+    }
+
+    /// Carries out the blocks: deciding and posting, and by itself the state's digest, one for each block.
+    fn apply(
+        &self,
+        stages: &mut Vec<Stage>,
+        prepared: &[PreparedSubmission],
+        time: LedgerTime,
+    ) -> Result<Vec<Vec<Outcome>>> {
+        let mut state = self.genesis.ledger()?;
+        let mut all = Vec::with_capacity(prepared.len());
+        let mut events = Vec::new();
+        let (mut apply, mut seal, mut first_leaf) = (0.0, 0.0, 1);
+        for (number, one) in prepared.iter().enumerate() {
+            let batch = one.submission.batch.batch();
+            let height = Height(number as u64 + 1);
+            let context = BatchContext { height, time, first_leaf };
+            let mut outcomes = Vec::new();
+            events.clear();
+            let start = own_seconds();
+            state.apply_batch(&context, batch, &OldIds::NONE, &mut outcomes, &mut events);
+            let applied = own_seconds();
+            black_box(state.seal_block());
+            seal += own_seconds() - applied;
+            apply += applied - start;
+            first_leaf += batch.commands.len() as u64;
+            all.push(outcomes);
+        }
+        for (name, seconds) in [("apply", apply), ("state root", seal)] {
+            let us = rounded(seconds * 1e6 / self.messages.len() as f64);
+            stages.push(Stage { name, us, on_each_node: true });
+        }
+        Ok(all)
     }
 
     fn blocks(
