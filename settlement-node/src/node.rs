@@ -100,7 +100,7 @@ pub struct Node {
     snapshots: SnapshotRule,
     /// A snapshot is being written.
     snapshot_under_way: bool,
-    /// Term of the last applied entry with a block; 0 before the first in this life.
+    /// Term of the last applied entry with a block; 0 when it is not known.
     applied_term: u64,
     #[cfg(feature = "planted")]
     looked_up: BTreeMap<ledger::TransferId, Option<ledger::IdEntry>>,
@@ -119,7 +119,7 @@ impl Node {
             order.snapshot_made(newest.index, newest.term);
         }
         let owners = owners_of(&chain);
-        let last_block_time = chain.time();
+        let (last_block_time, applied_term) = (chain.time(), snapshots.applied_term);
         Self {
             id,
             order,
@@ -143,7 +143,7 @@ impl Node {
             counters: Counters::default(),
             snapshots,
             snapshot_under_way: false,
-            applied_term: 0,
+            applied_term,
             #[cfg(feature = "planted")]
             looked_up: BTreeMap::new(),
         }

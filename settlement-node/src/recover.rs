@@ -152,11 +152,13 @@ pub fn start(start: &Start<'_>, storage: &mut Storage) -> Result<Started, Recove
     let tail = Tail::replay(start, storage, &mut chain, commit)?;
     let (order, latest) = order(start, storage, &chain, commit)?;
     let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(storage.runs.clone()));
+    let applied_term = applied_term(&chain, &places, storage);
     let rule = SnapshotRule {
         every_bytes: start.snapshot_bytes,
         since: tail.bytes,
         kept: places,
         wanted_at: None,
+        applied_term,
     };
     let mut node = Node::new(start.id, order, chain, old_ids, rule);
     node.took(latest);
@@ -307,6 +309,13 @@ impl Tail {
         storage.history.flush()?;
         Ok(tail)
     }
+}
+
+/// The term of the last applied block; 0 when nothing tells.
+fn applied_term(chain: &Chain, places: &[Place], storage: &Storage) -> u64 {
+    let index = chain.block_index();
+    let place = places.last().filter(|place| place.index == index);
+    place.map(|place| place.term).or_else(|| storage.wal.reader().term(index)).unwrap_or(0)
 }
 
 /// Brings a block into the history. Where that is damaged, it is cut, and written again from here on.

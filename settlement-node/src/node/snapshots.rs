@@ -18,6 +18,8 @@ pub struct SnapshotRule {
     pub kept: Vec<Place>,
     /// The tick at which one was last made because a peer needed it.
     pub wanted_at: Option<u64>,
+    /// Term of the last block that was applied before the start; 0 when nothing tells.
+    pub applied_term: u64,
 }
 
 impl Node {
@@ -36,13 +38,12 @@ impl Node {
         }
     }
 
-    /// A peer cannot go on without a snapshot beyond a log index: one is made with the next block or at
-    /// once. Only one in a while, so that nobody can keep this node busy with them.
+    /// A peer cannot go on without a snapshot beyond a log index: one is made at once, of the last block. Only one in a while, so that nobody can keep this node busy with them.
     pub(super) fn on_snapshot_wanted(&mut self, above: u64) {
         let rule = &mut self.snapshots;
         let has = rule.kept.last().map_or(0, |place| place.index);
         let is_early = rule.wanted_at.is_some_and(|at| self.tick < at + SNAPSHOT_WANTED_TICKS);
-        if self.chain.log_index() <= above.max(has) || is_early || self.snapshot_under_way {
+        if self.chain.block_index() <= above.max(has) || is_early || self.snapshot_under_way {
             return;
         }
         rule.wanted_at = Some(self.tick);

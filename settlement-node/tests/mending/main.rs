@@ -1,6 +1,7 @@
 //! Snapshots, the release of the log before them, and a node that gets back from another what it lacks.
 #![allow(clippy::unwrap_used)]
 
+mod asked;
 #[path = "../common/mod.rs"]
 mod common;
 mod voices;

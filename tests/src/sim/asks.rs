@@ -2,12 +2,12 @@
 //! to those that wait. Few secrets, short deadlines, so that everything meets.
 
 use ledger::{
-    AccountNumber, Amount, Approve, Approver, Cancel, Command, Condition, Digest, LedgerTime, Leg,
-    Legs, OnShortage, ParticipantNumber, Position, Priority, Refuse, Reorder, Reveal, Transfer,
-    TransferId, TransferOptions,
+    AccountNumber, Amount, Approve, Approver, Cancel, Command, Condition, Digest, Exchange, Ledger,
+    LedgerTime, Leg, Legs, OnShortage, ParticipantNumber, Position, Priority, Refuse, Reorder,
+    Reveal, Transfer, TransferId, TransferOptions,
 };
 
-use super::{network::account, rng::Rng};
+use super::{decide, market, network::account, rng::Rng};
 
 /// What a bank knows of the network when it asks.
 pub(super) struct Known<'a> {
@@ -20,9 +20,15 @@ pub(super) struct Known<'a> {
     pub(super) waiting: &'a [TransferId],
     /// A transfer that has credited the bank.
     pub(super) credit: Option<&'a Transfer>,
+    /// An exchange that has credited the bank.
+    pub(super) exchanged: Option<&'a Exchange>,
+    /// Banks with a real gateway, the first ones.
+    pub(super) gateways: usize,
+    /// The state of all, where the rules know all of this.
+    pub(super) ledger: Option<&'a Ledger>,
 }
 
-const MS: u64 = 1_000_000;
+pub(super) const MS: u64 = 1_000_000;
 
 pub(super) fn command(
     rng: &mut Rng,
@@ -39,6 +45,14 @@ pub(super) fn command(
         0 => None,
         count => Some(known.waiting[rng.index(count)]),
     };
+    if let Some(ledger) = known.ledger {
+        match rng.range(0, 100) {
+            0..16 => return decide::command(rng, own, id, known, ledger),
+            16..26 => return market::liquidity(rng, own, id, known),
+            26..42 => return market::exchange(rng, own, id, known, ledger),
+            _ => {}
+        }
+    }
     match (rng.range(0, 20), target) {
         (0..5, Some(transfer)) => Command::Approve(Approve { transfer }),
         (5, Some(transfer)) => {
@@ -103,6 +117,9 @@ fn transfer(rng: &mut Rng, own: usize, id: TransferId, known: &Known<'_>) -> Com
             let sha256 = Digest::of(&[rng.range(0, 3) as u8]);
             options.conditions.push(Condition::Preimage { sha256 });
         }
+    }
+    if rng.percent(15) {
+        options.till = Some(LedgerTime(known.clock + rng.range(0, 4_000) * MS));
     }
     if rng.percent(20) {
         options.not_before = Some(LedgerTime(known.clock + rng.range(0, 3_000) * MS));

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use ledger::{
-    Answer, Command, ContentDigest, Digest, LedgerTime, Outcome, Progress, Refusal, Transfer,
-    TransferId, TransferOptions, limits::BALANCE_MAX,
+    Answer, Command, ContentDigest, Digest, Exchange, Ledger, LedgerTime, Outcome, Progress,
+    Refusal, Transfer, TransferId, TransferOptions, limits::BALANCE_MAX,
 };
 use settlement_node::{chain::AppliedBlock, node::Node};
 use wire::client::{Cursor, Deliveries, Delivery, Outcomes, Told, TransferFound};
@@ -212,7 +212,6 @@ impl Truth {
                 Answer::Refused(_) => self.refused += 1,
                 Answer::Waiting(_) => {}
             }
-            let Command::Transfer(transfer) = &checked.command else { continue };
             match answer {
                 Answer::Settled => {
                     let said = delivery(&command, Told::Settled);
@@ -224,7 +223,7 @@ impl Truth {
                 }
                 Answer::Waiting(stage) => {
                     let said = delivery(&command, Told::Waits(stage));
-                    for bank in life.begins(transfer, &said).parties.clone() {
+                    for bank in life.begins(&checked.command, &said).parties.clone() {
                         self.tell(bank, said.clone());
                     }
                 }
@@ -243,7 +242,7 @@ impl Truth {
 
     /// How many transfers wait.
     pub(super) fn waiting(&self) -> usize {
-        self.life.as_ref().map_or(0, |life| life.waiting.len())
+        self.life.as_ref().map_or(0, Life::transfers_waiting)
     }
 
     /// How many have waited, and how many of them have settled.
@@ -278,6 +277,24 @@ impl Truth {
             }
             _ => None,
         }
+    }
+
+    /// An exchange that has credited a bank.
+    pub(super) fn some_exchange(&self, bank: usize, rng: &mut Rng) -> Option<Exchange> {
+        let credits = &self.credits[bank];
+        if self.life.is_none() || credits.is_empty() {
+            return None;
+        }
+        let one = &self.told[bank][credits[rng.index(credits.len())]];
+        match Command::decode(&one.command) {
+            Ok((Command::Exchange(exchange), _)) => Some(exchange),
+            _ => None,
+        }
+    }
+
+    /// The ledger beside the nodes, where there is one.
+    pub(super) fn reference(&self) -> Option<&Ledger> {
+        self.life.as_ref().map(|life| &life.reference)
     }
 
     /// A node is at rest: its state must be what it was wherever else this height was reached.

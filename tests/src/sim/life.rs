@@ -7,14 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{
-    Answer, Approver, BatchContext, Command, Condition, Digest, Ledger, LedgerTime, OldIds,
-    Outcome, ParticipantNumber, Transfer, TransferId, limits::DUE_PER_BLOCK_MAX,
+    AccountNumber, Answer, Approver, BatchContext, Command, Condition, Digest, Ledger, LedgerTime,
+    OldIds, Outcome, ParticipantNumber, Transfer, TransferId, limits::DUE_PER_BLOCK_MAX,
 };
 use settlement_node::chain::AppliedBlock;
 use wire::{
     client::{Cursor, Delivery, Told},
     genesis::Genesis,
 };
+
+/// The most that a bank takes here to accept what comes to an account, in nanoseconds.
+pub(super) const ACCEPTED_WITHIN_MAX: u64 = 2_000_000_000;
 
 /// A change of a transfer that waits.
 pub(super) struct Change {
@@ -23,9 +26,9 @@ pub(super) struct Change {
     pub(super) answer: Answer,
 }
 
-/// What became of one transfer that had to wait.
+/// What became of one transfer, proposal or act that had to wait.
 pub(super) struct Story {
-    pub(super) transfer: Transfer,
+    pub(super) command: Command,
     pub(super) first: Delivery,
     pub(super) parties: BTreeSet<usize>,
     pub(super) changes: Vec<Change>,
@@ -48,12 +51,15 @@ pub(super) struct Life {
     pub(super) stories: BTreeMap<TransferId, Story>,
     /// Those without an end.
     pub(super) waiting: BTreeSet<TransferId>,
+    /// How many banks hear what everybody is told.
+    banks: usize,
 }
 
 impl Life {
     pub(super) fn new(genesis: &Genesis) -> Self {
         let reference = genesis.ledger().expect("the genesis is well formed");
-        Self { reference, stories: BTreeMap::new(), waiting: BTreeSet::new() }
+        let banks = reference.participants().len();
+        Self { reference, stories: BTreeMap::new(), waiting: BTreeSet::new(), banks }
     }
 
     /// Applies a block as the ledger does; it must come to what the node came to.
@@ -78,14 +84,29 @@ impl Life {
         assert_eq!(root, Digest(applied.seal.state_root), "block {height:?}");
     }
 
-    /// A transfer began to wait.
-    pub(super) fn begins(&mut self, transfer: &Transfer, first: &Delivery) -> &Story {
-        let parties = parties(transfer, first.submitter);
-        let (transfer, first) = (transfer.clone(), first.clone());
-        let id = transfer.id;
+    /// A command began to wait.
+    pub(super) fn begins(&mut self, command: &Command, first: &Delivery) -> &Story {
+        let parties = match command {
+            Command::Transfer(transfer) => parties(transfer, first.submitter),
+            Command::Issue(issue) => BTreeSet::from([issue.account.0 as usize / 2]),
+            Command::Redeem(redeem) => BTreeSet::from([redeem.account.0 as usize / 2]),
+            Command::Propose(_) => (0..self.banks).collect(),
+            Command::AddKey(add) => BTreeSet::from([add.participant.0 as usize]),
+            Command::SetFundingLimit(_) => BTreeSet::new(),
+            other => panic!("a {} waits", other.name()),
+        };
+        let id = command.id().expect("what waits has an id");
         assert!(self.waiting.insert(id), "{id} waits twice");
-        let story = Story { transfer, first, parties, changes: Vec::new() };
+        let (command, first) = (command.clone(), first.clone());
+        let story = Story { command, first, parties, changes: Vec::new() };
         self.stories.entry(id).or_insert(story)
+    }
+
+    /// How many transfers wait.
+    pub(super) fn transfers_waiting(&self) -> usize {
+        let is_transfer =
+            |id: &&TransferId| matches!(self.stories[*id].command, Command::Transfer(_));
+        self.waiting.iter().filter(is_transfer).count()
     }
 
     /// The changes of a block, in order, each with what its parties are told.
@@ -130,9 +151,18 @@ impl Life {
     /// Whatever waits may still wait.
     fn check_deadlines(&self, now: LedgerTime) {
         for id in &self.waiting {
-            let options = self.stories[id].transfer.options.as_ref();
-            let deadline = options.and_then(|options| options.deadline);
-            assert!(deadline.is_some_and(|deadline| deadline >= now), "{id} waits after {now:?}");
+            let story = &self.stories[id];
+            let deadline = match &story.command {
+                Command::Transfer(transfer) => {
+                    let own = transfer.options.as_ref().and_then(|options| options.deadline);
+                    // Without one it waits for the receiver alone.
+                    own.unwrap_or(LedgerTime(story.first.time.0 + ACCEPTED_WITHIN_MAX))
+                }
+                Command::Propose(propose) => propose.expires,
+                // A second person has a day.
+                _ => LedgerTime(u64::MAX),
+            };
+            assert!(deadline >= now, "{id} waits after {now:?}");
         }
     }
 }
@@ -156,8 +186,15 @@ fn parties(transfer: &Transfer, submitter: ParticipantNumber) -> BTreeSet<usize>
     parties
 }
 
-/// Whether a transfer credits a bank.
+/// Whether a command that settles credits a bank.
 pub(super) fn credits(command: &[u8], bank: usize) -> bool {
-    let Ok((Command::Transfer(transfer), _)) = Command::decode(command) else { return false };
-    transfer.legs.as_slice().iter().any(|leg| leg.credit.0 as usize / 2 == bank)
+    let of = |account: AccountNumber| account.0 as usize / 2 == bank;
+    match Command::decode(command) {
+        Ok((Command::Transfer(transfer), _)) => {
+            transfer.legs.as_slice().iter().any(|leg| of(leg.credit))
+        }
+        Ok((Command::Exchange(exchange), _)) => of(exchange.credit),
+        Ok((Command::ReturnExchange(back), _)) => of(back.credit),
+        _ => false,
+    }
 }

@@ -10,11 +10,13 @@
 mod asks;
 mod checks;
 mod class;
+mod decide;
 mod disk;
 mod faults;
 mod gateway;
 mod life;
 mod machine;
+mod market;
 mod mending;
 mod network;
 mod past_seeds;

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Raised whenever the same seed would give another run; it is kept beside each seed that failed.
-pub const PLAN_VERSION: u32 = 6;
+pub const PLAN_VERSION: u32 = 7;
 
 /// The settings of one run. Times are in simulated milliseconds, rates in percent.
 #[derive(Clone, Debug)]

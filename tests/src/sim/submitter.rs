@@ -8,9 +8,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use ed25519_dalek::SigningKey;
 use ledger::{
-    AccountNumber, Amount, Answer, Command, Digest, Issue, LedgerTime, Leg, Legs, Priority,
-    RULES_LIFE_CYCLE, Transfer, TransferId, TransferOptions,
+    AccountNumber, Amount, Answer, Command, Digest, Issue, Ledger, LedgerTime, Leg, Legs, Priority,
+    PublicKey, RULES_LIFE_CYCLE, Transfer, TransferId, TransferOptions,
 };
 use link::SessionId;
 use wire::{
@@ -20,6 +21,7 @@ use wire::{
 
 use super::{
     asks::{self, Known},
+    decide::{KEYS, later_key},
     network::{Bank, account},
     plan::Plan,
     rng::Rng,
@@ -46,6 +48,8 @@ struct Batch {
 
 pub(super) struct Submitter {
     pub(super) bank: Bank,
+    /// Those of its keys that the ledger takes, as far as the bank knows.
+    live: Vec<SigningKey>,
     pub(super) session: Option<SessionId>,
     wishes: Vec<Wish>,
     batches: BTreeMap<Digest, Batch>,
@@ -65,6 +69,7 @@ pub(super) struct Submitter {
 impl Submitter {
     pub(super) fn new(bank: Bank, plan: &Plan, left: u64) -> Self {
         Self {
+            live: vec![bank.key.clone()],
             bank,
             session: None,
             wishes: Vec::new(),
@@ -78,6 +83,22 @@ impl Submitter {
             asked: BTreeMap::new(),
             answered: 0,
             sent: 0,
+        }
+    }
+
+    /// Looks up which of its keys are live.
+    pub(super) fn knows_keys(&mut self, ledger: Option<&Ledger>) {
+        let bank = self.bank.number;
+        let Some(one) = ledger.and_then(|ledger| ledger.participant(bank)) else { return };
+        let later = (1..KEYS).map(|number| later_key(bank.0 as usize, number));
+        let all = std::iter::once(self.bank.key.clone()).chain(later);
+        let is_live = |key: &SigningKey| {
+            one.signing_keys.contains(&PublicKey(key.verifying_key().to_bytes()))
+        };
+        let live: Vec<SigningKey> = all.filter(is_live).collect();
+        // Without any it goes on with those that it had, and is refused.
+        if !live.is_empty() {
+            self.live = live;
         }
     }
 
@@ -199,7 +220,8 @@ impl Submitter {
         let valid_until = LedgerTime(clock + life * 1_000_000 + rng.range(0, 1_000_000));
         let mut builder = BatchBuilder::new(domain, self.bank.number, valid_until);
         wishes.iter().for_each(|wish| builder.push_bytes(&self.wishes[*wish].bytes));
-        let (bytes, digest) = builder.sign(&[(self.bank.number, &self.bank.key)]);
+        let key = &self.live[rng.index(self.live.len())];
+        let (bytes, digest) = builder.sign(&[(self.bank.number, key)]);
         let frame = encode_submission(&bytes, &[]);
         self.batches.insert(digest, Batch { frame, wishes, send_at: Some(now) });
         self.open.push(digest);
@@ -270,13 +292,16 @@ impl Submitter {
         for (wish, outcome) in batch.wishes.iter().zip(&outcomes.outcomes) {
             let wish = &mut self.wishes[*wish];
             match (wish.answer, wish.id) {
-                (Some(known), Some(id)) if stays(known) => {
+                // Who may no longer sign is refused before it is seen that it asks again.
+                (Some(known), Some(id)) if stays(known) && stays(outcome.answer) => {
                     assert_eq!(known, outcome.answer, "{id} was changed");
                 }
                 (Some(_), _) => {}
                 (None, _) => self.answered += 1,
             }
-            wish.answer = Some(outcome.answer);
+            if wish.answer.is_none_or(|known| !stays(known)) {
+                wish.answer = Some(outcome.answer);
+            }
             if let (Some(id), false) = (wish.id, matches!(outcome.answer, Answer::Refused(_))) {
                 self.told.entry(id).or_insert(outcome.answer);
             }

@@ -499,11 +499,23 @@ impl World {
         let (domain, banks, now) = (self.genesis.domain, self.plan.banks, self.now);
         let waiting = self.truth.some_waiting(&mut self.rng);
         let credit = self.truth.some_credit(which, &mut self.rng);
+        let exchanged = self.truth.some_exchange(which, &mut self.rng);
+        let (gateways, ledger) = (self.gateways.len(), self.truth.reference());
         let own = &mut self.submitters[which];
         if self.rng.percent(60) {
-            let known = Known { banks, clock, foreign, waiting: &waiting, credit: credit.as_ref() };
+            let known = Known {
+                banks,
+                clock,
+                foreign,
+                waiting: &waiting,
+                credit: credit.as_ref(),
+                exchanged: exchanged.as_ref(),
+                gateways,
+                ledger,
+            };
             own.make(&mut self.rng, &domain, &known, now);
         }
+        own.knows_keys(ledger);
         for frame in own.due(&mut self.rng, &domain, clock, now) {
             self.send_to_node(session, client::KIND_SUBMIT, frame.clone());
             if self.rng.percent(5) {

@@ -45,6 +45,8 @@ pub(super) struct Customer {
     messages: Vec<Message>,
     /// The messages that hold a payment.
     holders: BTreeMap<TransferId, Vec<usize>>,
+    /// Nothing is said a second time any more.
+    rests: bool,
     /// Messages that are still to be made, when the next one is, and how long it takes on average.
     left: u64,
     next_ms: u64,
@@ -67,6 +69,7 @@ impl Customer {
             writer,
             messages: Vec::new(),
             holders: BTreeMap::new(),
+            rests: false,
             left: plan.gateway_messages,
             next_ms: 0,
             every_ms,
@@ -87,9 +90,10 @@ impl Customer {
         self.seen
     }
 
-    /// Nothing new is wished for any more.
+    /// Nothing new is wished for any more, and nothing again that is answered.
     pub(super) fn rest(&mut self) {
         self.left = 0;
+        self.rests = true;
     }
 
     /// Whether every message has its answer and every credit was taken.
@@ -226,7 +230,8 @@ impl Customer {
                     self.messages[number].open = self.messages[number].open.saturating_sub(1);
                     self.answered(number, answer, truth);
                     let message = &mut self.messages[number];
-                    message.due = rng.percent(15).then(|| now_ms + rng.range(1, 4_000));
+                    let again = rng.percent(15) && !self.rests;
+                    message.due = again.then(|| now_ms + rng.range(1, 4_000));
                 }
                 Told::Answer(number, None) => {
                     let message = &mut self.messages[number];
