@@ -1,7 +1,7 @@
 //! The `corridor` program: reads the command line and hands over to one subcommand.
 //!
 //! Exit code 0: done. 1: it failed, with the reason in one sentence on standard error. 2: the command
-//! line is wrong.
+//! line is wrong. 3: `corridor verify ledger` could not check everything, so it says neither yes nor no.
 
 use std::process::ExitCode;
 
@@ -77,7 +77,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("corridor: {}", sentence(&error));
-            ExitCode::FAILURE
+            match error.is::<verify::NotChecked>() {
+                true => ExitCode::from(verify::NotChecked::EXIT_CODE),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

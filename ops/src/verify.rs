@@ -1,6 +1,7 @@
 //! `corridor verify`: checks evidence offline. What is checked is believed only for what it proves;
 //! the verifier's own policy file is the one thing that is taken for granted.
 
+mod ledger;
 mod receipt;
 mod record;
 
@@ -9,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
+pub use self::ledger::NotChecked;
 pub use receipt::{Check, Report, verify};
 pub use record::{Facts, Names};
 
@@ -17,12 +19,15 @@ pub use record::{Facts, Names};
 pub enum VerifyCommand {
     /// Verify a receipt with the network's policy alone: who signed, what the record says
     Receipt(receipt::ReceiptArguments),
+    /// Verify a whole ledger: every hash and signature, every rule, against what the nodes cosigned
+    Ledger(ledger::LedgerArguments),
 }
 
 /// Runs one of them.
 pub fn run(command: VerifyCommand) -> Result<()> {
     match command {
         VerifyCommand::Receipt(arguments) => receipt::run(arguments),
+        VerifyCommand::Ledger(arguments) => ledger::run(arguments),
     }
 }
 

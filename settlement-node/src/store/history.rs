@@ -6,6 +6,7 @@
 //! be released only below [`History::synced_height`]. It does not know what is in a block.
 
 mod cut;
+mod files;
 mod frame;
 mod open;
 mod reader;
@@ -13,6 +14,7 @@ mod reader;
 mod tests;
 
 pub use cut::set_aside_from;
+pub use files::HistoryFiles;
 pub use reader::HistoryReader;
 
 use crate::store::vfs::{Vfs, VfsFile};

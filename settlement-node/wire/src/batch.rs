@@ -199,6 +199,20 @@ impl SignedBatch {
         self.open(authorisations)
     }
 
+    /// Checks batches that nodes have admitted, all signatures together: the rule for what stands in a block,
+    /// see [`RawSubmission::verify_together`]. The documents are not asked for.
+    ///
+    /// # Errors
+    /// [`BatchError::Signature`] with the position among all signatures; else as [`SignedBatch::verify`].
+    pub fn verify_together(
+        all: Vec<Self>,
+        domain: &Domain,
+    ) -> Result<Vec<VerifiedBatch>, BatchError> {
+        let signed: Vec<Signed> = all.iter().flat_map(Self::signed).collect();
+        signature::together(&signed).map_err(BatchError::Signature)?;
+        all.into_iter().map(|batch| batch.trusted(domain)).collect()
+    }
+
     fn open(self, authorisations: Vec<Authorisation>) -> Result<VerifiedBatch, BatchError> {
         let submitter = ParticipantNumber(self.u32_at(38));
         let valid_until = LedgerTime(u64::from_le_bytes(

@@ -1,0 +1,283 @@
+//! `corridor verify ledger`: a whole ledger, from its genesis file to what the nodes cosigned last.
+//!
+//! The records come from a node over HTTP, from a mirror that was made so, or from the history of a
+//! node that does not run. Believed is the genesis file alone: every leaf is hashed, every signature
+//! checked by the rule of the nodes, every command applied again, and answers, state roots, tiles
+//! and checkpoints are compared with what that gives. Nothing is written but the mirror.
+
+mod blocks;
+mod mirror;
+mod pipeline;
+mod progress;
+mod replay;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use proof::{
+    Hash,
+    note::Note,
+    policy::{POLICY_BYTES_MAX, Policy},
+    text::to_base64,
+};
+use serde::Serialize;
+use settlement_node::finality::Members;
+use wire::{genesis::Genesis, limits::GENESIS_BYTES_MAX};
+
+use self::{progress::Progress, source::Source};
+use super::read_file;
+
+/// Longest checkpoint that is read, in bytes.
+const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+
+/// Arguments of `corridor verify ledger`.
+#[derive(Debug, Args)]
+pub struct LedgerArguments {
+    /// A node's address such as http://127.0.0.1:7201, a mirror, or the data folder of a node that is stopped
+    ledger: String,
+    /// Genesis file of the network: the one thing that is taken for granted
+    #[arg(long)]
+    genesis: PathBuf,
+    /// Folder for the mirror of a node; what is there already is not fetched again
+    #[arg(long, default_value = "ledger-mirror")]
+    mirror: PathBuf,
+    /// A checkpoint to hold the ledger to, beside those of the mirror; may be given several times
+    #[arg(long)]
+    checkpoint: Vec<PathBuf>,
+    /// Policy to judge checkpoints by; that of the genesis file when left out
+    #[arg(long)]
+    policy: Option<PathBuf>,
+    /// Threads that check signatures; as many as there are processors when left out
+    #[arg(long)]
+    threads: Option<u8>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Not everything could be looked at, so there is no verdict.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger could not be checked")]
+pub struct NotChecked;
+
+impl NotChecked {
+    /// Exit code of the program then.
+    pub const EXIT_CODE: u8 = 3;
+}
+
+/// Why verification ended early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The ledger is not what it should be.
+    Wrong(String),
+    /// It could not be read.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A checkpoint that the ledger was compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Held {
+    /// Leaves.
+    pub(super) size: u64,
+    /// Root, in base64.
+    pub(super) root: String,
+    /// Who cosigned it.
+    pub(super) cosigned: Vec<String>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Report {
+    /// Whether everything that was there holds.
+    pub(super) valid: bool,
+    /// The first thing that does not.
+    pub(super) wrong: Option<String>,
+    /// Network id, hex.
+    pub(super) network: String,
+    /// Last block that holds.
+    pub(super) height: u64,
+    /// Leaves up to there.
+    pub(super) leaves: u64,
+    /// Root over them, in base64.
+    pub(super) root: String,
+    /// State root after that block, hex.
+    pub(super) state_root: String,
+    /// Signed batches.
+    pub(super) batches: u64,
+    /// Signatures checked.
+    pub(super) signatures: u64,
+    /// Commands applied again.
+    pub(super) commands: u64,
+    /// Transfers among them.
+    pub(super) transfers: u64,
+    /// Checkpoints that the ledger leads to.
+    pub(super) checkpoints: Vec<Held>,
+    /// Leaves that a quorum has signed for; 0 when no checkpoint was there.
+    pub(super) final_leaves: u64,
+    /// How long it took, in milliseconds.
+    pub(super) milliseconds: u64,
+}
+
+/// What to verify, and against what.
+pub(super) struct Task<'a> {
+    pub(super) genesis: &'a Genesis,
+    /// Sizes with the roots that were signed for.
+    pub(super) signed: BTreeMap<u64, (Hash, Vec<String>)>,
+    pub(super) threads: usize,
+}
+
+/// Runs `corridor verify ledger`.
+pub(super) fn run(arguments: LedgerArguments) -> Result<()> {
+    let report = check(&arguments).context(NotChecked)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", text(&report));
+    }
+    match &report.wrong {
+        Some(wrong) => bail!("the ledger is not what it should be: {wrong}"),
+        None => Ok(()),
+    }
+}
+
+fn check(arguments: &LedgerArguments) -> Result<Report> {
+    let bytes = read_file(&arguments.genesis, GENESIS_BYTES_MAX)?;
+    let genesis =
+        Genesis::parse(&bytes).with_context(|| format!("read {}", arguments.genesis.display()))?;
+    let policy = policy(&genesis, arguments.policy.as_deref())?;
+    let mut bar = Progress::new(!arguments.json);
+    let dir = if arguments.ledger.starts_with("http://") {
+        mirror::fetch(&arguments.ledger, &arguments.mirror, &policy, &mut bar)?;
+        arguments.mirror.clone()
+    } else {
+        PathBuf::from(&arguments.ledger)
+    };
+    let mut files = arguments.checkpoint.clone();
+    files.extend(mirror::checkpoints(&dir)?);
+    let threads = match arguments.threads {
+        Some(threads) => usize::from(threads.max(1)),
+        None => std::thread::available_parallelism().map_or(2, usize::from),
+    };
+    let mut task = Task { genesis: &genesis, signed: BTreeMap::new(), threads };
+    let source = Source::open(&dir, &genesis.domain)?;
+    match judge(&files, &policy, &mut task) {
+        Ok(()) => verify(&task, source, &mut bar),
+        Err(Stop::Wrong(wrong)) => Ok(Report { wrong: Some(wrong), ..Report::default() }),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+fn policy(genesis: &Genesis, file: Option<&Path>) -> Result<Policy> {
+    let text = match file {
+        Some(path) => read_file(path, POLICY_BYTES_MAX)?,
+        None => {
+            let members = Members::of(genesis)?;
+            members.context("the genesis file names no keys for checkpoints")?.policy().into_bytes()
+        }
+    };
+    let policy = Policy::parse(&text)?;
+    let own = proof::checkpoint::origin(&genesis.domain.network);
+    ensure!(
+        policy.logs().iter().any(|log| log.key.name() == own),
+        "the policy does not know the log {own} of the genesis file"
+    );
+    Ok(policy)
+}
+
+/// Reads checkpoints and judges who signed them.
+fn judge(files: &[PathBuf], policy: &Policy, task: &mut Task<'_>) -> Result<(), Stop> {
+    let own = proof::checkpoint::origin(&task.genesis.domain.network);
+    for path in files {
+        let wrong = |what: &dyn std::fmt::Display| {
+            Stop::Wrong(format!("the checkpoint {}: {what}", path.display()))
+        };
+        let note = read_file(path, CHECKPOINT_BYTES_MAX)?;
+        let note = Note::parse(&note).map_err(|error| wrong(&error))?;
+        let accepted = policy.judge(&note).map_err(|error| wrong(&error))?;
+        let checkpoint = accepted.checkpoint;
+        if checkpoint.origin != own {
+            return Err(wrong(&format!("it is of {}", checkpoint.origin)));
+        }
+        let names = accepted.cosigned.into_iter().map(|one| one.witness).collect();
+        let before = task.signed.insert(checkpoint.size, (checkpoint.root, names));
+        if before.is_some_and(|(root, _)| root != checkpoint.root) {
+            let size = checkpoint.size;
+            return Err(wrong(&format!("another root was signed at {size} leaves as well")));
+        }
+    }
+    Ok(())
+}
+
+/// Verifies what a source has.
+pub(super) fn verify(task: &Task<'_>, source: Source, bar: &mut Progress) -> Result<Report> {
+    let started = Instant::now();
+    let mut report =
+        Report { network: wire::genesis::hex(&task.genesis.domain.network), ..Report::default() };
+    let ended = pipeline::run(task, source, bar, &mut report);
+    bar.end();
+    match ended {
+        Ok(()) => report.valid = true,
+        Err(Stop::Wrong(wrong)) => report.wrong = Some(wrong),
+        Err(Stop::Failed(error)) => return Err(error),
+    }
+    report.milliseconds = started.elapsed().as_millis() as u64;
+    Ok(report)
+}
+
+impl Report {
+    fn hold(&mut self, size: u64, root: &Hash, cosigned: &[String]) {
+        self.checkpoints.push(Held { size, root: to_base64(root), cosigned: cosigned.to_vec() });
+        self.final_leaves = self.final_leaves.max(size);
+    }
+}
+
+fn text(report: &Report) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    let mut line = |text: String| writeln!(out, "{text}").expect("a string takes all text");
+    line(format!("Network {}.", report.network));
+    line(format!(
+        "{} blocks with {} leaves hold: {} batches with {} signatures, {} commands applied again, \
+         {} of them transfers.",
+        report.height,
+        report.leaves,
+        report.batches,
+        report.signatures,
+        report.commands,
+        report.transfers
+    ));
+    line(format!("Root {}, state root {}.", report.root, report.state_root));
+    for held in &report.checkpoints {
+        let names = held.cosigned.join(", ");
+        line(format!("The checkpoint at {} leaves leads there; cosigned by {names}.", held.size));
+    }
+    if report.valid && report.final_leaves < report.leaves {
+        let beyond = report.leaves - report.final_leaves;
+        line(format!("No checkpoint was at hand for the last {beyond} leaves."));
+    }
+    let rate = report.transfers * 1_000 / report.milliseconds.max(1);
+    line(format!(
+        "{}.{:03} s, {rate} transfers a second.",
+        report.milliseconds / 1_000,
+        report.milliseconds % 1_000
+    ));
+    line(match &report.wrong {
+        None => "VALID: everything that was looked at holds.".to_owned(),
+        Some(wrong) => format!("NOT VALID: {wrong}."),
+    });
+    out
+}
