@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use corridor::{
-    audit, bench, demo, evidence, fx, govern, init, iso, ledger, log, send, serve, show, status, verify,
+    audit, bench, demo, evidence, fx, govern, init, iso, ledger, log, send, serve, show, status,
+    verify,
 };
 
 #[global_allocator]

@@ -125,10 +125,13 @@ impl Database {
         for table in Table::ALL {
             let Some(bytes) = rows.copy(table) else { continue };
             if table == Table::Days {
-                let make = "CREATE TEMP TABLE days_now (LIKE corridor.balances_by_day) ON COMMIT DROP";
+                let make =
+                    "CREATE TEMP TABLE days_now (LIKE corridor.balances_by_day) ON COMMIT DROP";
                 transaction.batch_execute(make).await?;
                 copy_into(&transaction, "days_now", bytes).await?;
-                transaction.batch_execute(&put_days("days_now", "corridor.balances_by_day")).await?;
+                transaction
+                    .batch_execute(&put_days("days_now", "corridor.balances_by_day"))
+                    .await?;
             } else {
                 copy_into(&transaction, &format!("corridor.{}", table.name()), bytes).await?;
             }
@@ -147,13 +150,13 @@ impl Database {
         for table in Table::ALL {
             let name = table.name();
             if table == Table::Days {
-                let make = "CREATE TEMP TABLE IF NOT EXISTS days_all (LIKE corridor.balances_by_day,
+                let make =
+                    "CREATE TEMP TABLE IF NOT EXISTS days_all (LIKE corridor.balances_by_day,
                     PRIMARY KEY (account, day))";
                 transaction.batch_execute(make).await?;
             }
-            let make = format!(
-                "CREATE TEMP TABLE expected_{name} (LIKE corridor.{name}) ON COMMIT DROP"
-            );
+            let make =
+                format!("CREATE TEMP TABLE expected_{name} (LIKE corridor.{name}) ON COMMIT DROP");
             transaction.batch_execute(&make).await?;
             if let Some(bytes) = rows.copy(table) {
                 copy_into(&transaction, &format!("expected_{name}"), bytes).await?;
@@ -163,7 +166,8 @@ impl Database {
                 transaction.batch_execute(&put).await?;
                 continue;
             }
-            let range = format!("SELECT * FROM corridor.{name} WHERE height BETWEEN {from} AND {to}");
+            let range =
+                format!("SELECT * FROM corridor.{name} WHERE height BETWEEN {from} AND {to}");
             let expected = format!("SELECT * FROM expected_{name}");
             differences(&transaction, name, &expected, &range, &mut lines).await?;
         }
@@ -183,7 +187,8 @@ impl Database {
             differences(&transaction, name, &none, &beyond, &mut lines).await?;
         }
         let days = "SELECT * FROM corridor.balances_by_day";
-        differences(&transaction, "balances_by_day", "SELECT * FROM days_all", days, &mut lines).await?;
+        differences(&transaction, "balances_by_day", "SELECT * FROM days_all", days, &mut lines)
+            .await?;
         transaction.commit().await?;
         Ok(lines)
     }

@@ -117,7 +117,12 @@ fn reached(replay: &Replay) -> Cursor {
 }
 
 /// Writes rows until they are there, whatever PostgreSQL does meanwhile; false when it is not where it was.
-async fn write(url: &str, database: &mut Option<Database>, run: &mut Run, replay: &mut Replay) -> Result<bool> {
+async fn write(
+    url: &str,
+    database: &mut Option<Database>,
+    run: &mut Run,
+    replay: &mut Replay,
+) -> Result<bool> {
     replay.flush_days(&mut run.rows);
     let to = reached(replay);
     loop {
@@ -221,7 +226,10 @@ async fn project_from_cursor(arguments: &ProjectArguments) -> Result<bool> {
             }
         }
         ensure!(replay.leaves() == checkpoint.size, "the checkpoint is not at the end of a block");
-        ensure!(replay.root() == checkpoint.root, "the records do not lead to the checkpoint's root");
+        ensure!(
+            replay.root() == checkpoint.root,
+            "the records do not lead to the checkpoint's root"
+        );
         if run.rows.len() > 0 {
             if !write(url, &mut database, &mut run, &mut replay).await? {
                 return Ok(false);
@@ -244,7 +252,10 @@ fn pass(run: &mut Run, replay: &mut Replay, cursor: &Cursor) -> Result<()> {
     replay.flush_days(&mut run.rows);
     run.end(replay.height());
     if replay.height() == cursor.height && *cursor != reached(replay) {
-        bail!("the database was filled from another history: its root differs at {}", cursor.height);
+        bail!(
+            "the database was filled from another history: its root differs at {}",
+            cursor.height
+        );
     }
     Ok(())
 }

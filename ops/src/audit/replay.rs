@@ -124,7 +124,10 @@ impl Replay {
     /// Takes the next record; true when it ended a block, whose rows are then in `rows`.
     pub(super) fn push(&mut self, record: &[u8], rows: &mut Rows) -> Result<bool> {
         if self.frontier.size() == 0 {
-            ensure!(record == self.genesis, "the log begins with another genesis than that of the file");
+            ensure!(
+                record == self.genesis,
+                "the log begins with another genesis than that of the file"
+            );
             self.previous = self.frontier.append(record);
             self.genesis_rows(rows)?;
             return Ok(true);
@@ -169,7 +172,8 @@ impl Replay {
             && seal.records as usize == before.len();
         ensure!(follows, "the seal does not follow from the block before");
         self.note_month(seal.time, rows);
-        let at = |index: usize| At { leaf: first + index as u64, height: seal.height, time: seal.time };
+        let at =
+            |index: usize| At { leaf: first + index as u64, height: seal.height, time: seal.time };
         self.ledger.open_block(LedgerTime(seal.time));
         let (mut index, mut commands) = (0, 0);
         let mut exchanges = BTreeMap::new();
@@ -182,13 +186,21 @@ impl Replay {
         let mut made = Vec::new();
         for one in self.ledger.close_block(first + index as u64) {
             record::progress(&mut made, &wire::progress::encode(&one));
-            ensure!(before.get(index) == Some(&made), "leaf {} is not the progress that follows", at(index).leaf);
+            ensure!(
+                before.get(index) == Some(&made),
+                "leaf {} is not the progress that follows",
+                at(index).leaf
+            );
             self.progress(&one, at(index), rows)?;
             index += 1;
         }
         for one in self.ledger.take_fx_outputs().exchanges {
             record::exchange(&mut made, &wire::exchanged::encode(&one));
-            ensure!(before.get(index) == Some(&made), "leaf {} is not the exchange that follows", at(index).leaf);
+            ensure!(
+                before.get(index) == Some(&made),
+                "leaf {} is not the exchange that follows",
+                at(index).leaf
+            );
             self.exchange(&one, &exchanges, at(index), rows)?;
             index += 1;
         }
@@ -231,7 +243,8 @@ impl Replay {
         let Record::Batch(body) = record::decode(&records[0])? else { bail!("no batch") };
         let (header, signatures) = body.split_at_checked(HEADER_BYTES).context("a short batch")?;
         let count = u32::from_le_bytes(header[50..54].try_into().expect("4 bytes")) as usize;
-        let commands = records.get(1..count.saturating_add(1)).context("commands of a batch are missing")?;
+        let commands =
+            records.get(1..count.saturating_add(1)).context("commands of a batch are missing")?;
         let mut bytes = header.to_vec();
         for one in commands {
             let Record::Command { command, .. } = record::decode(one)? else { bail!("no command") };
@@ -413,7 +426,11 @@ impl Replay {
         }
         let day = &mut self.days[index];
         (day.leaf, day.height, day.dirty) = (at.leaf, at.height, true);
-        if change < 0 { day.debits -= change } else { day.credits += change }
+        if change < 0 {
+            day.debits -= change
+        } else {
+            day.credits += change
+        }
         rows.row(Table::Postings)
             .big(at.leaf)
             .int(self.seq)
@@ -433,7 +450,8 @@ impl Replay {
     pub(super) fn flush_days(&mut self, rows: &mut Rows) {
         for index in 0..self.days.len() {
             if self.days[index].dirty {
-                let owner = self.ledger.account(AccountNumber(index as u32)).map(|view| view.owner.0);
+                let owner =
+                    self.ledger.account(AccountNumber(index as u32)).map(|view| view.owner.0);
                 self.day_row(index, owner.unwrap_or_default(), self.balances[index], rows);
             }
         }
