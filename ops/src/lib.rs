@@ -6,6 +6,7 @@
 pub mod init;
 pub mod serve;
 
+pub mod audit;
 pub mod directory;
 pub mod evidence;
 pub mod fx;

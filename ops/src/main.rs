@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use corridor::{
-    bench, demo, directory, evidence, fx, govern, init, iso, ledger, log, send, serve, show,
+    audit, bench, demo, directory, evidence, fx, govern, init, iso, ledger, log, send, serve, show,
     status, verify,
 };
 
@@ -62,6 +62,9 @@ enum Command {
     /// Verify evidence offline, with the network's public keys alone
     #[command(subcommand)]
     Verify(verify::VerifyCommand),
+    /// The history in PostgreSQL, for auditors: write it, follow it, verify it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Validate, show, rewrite, make and explain ISO 20022 messages; no network is needed
     #[command(subcommand)]
     Iso(iso::IsoCommand),
@@ -116,6 +119,7 @@ fn run(command: Command) -> Result<()> {
         Command::Receipt(arguments) => serve::runtime(1)?.block_on(evidence::receipt(arguments)),
         Command::Policy(arguments) => serve::runtime(1)?.block_on(evidence::policy(arguments)),
         Command::Verify(command) => verify::run(command),
+        Command::Audit(command) => serve::runtime(TOOL_WORKERS)?.block_on(audit::run(command)),
         Command::Iso(command) => iso::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Version => {

@@ -1,0 +1,139 @@
+//! The projection against a real PostgreSQL: a private cluster in a temporary folder, reached by its socket.
+//!
+//! Skipped, loudly, where no PostgreSQL is installed.
+
+#![allow(clippy::unwrap_used)]
+
+mod postgres;
+mod sample;
+
+use std::time::Duration;
+
+use super::{Place, ProjectArguments, project, rows::Rows, verify_db};
+use postgres::Server;
+use sample::{Log, PAYMENTS_A_BLOCK};
+
+fn place(server: &Server, log: &Log) -> Place {
+    Place {
+        postgres: server.url("postgres"),
+        node: log.address(),
+        genesis: log.genesis_file(),
+        policy: None,
+    }
+}
+
+async fn catch_up(place: &Place) {
+    project(&ProjectArguments { place: place.clone(), once: true }).await.unwrap();
+}
+
+async fn number(client: &tokio_postgres::Client, question: &str) -> i64 {
+    client.query_one(question, &[]).await.unwrap().get(0)
+}
+
+#[test]
+fn numbers_and_arrays_have_the_bytes_of_the_manual() {
+    use super::rows::Table;
+    let mut rows = Rows::default();
+    rows.row(Table::Participants).number(-123_450_000).ints(&[7].into());
+    let bytes = rows.copy(Table::Participants).unwrap();
+    let expected: &[u8] = &[
+        0, 4, // columns
+        0, 0, 0, 14, 0, 3, 0, 2, 0x40, 0, 0, 0, 0, 1, 0x09, 0x29, 0, 0, // 1 2345 0000
+        0, 0, 0, 20, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 1, 0, 0, 0,
+        1, // dimensions
+        0, 0, 0, 4, 0, 0, 0, 7, 0xff, 0xff,
+    ];
+    assert_eq!(&bytes[19..], expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_once_whatever_becomes_of_writer_and_server() {
+    let Some(server) = Server::start() else { return };
+    let log = Log::serve(200).await;
+    let place = place(&server, &log);
+    // Killed at 20 different moments, most of them within a transaction.
+    for round in 0..20u64 {
+        let arguments = ProjectArguments { place: place.clone(), once: false };
+        let writer = tokio::spawn(async move { project(&arguments).await });
+        tokio::time::sleep(Duration::from_millis(3 + 29 * round)).await;
+        writer.abort();
+        let _ = writer.await;
+    }
+    server.restart();
+    catch_up(&place).await;
+    let client = server.client("postgres").await;
+    let payments = 200 * PAYMENTS_A_BLOCK as i64;
+    assert_eq!(number(&client, "SELECT count(*) FROM corridor.commands").await, payments);
+    let once = "SELECT count(DISTINCT leaf) FROM corridor.commands";
+    assert_eq!(number(&client, once).await, payments);
+    assert_eq!(number(&client, "SELECT count(*) FROM corridor.records").await as u64, log.leaves());
+    assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
+
+    // Each table shows what was changed in it, and nothing else is named.
+    let cent = "UPDATE corridor.postings SET balance = balance + 1 WHERE (leaf, seq) IN
+        (SELECT leaf, seq FROM corridor.postings ORDER BY leaf DESC LIMIT 1)";
+    assert_eq!(client.execute(cent, &[]).await.unwrap(), 1);
+    let lines = verify_db(&place).await.unwrap();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().all(|line| line.starts_with("postings: ")), "{lines:?}");
+    let back = cent.replace("+ 1", "- 1");
+    client.execute(&back, &[]).await.unwrap();
+    client.execute("DELETE FROM corridor.commands WHERE leaf = 2", &[]).await.unwrap();
+    client.execute("UPDATE corridor.balances_by_day SET closing = 0", &[]).await.unwrap();
+    let lines = verify_db(&place).await.unwrap();
+    assert!(lines.iter().any(|line| line.starts_with("commands: should be")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("balances_by_day: ")), "{lines:?}");
+
+    // Wiped, it is written again from the beginning.
+    client.batch_execute("DROP SCHEMA corridor CASCADE").await.unwrap();
+    catch_up(&place).await;
+    assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn absence_is_waited_for_and_banks_see_their_own_rows() {
+    let Some(server) = Server::start() else { return };
+    let log = Log::serve(20).await;
+    let place = place(&server, &log);
+    server.stop();
+    let arguments = ProjectArguments { place: place.clone(), once: true };
+    let writer = tokio::spawn(async move { project(&arguments).await });
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(!writer.is_finished());
+    server.go_on();
+    writer.await.unwrap().unwrap();
+
+    let admin = server.client("postgres").await;
+    let roles =
+        "CREATE ROLE anna LOGIN IN ROLE bank_auditor; CREATE ROLE olga LOGIN IN ROLE auditor;
+        INSERT INTO corridor.bank_logins VALUES ('anna', 'BANKAAAA')";
+    admin.batch_execute(roles).await.unwrap();
+    let anna = server.client("anna").await;
+    let own = "SELECT count(*) FROM corridor.statement WHERE account LIKE 'BANKAAAA%'";
+    let all = "SELECT count(*) FROM corridor.statement";
+    let seen = number(&anna, all).await;
+    assert!(seen > 0 && seen == number(&anna, own).await && seen == number(&admin, own).await);
+    assert!(number(&admin, all).await > seen);
+    let foreign = "SELECT count(*) FROM corridor.commands
+        WHERE NOT parties @> ARRAY[(SELECT number FROM corridor.participants WHERE bic = 'BANKAAAA')]";
+    assert!(number(&admin, foreign).await > 0);
+    assert_eq!(number(&anna, foreign).await, 0);
+    for forbidden in [
+        "SELECT * FROM corridor.records",
+        "SELECT * FROM corridor.bank_logins",
+        "INSERT INTO corridor.bank_logins VALUES ('anna', 'BANKBBBB')",
+        "UPDATE corridor.postings SET balance = 0",
+        "SELECT corridor.add_month('2030-01-01')",
+        "SET ROLE auditor",
+    ] {
+        assert!(anna.batch_execute(forbidden).await.is_err(), "{forbidden}");
+    }
+    let parts = "SELECT inhrelid::regclass::text FROM pg_inherits";
+    for part in admin.query(parts, &[]).await.unwrap() {
+        let part: &str = part.get(0);
+        assert!(anna.batch_execute(&format!("SELECT * FROM {part}")).await.is_err(), "{part}");
+    }
+    let olga = server.client("olga").await;
+    assert_eq!(number(&olga, all).await, number(&admin, all).await);
+    assert!(olga.batch_execute("DELETE FROM corridor.postings").await.is_err());
+}
