@@ -20,6 +20,7 @@ use proof::{
 use wire::{
     batch::{Domain, HEADER_BYTES, SignedBatch},
     genesis::Genesis,
+    notice::BankNotice,
 };
 
 use super::rows::{DAY_NS, Rows, Table};
@@ -194,7 +195,9 @@ impl Replay {
             self.progress(&one, at(index), rows)?;
             index += 1;
         }
-        for one in self.ledger.take_fx_outputs().exchanges {
+        let outputs = self.ledger.take_fx_outputs();
+        let notices = BankNotice::of_block(&outputs, &self.ledger.take_notices());
+        for one in outputs.exchanges {
             record::exchange(&mut made, &wire::exchanged::encode(&one));
             ensure!(
                 before.get(index) == Some(&made),
@@ -202,6 +205,15 @@ impl Replay {
                 at(index).leaf
             );
             self.exchange(&one, &exchanges, at(index), rows)?;
+            index += 1;
+        }
+        for one in &notices {
+            record::notice(&mut made, &wire::notice::encode(one));
+            ensure!(
+                before.get(index) == Some(&made),
+                "leaf {} is not the notice that follows",
+                at(index).leaf
+            );
             index += 1;
         }
         ensure!(index == before.len(), "leaf {} does not follow from the block", at(index).leaf);

@@ -223,7 +223,7 @@ fn judge(files: &[PathBuf], policy: &Policy, task: &mut Task<'_>) -> Result<(), 
 }
 
 /// Verifies what a source has.
-pub(super) fn verify(task: &Task<'_>, source: Source, bar: &mut Progress) -> Result<Report> {
+fn verify(task: &Task<'_>, source: Source, bar: &mut Progress) -> Result<Report> {
     let started = Instant::now();
     let mut report =
         Report { network: wire::genesis::hex(&task.genesis.domain.network), ..Report::default() };

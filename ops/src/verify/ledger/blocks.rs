@@ -77,6 +77,7 @@ pub(super) struct CheckedBlock {
     pub(super) batches: Vec<CheckedBatch>,
     pub(super) progress: Vec<[u8; PROGRESS_BODY_BYTES]>,
     pub(super) exchanges: Vec<Vec<u8>>,
+    pub(super) notices: Vec<Vec<u8>>,
     pub(super) seal: Seal,
     /// Leaf hashes of all its records.
     pub(super) leaves: Vec<Hash>,
@@ -89,7 +90,15 @@ struct Read {
     batches: Vec<(SignedBatch, Answers)>,
     progress: Vec<[u8; PROGRESS_BODY_BYTES]>,
     exchanges: Vec<Vec<u8>>,
+    notices: Vec<Vec<u8>>,
     leaves: Vec<Hash>,
+}
+
+impl Read {
+    /// Whether exchanges or notices were there, after which only they and the seal come.
+    fn is_closing(&self) -> bool {
+        !self.exchanges.is_empty() || !self.notices.is_empty()
+    }
 }
 
 /// Answers and lengths of the commands of a batch.
@@ -115,7 +124,7 @@ pub(super) fn check(group: &Group, domain: &Domain) -> Result<Vec<CheckedBlock>,
         read.leaves.push(leaf_hash(bytes));
         match record::decode(bytes).map_err(|error| format!("a record is none: {error}"))? {
             Record::Batch(body) => {
-                if open.is_some() || !read.progress.is_empty() || !read.exchanges.is_empty() {
+                if open.is_some() || !read.progress.is_empty() || read.is_closing() {
                     return Err("a batch is not in its place".to_owned());
                 }
                 open = Some(Open::new(body)?);
@@ -130,11 +139,15 @@ pub(super) fn check(group: &Group, domain: &Domain) -> Result<Vec<CheckedBlock>,
                 batch.left -= 1;
             }
             _ if open.is_some() => return Err("a batch lacks commands".to_owned()),
-            Record::Progress(_) if !read.exchanges.is_empty() => {
+            Record::Progress(_) if read.is_closing() => {
                 return Err("a change of a waiting transfer is not in its place".to_owned());
             }
             Record::Progress(body) => read.progress.push(*body),
+            Record::Exchange(_) if !read.notices.is_empty() => {
+                return Err("an exchange is not in its place".to_owned());
+            }
             Record::Exchange(body) => read.exchanges.push(body.to_vec()),
+            Record::Notice(body) => read.notices.push(body.to_vec()),
             Record::Seal(seal) => found.push((seal, std::mem::take(&mut read))),
             Record::Genesis { .. } => return Err("a second genesis".to_owned()),
         }
@@ -189,8 +202,16 @@ fn signed(found: Vec<(Seal, Read)>, domain: &Domain) -> Result<Vec<CheckedBlock>
             signatures += batch.batch().authorisations.len() as u64;
             batches.push(CheckedBatch { batch, answers });
         }
-        let Read { progress, exchanges, leaves, .. } = read;
-        blocks.push(CheckedBlock { batches, progress, exchanges, seal, leaves, signatures });
+        let Read { progress, exchanges, notices, leaves, .. } = read;
+        blocks.push(CheckedBlock {
+            batches,
+            progress,
+            exchanges,
+            notices,
+            seal,
+            leaves,
+            signatures,
+        });
     }
     Ok(blocks)
 }

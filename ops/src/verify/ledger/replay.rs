@@ -14,7 +14,7 @@ use proof::{
     tile_tree::tile_root,
     tree::Frontier,
 };
-use wire::genesis::Genesis;
+use wire::{genesis::Genesis, notice::BankNotice};
 
 use super::{Report, Stop, blocks::CheckedBlock, source::Tiles};
 
@@ -92,7 +92,12 @@ impl Replay {
         if !progress.iter().map(wire::progress::encode).eq(block.progress.iter().copied()) {
             return Err(wrong("what waits went on differently by the rules".to_owned()));
         }
-        let exchanges = self.ledger.take_fx_outputs().exchanges;
+        let outputs = self.ledger.take_fx_outputs();
+        let notices = BankNotice::of_block(&outputs, &self.ledger.take_notices());
+        if !notices.iter().map(wire::notice::encode).eq(block.notices.iter().cloned()) {
+            return Err(wrong("its notices came out differently by the rules".to_owned()));
+        }
+        let exchanges = outputs.exchanges;
         if !exchanges.iter().map(wire::exchanged::encode).eq(block.exchanges.iter().cloned()) {
             return Err(wrong("its exchanges came out differently by the rules".to_owned()));
         }
