@@ -383,6 +383,7 @@ async fn live(
             lookup: lookup::Lookup { past },
             evidence,
             tlog: http::tlog::Shared::new(Arc::clone(&disk), config.data.clone()),
+            audit: http::audit::Shared::new(Arc::clone(&disk), config.data.clone()),
         },
         stopped,
     )

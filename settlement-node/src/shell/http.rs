@@ -4,6 +4,7 @@
 //! loopback address unless the configuration says otherwise. Every answer is read from the loop in
 //! one look, so that its figures belong to one height.
 
+pub(super) mod audit;
 pub(super) mod tlog;
 
 use std::{
@@ -49,6 +50,7 @@ pub(super) struct Context {
     pub(super) lookup: Lookup,
     pub(super) evidence: Evidence,
     pub(super) tlog: tlog::Shared,
+    pub(super) audit: audit::Shared,
 }
 
 /// One other node as this one sees it.
@@ -135,6 +137,9 @@ pub(super) async fn serve(
         .route("/v1/registry", get(registry))
         .route("/v1/transfers/{uetr}", get(transfer))
         .route("/v1/waiting", get(waiting))
+        .route("/v1/statement", get(audit::statement))
+        .route("/v1/position", get(audit::position))
+        .route("/v1/blocks/{height}", get(audit::block))
         .route("/checkpoint", get(tlog::checkpoint))
         .route("/ledger.policy", get(tlog::policy))
         .route("/tile/{*rest}", get(tlog::tile))
