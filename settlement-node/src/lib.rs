@@ -34,6 +34,7 @@ pub mod planted;
 pub mod recover;
 pub mod serve;
 pub mod shares;
+pub mod statement;
 pub mod storage;
 pub mod subscribers;
 pub mod view;

@@ -390,6 +390,7 @@ async fn live(
             lookup: lookup::Lookup { past },
             evidence,
             tlog,
+            audit: http::audit::Shared::new(Arc::clone(&disk), config.data.clone()),
         },
         stopped,
     )

@@ -15,6 +15,7 @@ pub mod history;
 pub mod history_writer;
 pub mod log_writer;
 pub mod meters;
+pub mod movements;
 pub mod runs;
 pub mod scrub;
 pub mod snapshots;

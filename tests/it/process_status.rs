@@ -71,6 +71,7 @@ async fn check_node(stage: &Stage, id: u64, leader: u64, payment: &Payment) -> R
     check_status_json(&json(&mut client, "/v1/status").await?, id, leader)?;
     check_balances_json(&json(&mut client, "/v1/balances").await?)?;
     stage.check_transfer(&mut client, payment, Some("settled")).await?;
+    check_statement(&mut client, payment).await?;
     for (uetr, status) in [("00000000-0000-4000-8000-000000000000", 404), ("no-uetr", 400)] {
         let answer = client.get(&format!("/v1/transfers/{uetr}")).await?;
         ensure!(answer.status == status, "transfer {uetr} answers {}", answer.status);
@@ -123,6 +124,50 @@ async fn check_node(stage: &Stage, id: u64, leader: u64, payment: &Payment) -> R
         ensure!(text.contains(&part), "the status page does not say `{part}`:\n{text}");
     }
     ensure!(!text.contains("does not add up"), "the status page raises an alarm:\n{text}");
+    Ok(())
+}
+
+/// The payment on the statement of who paid, its block, and the position before and after it.
+async fn check_statement(client: &mut HttpClient, payment: &Payment) -> Result<()> {
+    let account = format!("{:.8}/EUR", payment.debtor_bank);
+    let path = format!("/v1/statement?account={account}");
+    let whole = json(client, &path).await?;
+    let rows = whole["rows"].as_array().context("a statement has rows")?;
+    let row = rows.iter().find(|row| row["uetr"] == payment.uetr.as_str()).context("no row")?;
+    let (after, before) = ((5_000_000_000 - MINOR).to_string(), "5000000000");
+    ensure!(row["change_minor"] == format!("-{MINOR}"), "the statement says {row}");
+    ensure!(row["balance_minor"] == after.as_str(), "the statement says {row}");
+    ensure!(whole["opening_minor"] == "0" && whole["closing_minor"] == after.as_str(), "{whole}");
+    ensure!(whole["count"] == rows.len(), "{whole}");
+    let height = row["height"].as_u64().context("a row has a height")?;
+    // Of an earlier height, and in pages of one row: the same rows.
+    let pages = json(client, &format!("{path}&limit=1&as_of={height}")).await?;
+    ensure!(pages["rows"][0] == rows[0] && pages["next"] == 1, "a page of one row: {pages}");
+    let next = json(client, &format!("{path}&limit=1&as_of={height}&after=1")).await?;
+    ensure!(next["rows"][0] == rows[1] && next.get("next").is_none(), "the next page: {next}");
+    for (as_of, expected) in [(height - 1, before), (height, after.as_str())] {
+        let got = json(client, &format!("/v1/position?account={account}&as_of={as_of}")).await?;
+        ensure!(got["balance_minor"] == expected, "position at {as_of}: {got}");
+    }
+    let block = json(client, &format!("/v1/blocks/{height}")).await?;
+    let commands = block["commands"].as_array().context("a block has commands")?;
+    let found = commands.iter().find(|command| command["leaf"] == row["leaf"]);
+    let found = found.context("the block does not have the leaf")?;
+    ensure!(found["uetr"] == payment.uetr.as_str() && found["code"] == 1, "{found}");
+    let wrong = [
+        ("/v1/statement?account=NOBODYXX/EUR", 404),
+        ("/v1/statement?account=no-name", 400),
+        ("/v1/position?account=NOBODYXX/EUR", 404),
+        ("/v1/blocks/1000000", 404),
+    ];
+    for (path, status) in wrong {
+        let answer = client.get(path).await?;
+        ensure!(answer.status == status, "{path} answers {}", answer.status);
+    }
+    for bad in ["limit=0", "limit=1001", "as_of=1000000"] {
+        let answer = client.get(&format!("{path}&{bad}")).await?;
+        ensure!(matches!(answer.status, 400 | 404), "{bad} is answered {}", answer.status);
+    }
     Ok(())
 }
 

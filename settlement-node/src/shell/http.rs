@@ -4,6 +4,7 @@
 //! loopback address unless the configuration says otherwise. Every answer is read from the loop in
 //! one look, so that its figures belong to one height.
 
+pub(super) mod audit;
 mod questions;
 pub(super) mod tlog;
 
@@ -50,6 +51,7 @@ pub(super) struct Context {
     pub(super) lookup: Lookup,
     pub(super) evidence: Evidence,
     pub(super) tlog: tlog::Shared,
+    pub(super) audit: audit::Shared,
 }
 
 /// One other node as this one sees it.
@@ -137,6 +139,9 @@ pub(super) async fn serve(
         .route("/v1/transfers/{uetr}", get(transfer))
         .route("/v1/waiting", get(waiting))
         .merge(questions::routes())
+        .route("/v1/statement", get(audit::statement))
+        .route("/v1/position", get(audit::position))
+        .route("/v1/blocks/{height}", get(audit::block))
         .route("/checkpoint", get(tlog::checkpoint))
         .route("/ledger.policy", get(tlog::policy))
         .route("/tile/{*rest}", get(tlog::tile))

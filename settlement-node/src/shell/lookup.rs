@@ -3,7 +3,7 @@
 //! What memory knows is read from the loop in one look ([`Seen`]); the rest comes from the history and the runs of old
 //! ids. Where a transfer had to wait, its answer here is the one of now: where it waits, or how it ended.
 
-use ledger::{Answer, Cause, Command, IdEntry, Stage, TransferId, resolution_id};
+use ledger::{Answer, Cause, Command, IdEntry, Leg, Stage, Transfer, TransferId, resolution_id};
 use serde::Serialize;
 use wire::genesis::hex;
 
@@ -72,6 +72,16 @@ pub(super) struct LegView {
     amount_minor: u64,
 }
 
+/// The legs of a transfer.
+pub(super) fn legs(transfer: &Transfer, names: &Names) -> Vec<LegView> {
+    let leg = |leg: &Leg| LegView {
+        debit: names.account(leg.debit),
+        credit: names.account(leg.credit),
+        amount_minor: leg.amount.minor(),
+    };
+    transfer.legs.as_slice().iter().map(leg).collect()
+}
+
 /// What the loop knows of an id.
 pub(super) struct Seen {
     entry: Option<IdEntry>,
@@ -117,11 +127,7 @@ impl Lookup {
             kind = applied.command().name();
             command = hex(&applied.submission.batch.command_bytes(applied.position));
             if let Command::Transfer(transfer) = applied.command() {
-                legs.extend(transfer.legs.as_slice().iter().map(|leg| LegView {
-                    debit: seen.names.account(leg.debit),
-                    credit: seen.names.account(leg.credit),
-                    amount_minor: leg.amount.minor(),
-                }));
+                legs = self::legs(transfer, &seen.names);
             }
         }
         let (mut now, mut waited, mut end) = (entry.answer(), None, None);
