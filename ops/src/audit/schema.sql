@@ -18,7 +18,7 @@ INSERT INTO corridor.migrations VALUES (1);
 
 -- How far the projection is; one row, changed in the transaction that writes the rows.
 CREATE TABLE corridor.cursor (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     network bytea NOT NULL,
     height bigint NOT NULL,
     leaves bigint NOT NULL,
