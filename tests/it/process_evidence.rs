@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
 };
@@ -57,6 +57,8 @@ async fn evidence(stage: &mut Stage) -> Result<()> {
     for id in stage.cluster.node_ids() {
         mirror(stage, id, &policy).await.with_context(|| format!("the log of node {id}"))?;
     }
+
+    whole(stage)?;
 
     // Without one of three nothing more becomes final, though payments are settled.
     stage.cluster.kill_node(3)?;
@@ -113,6 +115,37 @@ async fn report(stage: &Stage) -> Result<()> {
         ensure!(metrics.contains("corridor_signatures_abused_total 0"), "node {id} accuses");
     }
     Ok(())
+}
+
+/// The whole ledger holds, from a node and then from the mirror alone; with one byte changed it does not.
+fn whole(stage: &Stage) -> Result<()> {
+    let at = |name: &str| stage.folder.join(name).to_string_lossy().into_owned();
+    let (genesis, mirror) = (at("genesis.toml"), at("mirror"));
+    let node = stage.cluster.node_http(1)?;
+    done(&["verify", "ledger", &node, "--genesis", &genesis, "--mirror", &mirror])?;
+    done(&["verify", "ledger", &mirror, "--genesis", &genesis])?;
+    let mut bundles = files_below(&stage.folder.join("mirror/tile/entries"))?;
+    let bundle = bundles.pop().context("the mirror has entries")?;
+    let mut bytes = fs::read(&bundle)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&bundle, bytes)?;
+    let output = tool(&["verify", "ledger", &mirror, "--genesis", &genesis])?;
+    ensure!(output.status.code() == Some(1), "a changed ledger: {output:?}");
+    Ok(())
+}
+
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => found.extend(files_below(&path)?),
+            false => found.push(path),
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Both banks get the receipt from their own gateways, and nobody else does.

@@ -57,6 +57,8 @@ fn decide(tool: &Tool, state: &str) -> Result<()> {
     let id = tool.ask(&words, "held")?;
     let shown = tool.json(&["govern", "proposals"])?;
     ensure!(shown[0]["id"] == id.as_str() && shown.to_string().contains(state), "{shown}");
+    let waits = tool.json(&["ledger", "show", &id])?;
+    ensure!(waits["answer"] == "held", "{waits}");
     tool.fails(&["govern", "vote", &id, "--as", ALPHA], "is refused")?;
     for voter in [BRAVO, "EUROBEBB", "USDOUS33", "YENOJPJT"] {
         let open = tool.json(&["govern", "proposals"])?;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::account::{Account, AccountView};
+use crate::answer::Stage;
 use crate::command::{OpenAccount, RULES_FIRST, RULES_LIFE_CYCLE};
 use crate::digest::{HashTree, chain_name};
 use crate::fx::Fx;
@@ -199,6 +200,16 @@ impl Ledger {
     #[must_use]
     pub fn waiting(&self, id: &TransferId) -> Option<&Waiting> {
         self.waiting.get(id)
+    }
+
+    /// Where the command of an id waits, if it does: a transfer, a proposal for votes, or an act for a second person.
+    #[must_use]
+    pub fn stage(&self, id: &TransferId) -> Option<Stage> {
+        match self.waiting.get(id) {
+            Some(waiting) => Some(waiting.stage),
+            None => (self.proposal(id).is_some() || self.gov.acts.contains_key(id))
+                .then_some(Stage::Held),
+        }
     }
 
     /// All waiting transfers, by their place in the table.

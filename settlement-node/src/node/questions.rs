@@ -69,7 +69,7 @@ impl Node {
             number,
             id,
             entry,
-            stage: ledger.waiting(&id).map(|waiting| waiting.stage),
+            stage: ledger.stage(&id),
             end: ledger.lookup(&resolution_id(&id)),
             participant,
             owners: Arc::clone(&self.owners),

@@ -98,7 +98,7 @@ impl Seen {
         let waiting = ledger.waiting(id);
         Self {
             entry: ledger.lookup(id),
-            stage: waiting.map(|waiting| waiting.stage),
+            stage: ledger.stage(id),
             end: ledger.lookup(&resolution_id(id)),
             waiting: waiting.map(|waiting| WaitingView::of(chain, waiting)),
             names: Names::read(chain),
