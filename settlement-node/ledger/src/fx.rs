@@ -13,6 +13,7 @@ pub(crate) mod outputs;
 pub(crate) mod plan;
 pub(crate) mod rate;
 pub(crate) mod section;
+pub(crate) mod settings;
 mod slots;
 mod take;
 

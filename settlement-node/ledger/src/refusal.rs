@@ -428,10 +428,10 @@ refusals! {
     TooManyExchanges = 508, "AB04",
         "Too many exchanges at the same moment. Send it again with a new reference.",
         "the quotes that the exchanges of one block look at are used up";
-    /// An account of the exchange has settings that an exchange does not know.
+    /// The owner of the credited account accepts what comes, and has not signed: an exchange cannot wait for it.
     ExchangeNotOffered = 509, "AG03",
-        "Accounts with limits, reservations, notices or acceptance take no part in exchanges.",
-        "exchange or its return from or to an account with settings about its liquidity";
+        "The receiver accepts each payment first, and an exchange cannot wait for that.",
+        "exchange to an account with acceptance, without the signature of its owner";
     // 510: reports of credit.
     /// No report of this credit is awaited.
     NoReportAwaited = 510, "AG09",

@@ -6,7 +6,9 @@
 //! when they are met; what must wait is a transfer of two legs at a price that both sides have agreed.
 //!
 //! Checks after those of all commands: deadline; the credited account exists; two assets; status of both accounts;
-//! amount; quotes; the taker's limit; cover of the debited account. Events, records and the price query give rate and
+//! amount; quotes; the taker's limit; the limit of one payment, cover, reservations and limits of the debited account
+//! (`fx/settings.rs`). A credited account whose owner accepts what comes needs the owner's signature beside, because
+//! an exchange cannot wait for it. Events, records and the price query give rate and
 //! fills.
 
 use crate::amount::Amount;
@@ -77,6 +79,11 @@ impl Exchange {
         }
         debit.check_may_pay()?;
         credit.check_may_receive()?;
+        let controls = ledger.controls(self.credit);
+        let asks = controls.is_some_and(|controls| controls.acceptance.is_some());
+        if asks && !turn.authority.includes(credit.owner) {
+            return Err(Refusal::ExchangeNotOffered);
+        }
         ledger.check_exchange(self.debit, self.credit)?;
         let exact = match self.amount {
             ExchangeAmount::Deliver { exactly, .. } => Exact::Delivered(exactly),
@@ -100,10 +107,14 @@ impl Exchange {
         }
         ledger.check_leg_limit(pays, plan.paid)?;
         ledger.check_leg_limit(gets, plan.delivered)?;
+        let transfer = plan.as_transfer(self);
+        ledger.check_payment_limits(&transfer, |_| true)?;
         ledger.net_of_plan(self, &plan);
         ledger.check_cover(|_| true)?;
         check_bounds(ledger)?;
+        ledger.check_settings(&transfer, turn.time)?;
         ledger.carry_out_plan(self, plan, turn.leaf);
+        ledger.count_settled(&transfer, turn.time);
         Ok(())
     }
 }

@@ -94,7 +94,8 @@ impl Exchanged {
 pub enum PassedOver {
     /// Its time is over.
     Expired = 1,
-    /// The account that gives may not pay, or the one that receives may not receive.
+    /// The account that gives may not pay, or not so much by its limits and reservations, or the one that receives
+    /// may not receive.
     Account = 2,
     /// The account that gives has too little available for what would be taken of the quote.
     NoCover = 3,

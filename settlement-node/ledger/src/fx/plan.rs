@@ -7,8 +7,8 @@
 //!
 //! A quote is passed over, and the next one looked at, when its time is over, one of its accounts may not pay or
 //! receive, it would move money from an account to itself, less would be taken than its least take, or the account
-//! that gives has not got what would be taken available, counting what this exchange takes from it elsewhere but not
-//! what it brings. Nothing is tried twice and nothing is optimised beyond that order.
+//! that gives has not got what would be taken available or its settings (`settings.rs`) do not let it give that,
+//! counting what this exchange takes from it elsewhere but not what it brings. Nothing is tried twice and nothing is optimised beyond that order.
 //!
 //! The same is done over each vehicle currency that is quoted on both sides, the lowest asset numbers first: to
 //! deliver, the second step says how much the first must deliver; to spend, the first says how much the second must
@@ -16,7 +16,7 @@
 //! length of a pair's book, the number of vehicles and the number of fills.
 
 use crate::amount::Amount;
-use crate::id::{AccountNumber, AssetNumber, LedgerTime, TransferId};
+use crate::id::{AccountNumber, AssetNumber, LedgerTime, ParticipantNumber, TransferId};
 use crate::limits::{FILLS_MAX, VEHICLES_LOOKED_AT_MAX, VEHICLES_MAX};
 use crate::refusal::Refusal;
 use crate::state::Ledger;
@@ -200,7 +200,8 @@ impl Ledger {
                 Some(found) => found,
                 None => continue,
             };
-            if let Some(why) = self.why_not(asked, quote, gave, &way.given) {
+            let to = self.receiver_of(asked, pair);
+            if let Some(why) = self.why_not(asked, quote, (gave, to), &way.given) {
                 way.passed.push((quote.id, why));
                 continue;
             }
@@ -229,7 +230,7 @@ impl Ledger {
         &self,
         asked: &Question,
         quote: &Quote,
-        gave: u64,
+        (gave, to): (u64, Option<ParticipantNumber>),
         given: &[(AccountNumber, u64)],
     ) -> Option<PassedOver> {
         let (sells, buys) = (self.authorised(quote.sells), self.authorised(quote.buys));
@@ -242,7 +243,7 @@ impl Ledger {
         if sells.check_may_pay().is_err() || buys.check_may_receive().is_err() {
             return Some(PassedOver::Account);
         }
-        if sells.controlled || buys.controlled || self.check_trades(sells.owner).is_err() {
+        if self.check_trades(sells.owner).is_err() {
             return Some(PassedOver::Account);
         }
         if gave < quote.least.minor() {
@@ -250,7 +251,20 @@ impl Ledger {
         }
         let before = given.iter().find(|(account, _)| *account == quote.sells);
         let needed = i128::from(gave) + before.map_or(0, |(_, given)| i128::from(*given));
-        (sells.available().minor() < needed).then_some(PassedOver::NoCover)
+        if sells.available().minor() < needed {
+            return Some(PassedOver::NoCover);
+        }
+        (self.room_of(quote.sells, to, asked.now) < needed).then_some(PassedOver::Account)
+    }
+
+    /// Whom the providers of a pair pay, where that is known already: the owner of the taker's credited account.
+    fn receiver_of(
+        &self,
+        asked: &Question,
+        pair: (AssetNumber, AssetNumber),
+    ) -> Option<ParticipantNumber> {
+        let credit = asked.credit.filter(|_| pair.1 == asked.gets);
+        credit.map(|credit| self.authorised(credit).owner)
     }
 }
 

@@ -29,17 +29,14 @@ impl Ledger {
         add(exchange.credit, i128::from(plan.delivered.minor()));
     }
 
-    /// Whether an exchange, or the return of one, between these accounts is offered now: nothing is set about their
-    /// liquidity, the network lets their owners pay and receive, and both assets are open.
+    /// Whether an exchange, or the return of one, may go between these accounts now: the network lets their owners pay
+    /// and receive, and both assets are open.
     pub(crate) fn check_exchange(
         &self,
         debit: AccountNumber,
         credit: AccountNumber,
     ) -> Result<(), Refusal> {
         let (debit, credit) = (self.authorised(debit), self.authorised(credit));
-        if debit.controlled || credit.controlled {
-            return Err(Refusal::ExchangeNotOffered);
-        }
         self.check_may_pay(debit.owner)?;
         self.check_may_receive(credit.owner)?;
         let closed = self.is_closed(debit.asset) || self.is_closed(credit.asset);

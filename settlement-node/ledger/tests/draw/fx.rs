@@ -112,7 +112,14 @@ impl Draw {
     }
 
     fn fx_command(&mut self, now: u64, sent: &mut Sent) -> Command {
-        match self.below(40) {
+        match self.below(44) {
+            // Who accepts first is in the scripts: here nothing waits.
+            40.. => loop {
+                let command = self.liquidity(now);
+                if !matches!(command, Command::SetAcceptance(_)) {
+                    return command;
+                }
+            },
             0..14 => self.place_quote(now, sent),
             14 => Command::WithdrawQuote(WithdrawQuote { quote: sent.quote(self) }),
             15..27 => self.exchange(now, sent),

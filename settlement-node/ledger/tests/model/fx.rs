@@ -3,14 +3,15 @@
 //! Written from these words. A quote gives at most what it has left, for its price rounded up; who spends an exact
 //! amount gets what it buys rounded down. Quotes are looked at by price, then by arrival. One is left out when it is
 //! over, an account of it may not take part or is the taker's own, less than its least would be taken, or what is
-//! taken from its account in this exchange is more than the account has. The best of all ways counts: directly, or
+//! taken from its account in this exchange is more than the account has, or than its settings let it pay. The best of all ways counts: directly, or
 //! over each asset that is quoted on both sides; the direct one where two are equal, then the lowest asset.
 
 use std::collections::BTreeMap;
 
 use ledger::{
-    Authorisation, Command, CreditOutcome, Exact, Exchange, ExchangeAmount, PassedOver, PlaceQuote,
-    Refusal, ReturnExchange, Scorecard, TransferId,
+    AccountNumber, Amount, Authorisation, Command, CreditOutcome, Exact, Exchange, ExchangeAmount,
+    Leg, Legs, PassedOver, PlaceQuote, Priority, Refusal, ReturnExchange, Scorecard, Transfer,
+    TransferId,
 };
 
 use super::{Model, ModelTurn, pays, receives};
@@ -269,9 +270,9 @@ impl Model {
         if !acceptable {
             return Err(Refusal::PriceBeyondLimit);
         }
-        if self.available(exchange.debit.0) < i128::from(plan.paid) {
-            return Err(Refusal::InsufficientCover);
-        }
+        let transfer = self.as_legs(exchange, &plan);
+        self.allows(&transfer)?;
+        self.note_settled(&transfer);
         let mut post = |account: u32, change: i128| {
             self.accounts.entry(account).and_modify(|one| one.balance += change);
         };
@@ -378,6 +379,8 @@ impl Model {
         let (Exact::Delivered(amount) | Exact::Spent(amount)) = exact;
         let mut open = u128::from(amount.minor());
         let mut sum = 0;
+        let last = taker.own.filter(|_| to == taker.gets);
+        let receiver = last.and_then(|(_, credit)| self.owner(credit));
         for quote in self.of_pair(from, to) {
             if taken_before + fills.len() == 16 {
                 return None;
@@ -410,6 +413,8 @@ impl Model {
                 Some(PassedOver::BelowLeast)
             } else if self.available(sells) < *of_account + gave as i128 {
                 Some(PassedOver::NoCover)
+            } else if self.room(sells, receiver) < *of_account + gave as i128 {
+                Some(PassedOver::Account)
             } else {
                 None
             };
@@ -430,6 +435,36 @@ impl Model {
             }
         }
         None
+    }
+
+    /// Limits, cover and reservations of all who pay.
+    fn allows(&self, transfer: &Transfer) -> Result<(), Refusal> {
+        self.payment_limit(transfer, |_| true)?;
+        self.objection(&[(transfer, Priority::Normal)], |_| true).map_or(Ok(()), Err)
+    }
+
+    /// Who pays whom in an exchange; between the two steps everybody from the front.
+    fn as_legs(&self, exchange: &Exchange, plan: &ModelPlan) -> Transfer {
+        let terms = |id: &TransferId| self.live(id).unwrap().terms.clone();
+        let (mut legs, mut gives, mut takes) = (Vec::new(), Vec::new(), Vec::new());
+        let last = usize::from(plan.via.is_some());
+        let leg = |debit, credit, amount| Leg { debit, credit, amount: Amount::new(amount) };
+        for (id, gave, took) in &plan.fills[0] {
+            legs.push(leg(exchange.debit, terms(id).buys, *took));
+            gives.extend((0..*gave).map(|_| terms(id).sells));
+        }
+        for (id, gave, took) in &plan.fills[last] {
+            legs.push(leg(terms(id).sells, exchange.credit, *gave));
+            takes.extend((0..*took).map(|_| terms(id).buys));
+        }
+        if last == 1 {
+            // Minor unit by minor unit.
+            let units = gives.into_iter().zip(takes).filter(|(from, to)| from != to);
+            let mut sums = BTreeMap::new();
+            units.for_each(|pair| *sums.entry(pair).or_insert(0) += 1);
+            legs.extend(sums.into_iter().map(|((from, to), sum)| leg(from, to, sum)));
+        }
+        Transfer { id: exchange.id, legs: Legs::new(legs).unwrap(), document: None, options: None }
     }
 
     fn give_back(&mut self, back: &ReturnExchange, now: u64) -> Result<(), Refusal> {
@@ -465,9 +500,12 @@ impl Model {
             return Err(Refusal::ReturnTooLarge);
         }
         let amount = i128::from(back.amount.minor());
-        if self.available(from) < amount {
-            return Err(Refusal::InsufficientCover);
-        }
+        let leg =
+            Leg { debit: AccountNumber(from), credit: AccountNumber(to), amount: back.amount };
+        let transfer =
+            Transfer { id: back.id, legs: Legs::One(leg), document: None, options: None };
+        self.allows(&transfer)?;
+        self.note_settled(&transfer);
         self.accounts.entry(from).and_modify(|one| one.balance -= amount);
         self.accounts.entry(to).and_modify(|one| one.balance += amount);
         self.fx.returned.push(back.clone());

@@ -193,6 +193,34 @@ impl Model {
         set.iter().find_map(|(at, settings)| self.owes_too_much(*at, settings, group))
     }
 
+    /// What the settings let an account pay by one transfer, to somebody or, if that is open, to anybody.
+    pub(crate) fn room(&self, account: u32, to: Option<u32>) -> i128 {
+        let Some(settings) = self.liquidity.settings.get(&account) else { return i128::MAX };
+        let owner = self.accounts[&account].owner;
+        let mut rooms = vec![(self.available(account) - settings.urgent - settings.high).max(0)];
+        rooms.extend(settings.payment.into_iter().flatten().map(i128::from));
+        for pace in settings.pace.iter().flatten() {
+            let before = self.taken_within(account, pace) + self.held(account);
+            rooms.push(i128::from(pace.limit.amount) - before);
+        }
+        // Nothing is held where there are exchanges, so what has settled is all.
+        let settled = |since: &Since<u64>, of: &dyn Fn(&Transfer) -> i128| -> i128 {
+            self.liquidity.settled[since.from..].iter().map(|(_, one)| of(one)).sum()
+        };
+        for (towards, since) in settings.towards.iter().filter(|_| to != Some(owner)) {
+            if to.is_none_or(|to| to == *towards) {
+                let of =
+                    |one: &Transfer| paid(self, account, one).get(towards).copied().unwrap_or(0);
+                rooms.push(i128::from(since.limit) - settled(since, &of));
+            }
+        }
+        if let Some(since) = settings.all.as_ref().filter(|_| to != Some(owner)) {
+            let of = |one: &Transfer| paid(self, account, one).values().sum();
+            rooms.push(i128::from(since.limit) - settled(since, &of));
+        }
+        rooms.into_iter().min().unwrap()
+    }
+
     fn taken_within(&self, account: u32, pace: &Since<Pace>) -> i128 {
         let Pace { window, rolling, .. } = pace.limit;
         let counts = |then: u64| {

@@ -162,7 +162,11 @@ impl Model {
                 if self.rules >= 2
                     && (transfer.options.is_some() || self.has_settings(transfer)) =>
             {
-                self.submit(turn, transfer)
+                let code = self.submit(turn, transfer)?;
+                if code == 1 {
+                    self.credited(transfer, turn.now.0);
+                }
+                Ok(code)
             }
             other => {
                 if self.rules >= 2
