@@ -317,52 +317,6 @@ fn a_node_that_is_far_behind_takes_over_the_state_after_proving_it() {
     }
 }
 
-/// Without traffic nobody makes a snapshot by itself, and a node would wait for one forever.
-#[test]
-fn a_peer_makes_the_snapshot_that_nobody_has() {
-    let (genesis, key) = network();
-    let (there, here) = (MemVfs::new(), MemVfs::new());
-    let mut source = Lone::begin(&there, &genesis, &key);
-    for _ in 0..301 {
-        source.pay(5);
-    }
-    let newest = source.node.snapshots().0.last().unwrap().index;
-    let applied = source.node.chain().log_index();
-    assert!(newest + 1 < applied, "the newest snapshot is not the state");
-    let wounds = Wounds { snapshot_above: Some(newest + 1), ..Wounds::default() };
-    let mut mender = Mender::new(open(&here, &genesis), genesis.clone(), wounds);
-    let mut demands = 0;
-    let mut ask = None;
-    for _ in 0..400 {
-        let Some(Ask { peer, request }) = ask.take() else {
-            ask = mender.tick(&[2]);
-            continue;
-        };
-        let request = Request::decode(Request::encode(&request)).unwrap();
-        let answer = source.shelf().answer(&request).0;
-        if let Some(above) = Shelf::wanted_above(&request, &answer) {
-            demands += 1;
-            source.turn(Event::SnapshotWanted { above });
-        }
-        ask = mender.answer(peer, answer).unwrap();
-    }
-    assert!(mender.is_done(), "{}: {:?}", mender.progress(), mender.alarms);
-    assert_eq!(demands, 1);
-    let mut storage = mender.into_storage();
-    let Started::Ready(node) = start(&mut storage, &genesis) else { panic!("mended") };
-    assert_eq!(node.chain().log_index(), applied);
-    // Nobody keeps a node busy with snapshots: neither for what is there nor again at once.
-    for above in [applied - 1, applied, applied + 9] {
-        source.turn(Event::SnapshotWanted { above });
-    }
-    source.pay(1);
-    source.turn(Event::SnapshotWanted { above: applied });
-    assert_eq!(source.node.snapshots().0.last().unwrap().index, applied);
-    (0..300).for_each(|_| source.turn(Event::Tick));
-    source.turn(Event::SnapshotWanted { above: applied });
-    assert_eq!(source.node.snapshots().0.last().unwrap().index, applied + 1);
-}
-
 #[test]
 fn nothing_that_a_peer_changes_is_taken_over() {
     let (genesis, key) = network();

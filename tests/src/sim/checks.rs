@@ -15,6 +15,7 @@ use settlement_node::{chain::AppliedBlock, node::Node};
 use wire::client::{Cursor, Deliveries, Delivery, Outcomes, Told, TransferFound};
 
 use super::{
+    ends::{ends, entries},
     life::{Life, credits},
     network::{FUNDS, floor_of},
     rng::Rng,
@@ -178,9 +179,11 @@ impl Truth {
     }
 
     fn tell(&mut self, bank: usize, delivery: Delivery) {
-        if delivery.has_settled() && credits(&delivery.command, bank) {
-            self.credits[bank].push(self.told[bank].len());
-        }
+        let entries = match delivery.told {
+            Told::Exchanged(_) | Told::Notice(_) => entries(&delivery, bank),
+            _ => usize::from(delivery.has_settled() && credits(&delivery.command, bank)),
+        };
+        self.credits[bank].extend(std::iter::repeat_n(self.told[bank].len(), entries));
         self.told[bank].push(delivery);
     }
 
@@ -213,6 +216,8 @@ impl Truth {
                 Answer::Waiting(_) => {}
             }
             match answer {
+                // It is told with its rates, at the end of the block.
+                Answer::Settled if matches!(checked.command, Command::Exchange(_)) => {}
                 Answer::Settled => {
                     let said = delivery(&command, Told::Settled);
                     for bank in 0..self.told.len() {
@@ -237,6 +242,11 @@ impl Truth {
                 _ => {}
             }
             parties.into_iter().for_each(|bank| self.tell(bank, said.clone()));
+        }
+        for (bank, said) in ends(applied) {
+            if bank < self.told.len() {
+                self.tell(bank, said);
+            }
         }
     }
 
@@ -405,7 +415,7 @@ impl Truth {
         self.credits[bank].len()
     }
 
-    /// A bank's credit by its number, from 0.
+    /// What a bank's entry of this number, from 0, was made of.
     pub(super) fn credit(&self, bank: usize, number: usize) -> Option<&Delivery> {
         self.told[bank].get(*self.credits[bank].get(number)?)
     }

@@ -12,6 +12,7 @@ mod checks;
 mod class;
 mod decide;
 mod disk;
+mod ends;
 mod faults;
 mod gateway;
 mod life;

@@ -19,6 +19,7 @@ use gateway_adapter::{
 };
 use iso20022::Limits;
 use ledger::{Command, TransferId};
+use wire::client;
 
 use super::{
     super::{Plan, checks::Truth, rng::Rng},
@@ -309,6 +310,11 @@ impl Customer {
             last = sequence;
             let credit = truth.credit(bank, sequence as usize - 1);
             let credit = credit.unwrap_or_else(|| panic!("bank {bank} has no credit {sequence}"));
+            if let client::Told::Exchanged(_) | client::Told::Notice(_) = credit.told {
+                let own = (entry.leaf, entry.settled);
+                assert_eq!(own, (credit.leaf, credit.time), "bank {bank}: entry {sequence}");
+                continue;
+            }
             let Ok((Command::Transfer(transfer), _)) = Command::decode(&credit.command) else {
                 panic!("a credit is a transfer")
             };
