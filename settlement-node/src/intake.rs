@@ -112,6 +112,11 @@ impl Intake {
         Arc::clone(&self.shares)
     }
 
+    /// How far the other nodes are, see [`Shares::distance`].
+    pub fn distance(&self) -> std::time::Duration {
+        self.shares.distance()
+    }
+
     /// Own submissions that should be passed to a leader now, oldest first.
     pub fn to_pass_on(&mut self, tick: u64, again_after: u64) -> Vec<PreparedSubmission> {
         let mut due: Vec<&mut Tracked> = self

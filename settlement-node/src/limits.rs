@@ -16,7 +16,7 @@ pub const SMALL_BLOCKS_IN_FLIGHT_MAX: usize = 2;
 /// [`Pipeline`](crate::pipeline::Pipeline).
 pub const IN_FLIGHT_BYTES_FIRST: usize = 1 << 20;
 /// The least that this becomes: a block, and the beginning of another one.
-pub const IN_FLIGHT_BYTES_MIN: usize = 320 << 10;
+pub const IN_FLIGHT_BYTES_MIN: usize = 288 << 10;
 /// The most that this becomes: a fifth of a second of a fast network.
 pub const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
 /// Bytes that a bank has in its line and under way at most to count as one that sends little, see
@@ -37,9 +37,9 @@ pub const DUE_BLOCK_TICKS: u64 = 1;
 /// Bytes of blocks read in one search of the history for the first words of transfers that went on in it; the search
 /// ends with the block that passes it, and is taken up there.
 pub const FIRST_WORDS_BYTES_MAX: usize = 16 << 20;
-/// Bytes of one bank that wait for a place in a block from which on no more of that bank is checked: two blocks. What
+/// Bytes of one bank that wait for a place in a block from which on no more of that bank is checked: most of a block. What
 /// waits beyond that waits where it costs neither a processor nor the memory for its decoded form.
-pub const LINE_BYTES_ENOUGH: usize = 2 * BLOCK_BYTES_AIM;
+pub const LINE_BYTES_ENOUGH: usize = BLOCK_BYTES_AIM * 3 / 4;
 /// The same in submissions.
 pub const LINE_SUBMISSIONS_ENOUGH: usize = 2 * SIGNATURES_PER_BLOCK_MAX;
 /// Bytes of submissions that wait for a place in a block; more is answered "busy". One bank alone gets
@@ -52,6 +52,17 @@ pub const WAITING_SUBMISSIONS_MAX: usize = 65_536;
 pub const TRACKED_SUBMISSIONS_MAX: usize = 65_536;
 /// Bytes of those submissions. Decoded they take about three times as much memory.
 pub const TRACKED_BYTES_MAX: usize = 24 << 20;
+/// Bytes of one bank that a node checks ahead of their being applied, where the other nodes are near: what fills the
+/// blocks under way and the next one. Two submissions may be open in any case.
+pub const BANK_BYTES_NEAR: usize = 576 << 10;
+/// The same for each millisecond of the way to the farthest node beyond [`NEAR`]: what a fast network orders meanwhile.
+pub const BANK_BYTES_PER_MS: usize = 64 << 10;
+/// Round trips up to this long make no difference: the work on a block takes as long.
+pub const NEAR: Duration = Duration::from_millis(10);
+/// Interval in which the round trip times of the links are looked at.
+pub const DISTANCE_INTERVAL: Duration = Duration::from_secs(1);
+/// Looks of which the shortest round trip of a link counts as its length; the others are the queues on it.
+pub const DISTANCE_LOOKS: usize = 15;
 /// Signatures in one block: bounds the time in which a follower checks it.
 pub const SIGNATURES_PER_BLOCK_MAX: usize = 512;
 /// Length of the slots of ledger time, in nanoseconds: the first block of a slot is cosigned.

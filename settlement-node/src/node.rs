@@ -254,6 +254,7 @@ impl Node {
         self.tick += 1;
         self.order.tick();
         self.make_way();
+        self.in_flight.set_distance(self.intake.distance());
         for (batch, tracked) in self.intake.take_overdue(self.tick) {
             self.give_back(batch, &tracked.sessions, effects);
         }

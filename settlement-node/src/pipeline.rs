@@ -3,14 +3,18 @@
 //! Too few, and a node waits for another that could already work on the next block; too many, and they
 //! only queue, and each bank's next submission behind them. How many are right depends on the machine and
 //! on the distance between the nodes, so it is measured: the rate at which blocks come through, times the
-//! time that a block takes when it is alone beyond the work on it, twice. A block is seldom alone under
+//! time that a block takes when it is alone beyond the work on it, and once more the way to the other nodes, so that
+//! the rate can still grow where that is long. A block is seldom alone under
 //! load; then, every few seconds, the leader lets the blocks under way come to an end before it proposes
 //! the next.
 //!
 //! A bank that sends much fills the blocks under way whatever their number is. Beside them go a few small ones
 //! with what banks send that send little: those do not wait until there is room for the other's next block.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use ledger::ParticipantNumber;
 
@@ -27,8 +31,6 @@ const RATE_WINDOW_NS: u64 = 1_000_000_000;
 /// How long the time of a block that was alone counts: one to two times this. In the second half a new
 /// one is looked for.
 const ALONE_WINDOW_NS: u64 = 5_000_000_000;
-/// Blocks' worth of bytes under way, as a multiple of what comes through while one block is alone.
-const GAIN: f64 = 2.0;
 /// As much of the time of a block that was alone counts as work and not as distance, in nanoseconds. More blocks
 /// under way fill the time that a block is on the lines; where processors are busy they only queue.
 const WORK_NS: f64 = 10_000_000.0;
@@ -111,6 +113,8 @@ pub struct Pipeline {
     rate: Best,
     /// Nanoseconds.
     alone: Best,
+    /// Nanoseconds of the way to the other nodes and back.
+    distance_ns: f64,
 }
 
 impl Default for Pipeline {
@@ -123,6 +127,7 @@ impl Default for Pipeline {
             through: 0,
             rate: Best::new(f64::max),
             alone: Best::new(f64::min),
+            distance_ns: 0.0,
         }
     }
 }
@@ -170,7 +175,14 @@ impl Pipeline {
             return IN_FLIGHT_BYTES_FIRST;
         };
         // Saturates, and what is not a number becomes nothing.
-        ((GAIN * rate * (alone - WORK_NS)) as usize).clamp(IN_FLIGHT_BYTES_MIN, IN_FLIGHT_BYTES_MAX)
+        let beyond = |time: f64| (time - WORK_NS).max(0.0);
+        ((rate * (beyond(alone) + beyond(self.distance_ns))) as usize)
+            .clamp(IN_FLIGHT_BYTES_MIN, IN_FLIGHT_BYTES_MAX)
+    }
+
+    /// The way to the other nodes and back takes so long.
+    pub const fn set_distance(&mut self, distance: Duration) {
+        self.distance_ns = distance.as_nanos() as f64;
     }
 
     /// A block was proposed; `beside`: there was no room but for those who send little.
@@ -243,6 +255,7 @@ mod tests {
     /// on as much as it is given. Returns the bytes a second, and the most bytes that were under way at
     /// the end.
     fn run(pipeline: &mut Pipeline, delay_ns: u64, byte_ns: u64, seconds: u64) -> (u64, usize) {
+        pipeline.set_distance(Duration::from_nanos(delay_ns));
         const BLOCK: usize = 256 << 10;
         let (mut now, mut index, mut free_at, mut through, mut most) = (1, 0, 0, 0, 0);
         let mut ends: VecDeque<(u64, u64)> = VecDeque::new();

@@ -8,23 +8,32 @@
 //! Counted beside it is what was checked and has not reached the loop. That queue has no turns, so it is
 //! kept short: what waits, waits where the banks take turns. And, where this node leads, how much of each bank
 //! waits for a place in a block: of a bank of which that is enough no more is checked, so that a flood
-//! does not keep processors busy with what has to wait anyway.
+//! does not keep processors busy with what has to wait anyway. For the same reason a node checks no more of a bank
+//! than fills the blocks under way; between far nodes that is more.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use ledger::ParticipantNumber;
 
 use crate::limits::{
-    CHECKED_AHEAD_BYTES_MAX, CHECKED_AHEAD_MAX, LINE_BYTES_ENOUGH, LINE_SUBMISSIONS_ENOUGH,
-    TRACKED_BYTES_MAX, TRACKED_SUBMISSIONS_MAX,
+    BANK_BYTES_NEAR, BANK_BYTES_PER_MS, CHECKED_AHEAD_BYTES_MAX, CHECKED_AHEAD_MAX,
+    LINE_BYTES_ENOUGH, LINE_SUBMISSIONS_ENOUGH, NEAR, TRACKED_BYTES_MAX, TRACKED_SUBMISSIONS_MAX,
 };
 
 /// What is open, by bank.
 #[derive(Debug, Default)]
-pub struct Shares(Mutex<Open>);
+pub struct Shares {
+    open: Mutex<Open>,
+    /// Nanoseconds of the round trip to the farthest node that is connected.
+    distance_ns: AtomicU64,
+}
 
 /// A number of submissions and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,12 +63,34 @@ impl Open {
 impl Shares {
     fn open(&self) -> MutexGuard<'_, Open> {
         // No code that can panic runs under this lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a submission of so many bytes by a bank would have room now.
+    /// Whether a submission of so many bytes by a bank would have room now, and would not only lengthen the queue
+    /// between this node and the leader's blocks: another bank's next submission has to come through the same queue.
     pub fn has_room(&self, bank: ParticipantNumber, bytes: usize) -> bool {
-        self.open().has_room(bank, bytes)
+        let most = self.bank_bytes();
+        let open = self.open();
+        let own = open.by_bank.get(&bank).copied().unwrap_or_default();
+        open.has_room(bank, bytes) && (own.submissions < 2 || own.bytes + bytes <= most)
+    }
+
+    /// Bytes of one bank that do any good between their check and their answer.
+    fn bank_bytes(&self) -> usize {
+        let beyond = self.distance().saturating_sub(NEAR).as_millis();
+        let beyond = usize::try_from(beyond).unwrap_or(usize::MAX);
+        BANK_BYTES_NEAR.saturating_add(BANK_BYTES_PER_MS.saturating_mul(beyond))
+    }
+
+    /// The round trip to the farthest node that is connected, as it was seen last; zero before that.
+    pub fn distance(&self) -> Duration {
+        Duration::from_nanos(self.distance_ns.load(Ordering::Relaxed))
+    }
+
+    /// The round trip to the farthest node that is connected is so long.
+    pub fn set_distance(&self, distance: Duration) {
+        let nanoseconds = u64::try_from(distance.as_nanos()).unwrap_or(u64::MAX);
+        self.distance_ns.store(nanoseconds, Ordering::Relaxed);
     }
 
     /// Whether another submission may be checked: not too many are on their way to the loop.
@@ -150,7 +181,37 @@ mod tests {
         let third = flood(&shares, 3);
         assert!(third >= all / 10, "{third}");
         assert!(shares.has_room(ParticipantNumber(4), ONE));
-        assert!(!shares.has_room(ParticipantNumber(1), ONE));
+        assert!(!shares.take(ParticipantNumber(1), ONE));
+    }
+
+    #[test]
+    fn a_flood_has_no_more_under_way_than_the_distance_needs() {
+        let (shares, bank) = (Shares::default(), ParticipantNumber(1));
+        let flood = || {
+            let count = (0..)
+                .take_while(|_| shares.has_room(bank, ONE / 8) && shares.take(bank, ONE / 8))
+                .count();
+            (0..count).for_each(|_| shares.give_back(bank, ONE / 8));
+            count * ONE / 8
+        };
+        let near = flood();
+        assert!((BANK_BYTES_NEAR - ONE / 8..=BANK_BYTES_NEAR).contains(&near), "{near}");
+        shares.set_distance(NEAR);
+        assert_eq!(flood(), near);
+        shares.set_distance(Duration::from_millis(110));
+        assert!(flood() > near + 99 * BANK_BYTES_PER_MS);
+        shares.set_distance(Duration::MAX);
+        assert!(flood() <= TRACKED_BYTES_MAX / 2);
+    }
+
+    #[test]
+    fn two_submissions_may_be_open_however_large_they_are() {
+        let (shares, bank) = (Shares::default(), ParticipantNumber(1));
+        for _ in 0..2 {
+            assert!(shares.has_room(bank, BANK_BYTES_NEAR) && shares.take(bank, BANK_BYTES_NEAR));
+        }
+        assert!(!shares.has_room(bank, BANK_BYTES_NEAR));
+        assert!(shares.has_room(ParticipantNumber(2), BANK_BYTES_NEAR));
     }
 
     #[test]

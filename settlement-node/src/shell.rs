@@ -9,6 +9,7 @@
 
 mod check;
 mod disk;
+mod distance;
 mod evidence;
 mod http;
 mod links;
@@ -291,7 +292,7 @@ async fn live(
     let old_ids: Arc<dyn OldIdSource> = Arc::new(OldIdsOnDisk(shelf.runs.clone()));
     let (domain, shares) = (genesis.domain, node.shares());
     let (checkers, mut threads) =
-        Checkers::start(domain, Arc::clone(&old_ids), handle.clone(), shares, {
+        Checkers::start(domain, Arc::clone(&old_ids), handle.clone(), Arc::clone(&shares), {
             let clients = Arc::clone(&clients);
             move |session, frame| clients.send(session, frame)
         })
@@ -356,6 +357,7 @@ async fn live(
 
     // Tasks that carry events to the threads.
     let (stop, stopped) = watch::channel(false);
+    let distance_task = distance::watch(Arc::clone(&peers), shares);
     let space_task = space.watch(config.data.clone(), writers, handle.clone());
     let from_peers_task = tokio::spawn({
         let (checkers, handle) = (checkers.clone(), handle.clone());
@@ -411,7 +413,7 @@ async fn live(
     }
     let _ = stop.send(true);
     stopping.store(true, Ordering::Release);
-    for task in [http_task, from_peers_task, from_clients_task, space_task] {
+    for task in [http_task, from_peers_task, from_clients_task, space_task, distance_task] {
         task.abort();
         // That it was aborted is no news.
         let _ = task.await;
