@@ -14,6 +14,7 @@ mod process_settings;
 mod process_stage;
 mod process_status;
 mod process_traffic;
+mod process_verifiers;
 mod sim;
 mod sim_gateway;
 mod tidy;
