@@ -1,5 +1,5 @@
 //! What nodes wrote, judged by programs that share nothing with them: Go's `sumdb/note` and `tlog`, the crates
-//! `signed_note` and `tlog_tiles`, and a verifier that was written from ops/docs/formats.md alone.
+//! `signed_note` and `tlog_tiles`, and a verifier in plain Python that follows ops/docs/formats.md.
 //!
 //! One real network writes a small ledger of more than one tile: policy, receipts, two mirrors with their
 //! checkpoints. Everybody verifies it, and then each single bit of it is changed: by the library of the nodes
@@ -46,7 +46,7 @@ async fn verifiers(stage: &mut Stage) -> Result<()> {
     let bits = own::flips(&kit).context("the library of the nodes")?;
     crates::check(&kit).context("the crates signed_note and tlog_tiles")?;
     go(&kit, bits).context("the Go program")?;
-    python(&kit).context("the verifier written from the document")
+    python(&kit).context("the verifier in Python")
 }
 
 /// Lets a network write a small ledger, and gathers what an auditor would have of it.

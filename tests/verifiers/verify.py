@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies the evidence of a settlement network with nothing but Python 3.11.
 
-Written from ops/docs/formats.md alone: it shares no code and no library with the nodes, and has an Ed25519 of its own.
+Follows ops/docs/formats.md: it shares no code and no library with the nodes, and has an Ed25519 of its own.
 
   verify.py receipt FILE --policy FILE [--genesis FILE]
   verify.py checkpoint FILE --policy FILE
