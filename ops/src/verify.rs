@@ -1,6 +1,7 @@
 //! `corridor verify`: checks evidence offline. What is checked is believed only for what it proves;
 //! the verifier's own policy file is the one thing that is taken for granted.
 
+mod evidence;
 mod ledger;
 mod receipt;
 mod record;
@@ -11,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
 pub use self::ledger::NotChecked;
+pub use evidence::{Verdict, weigh};
 pub use receipt::{Check, Report, verify};
 pub use record::{Facts, Names};
 
@@ -21,6 +23,8 @@ pub enum VerifyCommand {
     Receipt(receipt::ReceiptArguments),
     /// Verify a whole ledger: every hash and signature, every rule, against what the nodes cosigned
     Ledger(ledger::LedgerArguments),
+    /// Verify evidence of abused signatures: whom the files of a node's evidence folder convict
+    Evidence(evidence::EvidenceArguments),
 }
 
 /// Runs one of them.
@@ -28,6 +32,7 @@ pub fn run(command: VerifyCommand) -> Result<()> {
     match command {
         VerifyCommand::Receipt(arguments) => receipt::run(arguments),
         VerifyCommand::Ledger(arguments) => ledger::run(arguments),
+        VerifyCommand::Evidence(arguments) => evidence::run(arguments),
     }
 }
 

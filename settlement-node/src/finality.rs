@@ -33,6 +33,8 @@ pub struct Members {
     origin: String,
     cosigners: Vec<Cosigner>,
     keys: BTreeMap<u64, VerifierKey>,
+    /// The same keys as those of the log.
+    logs: BTreeMap<u64, VerifierKey>,
 }
 
 impl Members {
@@ -42,16 +44,16 @@ impl Members {
     /// When a key is none that can sign.
     pub fn of(genesis: &Genesis) -> Result<Option<Self>, KeyError> {
         let origin = origin(&genesis.domain.network);
-        let (mut keys, mut cosigners) = (BTreeMap::new(), Vec::new());
+        let (mut keys, mut logs, mut cosigners) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for node in &genesis.nodes {
             let Some(key) = node.cosign_key else { return Ok(None) };
             let name = name_of(node);
             keys.insert(node.id, VerifierKey::new(&name, KeyType::Cosignature, &key)?);
             // The same key must do as the log's.
-            VerifierKey::new(&origin, KeyType::Note, &key)?;
+            logs.insert(node.id, VerifierKey::new(&origin, KeyType::Note, &key)?);
             cosigners.push(Cosigner { name, key });
         }
-        Ok(Some(Self { origin, cosigners, keys }))
+        Ok(Some(Self { origin, cosigners, keys, logs }))
     }
 
     /// Origin of the log.
@@ -80,6 +82,27 @@ impl Members {
         let key = self.keys.get(&node)?;
         let (name, id) = (key.name().to_owned(), key.id());
         Some(SignatureLine { name, id, signature: said.signature.to_vec() })
+    }
+
+    /// The first node that has signed a note as the log, with its line. Lines of others say nothing.
+    pub fn signed_as_log(&self, note: &Note) -> Option<(u64, SignatureLine)> {
+        let verified = |line: &SignatureLine, key: &VerifierKey| {
+            key.is_named_by(line) && key.verify(note.text(), &line.signature).is_ok()
+        };
+        note.signatures().iter().find_map(|line| {
+            let signer = self.logs.iter().find(|(_, key)| verified(line, key));
+            signer.map(|(node, _)| (*node, line.clone()))
+        })
+    }
+
+    /// The first node whose cosignature stands under a note.
+    pub fn cosigner_of(&self, note: &Note) -> Option<u64> {
+        note.signatures().iter().find_map(|line| {
+            let verified = |key: &VerifierKey| {
+                key.is_named_by(line) && key.verify(note.text(), &line.signature).is_ok()
+            };
+            self.keys.iter().find(|(_, key)| verified(key)).map(|(node, _)| *node)
+        })
     }
 
     fn quorum(&self) -> usize {
@@ -148,6 +171,19 @@ pub enum Finding {
         node: u64,
         /// What it cosigned.
         theirs: Cosignature,
+        /// The root of this node.
+        own: Hash,
+    },
+    /// A node signed another log than this one computed, as a witness was asked to believe.
+    OtherLog {
+        /// Who.
+        node: u64,
+        /// The size.
+        size: u64,
+        /// What it signed.
+        theirs: Hash,
+        /// How.
+        line: SignatureLine,
         /// The root of this node.
         own: Hash,
     },
@@ -223,6 +259,16 @@ impl Finality {
     /// Nodes whose cosignatures no longer count.
     pub fn fenced(&self) -> &BTreeSet<u64> {
         &self.fenced
+    }
+
+    /// The root that this node computed at a size, if it is remembered.
+    pub fn own_root(&self, size: u64) -> Option<Hash> {
+        self.roots.get(&size).map(|(root, _)| *root)
+    }
+
+    /// A node is known to have abused a signature; whether that is news.
+    pub fn accuse(&mut self, node: u64) -> bool {
+        self.said.contains_key(&node) && self.fenced.insert(node)
     }
 
     /// Notes a root that this node computed, at the end of a block.

@@ -39,6 +39,7 @@ pub mod storage;
 pub mod subscribers;
 pub mod view;
 pub mod waiting;
+pub mod witness;
 
 pub mod store;
 

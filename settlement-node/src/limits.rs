@@ -77,6 +77,8 @@ pub const SEALED_MAX: usize = 4_096;
 pub const COSIGNATURES_WAITING_MAX: usize = 32;
 /// Cosignatures of one other node that are verified in one second.
 pub const COSIGNATURES_PER_SECOND_MAX: u32 = 64;
+/// Requests to this node as a witness that wait.
+pub const WITNESS_WAITING_MAX: usize = 4;
 /// Files of evidence that are kept.
 pub const EVIDENCE_FILES_MAX: usize = 64;
 /// Ticks after which a submission without an answer is given back as "busy" (its fate is then unknown).

@@ -26,10 +26,12 @@ use wire::{
 use self::{blocks::Walk, ids::IncomingRun, voices::Poll};
 use crate::{
     checkpoint::Head,
+    consistency::ConsistencyError,
     recover::Wounds,
     serve::Shelf,
     storage::Storage,
     store::{
+        cosigned::Cosigned,
         history::HistoryError,
         runs::RunError,
         snapshots::{Incoming, Place, SnapshotError},
@@ -69,6 +71,9 @@ pub enum MendError {
     /// The node's own history contradicts itself or the network's.
     #[error("the history of this node does not lead to the state of the network: {0}")]
     OtherHistory(String),
+    /// The state of the network does not go on from what this node has cosigned.
+    #[error(transparent)]
+    Consistency(#[from] ConsistencyError),
     /// The ledger refuses the genesis file.
     #[error(transparent)]
     Genesis(#[from] wire::genesis::GenesisError),
@@ -135,6 +140,8 @@ pub struct Mender {
     wounds: Wounds,
     /// Peers whose word alone is enough.
     believed: BTreeSet<u64>,
+    /// What the state must go on from.
+    cosigned: Option<Cosigned>,
     step: Step,
     /// The snapshot that was received and awaits the blocks before it.
     received: Option<Received>,
@@ -181,6 +188,7 @@ impl Mender {
             genesis,
             wounds,
             believed: BTreeSet::new(),
+            cosigned: None,
             step: Step::Choose { own: false },
             received: None,
             partial: None,
@@ -204,6 +212,12 @@ impl Mender {
     /// Takes the word of these nodes alone, as this node's operator has decided.
     pub fn believe(&mut self, nodes: impl IntoIterator<Item = u64>) {
         self.believed.extend(nodes);
+    }
+
+    /// Holds what is fetched to the log that this node cosigned last: a state that does not go on from there gets
+    /// no name, see [`crate::consistency`].
+    pub fn hold_to(&mut self, cosigned: Cosigned) {
+        self.cosigned = Some(cosigned);
     }
 
     /// Whether everything is there; then [`Mender::into_storage`] and a new start.

@@ -43,11 +43,19 @@ pub(crate) struct Stage {
     pub(crate) bics: Vec<String>,
 }
 
-/// Runs a test on a network of its own that is set up and not started. Fails with the seed and the
-/// place of the logs.
+/// Runs a test on a network of its own that is set up and not started: three banks with nodes.
 pub(crate) fn on_stage(
     name: &str,
     folders: bool,
+    test: impl AsyncFnOnce(&mut Stage) -> Result<()>,
+) {
+    on_network(name, |name| network(name, folders), test);
+}
+
+/// Runs a test on such a network of another shape. Fails with the seed and the place of the logs.
+pub(crate) fn on_network(
+    name: &str,
+    description: impl FnOnce(&str) -> Result<Description>,
     test: impl AsyncFnOnce(&mut Stage) -> Result<()>,
 ) {
     let seed = seed();
@@ -63,7 +71,7 @@ pub(crate) fn on_stage(
         .expect("start the runtime");
     // The processes end with the thread that starts them: this one, which outlives the test.
     let result = runtime.block_on(async {
-        let mut stage = Stage::new(name, folder.path(), folders, seed)?;
+        let mut stage = Stage::new(folder.path(), description(name)?, seed)?;
         test(&mut stage).await
     });
     if let Err(error) = result {
@@ -117,9 +125,9 @@ pub(crate) fn network(name: &str, folders: bool) -> Result<Description> {
 }
 
 impl Stage {
-    fn new(name: &str, folder: &Path, folders: bool, seed: u64) -> Result<Self> {
+    fn new(folder: &Path, description: Description, seed: u64) -> Result<Self> {
         let folder = folder.join("network");
-        let cluster = Cluster::create(&folder, network(name, folders)?, &program()?)?;
+        let cluster = Cluster::create(&folder, description, &program()?)?;
         let bics = cluster.gateway_bics();
         Ok(Self { cluster, folder, seed, bics })
     }

@@ -14,6 +14,7 @@
 //! | [`policy`], [`final_rule`] | who must have signed | tlog-policy |
 //! | [`path`] | inclusion and consistency proofs (RFC 6962) | - |
 //! | [`receipt`] | one record with everything that proves it | tlog-proof |
+//! | [`witness`] | what a witness is asked | tlog-witness |
 //! | [`tile`], [`tile_tree`] | the log as files that anybody can mirror | tlog-tiles |
 //!
 //! Pure: bytes in, digests and verdicts out. It knows nothing of the ledger's rules, of storage or
@@ -31,6 +32,7 @@ pub mod text;
 pub mod tile;
 pub mod tile_tree;
 pub mod tree;
+pub mod witness;
 
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];

@@ -1,6 +1,8 @@
 //! The state from a peer: which one, its pieces, and that it is sound in itself.
 
+use ledger::LedgerTime;
 use wire::{
+    cosign::FinalAt,
     genesis::Genesis,
     repair::{Got, SnapshotInfo, Want},
 };
@@ -9,6 +11,8 @@ use super::{MendError, Mender, Next, PIECE_BYTES_MIN, Received, Step, Taken, Tar
 use crate::{
     chain::Chain,
     checkpoint::Head,
+    consistency,
+    event::Sealed,
     limits::STATE_BYTES_MAX,
     storage::Storage,
     store::{
@@ -137,6 +141,7 @@ impl Mender {
     pub(super) fn install(&mut self) -> Result<(), MendError> {
         self.storage.history.sync()?;
         if let Some(Received { incoming, target, .. }) = self.received.take() {
+            self.check_cosigned(&target)?;
             incoming.install(&self.storage.snapshots)?;
             let Place { index, height, .. } = target.place;
             self.alarms.push(format!(
@@ -147,6 +152,20 @@ impl Mender {
             self.alarms.push(format!("mended: {}", self.wounds));
         }
         self.step = Step::Done;
+        Ok(())
+    }
+
+    /// A state that does not go on from what this node cosigned is not installed: it halts, with what it has.
+    fn check_cosigned(&self, target: &Target) -> Result<(), MendError> {
+        let Some(cosigned) = &self.cosigned else { return Ok(()) };
+        let Head { seal, frontier, .. } = &target.head;
+        let state = Sealed {
+            at: FinalAt { height: target.place.height, size: frontier.size() },
+            time: LedgerTime(seal.time),
+            previous_seal: seal.leaf_hash(),
+            frontier: frontier.clone(),
+        };
+        consistency::check(cosigned, &state, &self.storage.history.reader(), &self.genesis.domain)?;
         Ok(())
     }
 }

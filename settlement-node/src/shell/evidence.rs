@@ -23,6 +23,8 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use link::{ClientServer, Credit, Lane, OutFrame, PeerLinks, SendResult, SessionId};
+use proof::{Hash, note::SignatureLine, witness::AddCheckpoint};
+use tokio::sync::oneshot;
 use wire::{
     client,
     cosign::{Cosignature, FinalAt, KIND_COSIGNATURE, KIND_FINAL},
@@ -36,12 +38,13 @@ use crate::{
     finality::{Certificate, Cosigning, Finality, Finding},
     limits::{
         COSIGN_AGAIN, COSIGN_QUIET, COSIGN_SLOT_NS, COSIGNATURES_PER_SECOND_MAX,
-        COSIGNATURES_WAITING_MAX, SEALED_MAX, SESSIONS_MAX,
+        COSIGNATURES_WAITING_MAX, SEALED_MAX, SESSIONS_MAX, WITNESS_WAITING_MAX,
     },
     store::{
         cosigned::{Cosigned, CosignedFile},
         meters::DurationMeter,
     },
+    witness::{self, Verdict},
 };
 
 pub(super) use files::EvidenceFiles;
@@ -52,6 +55,27 @@ enum Input {
     Said { peer: u64, payload: Bytes, credit: Credit },
     Watch(SessionId),
     Gone(SessionId),
+    Witness(Box<Asked>),
+}
+
+/// A checkpoint that somebody wants to have cosigned.
+struct Asked {
+    request: AddCheckpoint,
+    /// The node that signed it as the log, and its line.
+    signer: (u64, SignatureLine),
+    answer: oneshot::Sender<Witnessed>,
+}
+
+/// What became of it.
+pub(super) enum Witnessed {
+    /// This node's line.
+    Cosigned(SignatureLine),
+    /// This node cosigned this size last, and not the asked log.
+    Conflict(u64),
+    /// It is not cosigned.
+    Refused(&'static str),
+    /// Perhaps later.
+    NotNow,
 }
 
 /// What is known of finality, for status page, metrics and receipts.
@@ -85,6 +109,8 @@ impl Known {
 pub(super) struct Evidence {
     inputs: Option<Sender<Input>>,
     waiting: Arc<BTreeMap<u64, AtomicUsize>>,
+    /// Requests to a witness that were not looked at.
+    asked: Arc<AtomicUsize>,
     pub(super) known: Arc<Known>,
     pub(super) cosigning: Option<Arc<Cosigning>>,
 }
@@ -105,7 +131,13 @@ pub(super) struct Start {
 impl Evidence {
     /// A node that takes no part.
     pub(super) fn off() -> Self {
-        Self { inputs: None, waiting: Arc::default(), known: Arc::default(), cosigning: None }
+        Self {
+            inputs: None,
+            waiting: Arc::default(),
+            asked: Arc::default(),
+            known: Arc::default(),
+            cosigning: None,
+        }
     }
 
     pub(super) fn start(start: Start) -> io::Result<(Self, JoinHandle<()>)> {
@@ -116,8 +148,16 @@ impl Evidence {
             Arc::new(peers.iter().map(|peer| (peer.id, AtomicUsize::new(0))).collect());
         let cosigning = Arc::clone(&start.cosigning);
         known.cosigned.store(start.last.at.size, Ordering::Relaxed);
+        let mut tally = Finality::new(&start.cosigning.members);
+        for node in start.files.accused(&start.cosigning)? {
+            tracing::warn!(node, "is fenced: there is evidence against it in the evidence folder");
+            tally.accuse(node);
+        }
+        known.fenced.store(tally.fenced().len() as u64, Ordering::Relaxed);
+        let asked: Arc<AtomicUsize> = Arc::default();
         let mut worker = Worker {
-            tally: Finality::new(&start.cosigning.members),
+            tally,
+            asked: Arc::clone(&asked),
             newest: start.applied.clone(),
             newest_since: Instant::now(),
             due: None,
@@ -138,7 +178,8 @@ impl Evidence {
                 handle.fail(reason);
             }
         })?;
-        let evidence = Self { inputs: Some(sender), waiting, known, cosigning: Some(cosigning) };
+        let evidence =
+            Self { inputs: Some(sender), waiting, asked, known, cosigning: Some(cosigning) };
         Ok((evidence, thread))
     }
 
@@ -171,6 +212,26 @@ impl Evidence {
         }
     }
 
+    /// Asks for a cosignature of a checkpoint that a node has signed as the log; nothing when too many ask.
+    pub(super) fn witness(
+        &self,
+        request: AddCheckpoint,
+        node: u64,
+        line: SignatureLine,
+    ) -> Option<oneshot::Receiver<Witnessed>> {
+        let inputs = self.inputs.as_ref()?;
+        let (answer, wait) = oneshot::channel();
+        let asked = Asked { request, signer: (node, line), answer };
+        // Whoever asks must not fill the queue of what the node cosigns by itself.
+        if self.asked.fetch_add(1, Ordering::AcqRel) < WITNESS_WAITING_MAX
+            && inputs.try_send(Input::Witness(Box::new(asked))).is_ok()
+        {
+            return Some(wait);
+        }
+        self.asked.fetch_sub(1, Ordering::AcqRel);
+        None
+    }
+
     /// A session is over.
     pub(super) fn gone(&self, session: SessionId) {
         if let Some(inputs) = &self.inputs {
@@ -178,6 +239,11 @@ impl Evidence {
             let _ = inputs.try_send(Input::Gone(session));
         }
     }
+}
+
+/// By this node's own clock, since 1970.
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// How many cosignatures of a node may still be verified in this second.
@@ -202,6 +268,7 @@ struct Worker {
     told: Option<FinalAt>,
     known: Arc<Known>,
     waiting: Arc<BTreeMap<u64, AtomicUsize>>,
+    asked: Arc<AtomicUsize>,
     quiet: Quiet,
 }
 
@@ -262,6 +329,10 @@ impl Worker {
             Input::Gone(session) => {
                 self.watchers.remove(&session);
                 Ok(())
+            }
+            Input::Witness(asked) => {
+                self.asked.fetch_sub(1, Ordering::AcqRel);
+                self.witness(*asked)
             }
         }
     }
@@ -337,6 +408,52 @@ impl Worker {
         Ok(())
     }
 
+    /// Judges what somebody wants to have cosigned, and does so only with what this node computed itself.
+    fn witness(&mut self, asked: Asked) -> Result<(), String> {
+        let Asked { request, signer: (node, line), answer } = asked;
+        let cosigning = Arc::clone(&self.start.cosigning);
+        let (size, theirs) = (request.checkpoint.size, request.checkpoint.root);
+        let of = |at: FinalAt, root: Hash| (at.size, root);
+        let last = of(self.start.last.at, self.start.last.frontier.root());
+        let known = witness::Known {
+            cosigned: last,
+            newest: of(self.newest.at, self.newest.frontier.root()),
+            at_size: self.tally.own_root(size),
+        };
+        let own = if size == last.0 { Some(last.1) } else { known.at_size };
+        let verdict = witness::judge(&known, &request);
+        let witnessed = match verdict {
+            Verdict::Newest => {
+                self.cosign(&self.newest.clone())?;
+                Witnessed::NotNow
+            }
+            Verdict::Again | Verdict::NotNow => Witnessed::NotNow,
+            Verdict::Conflict(size) => Witnessed::Conflict(size),
+            Verdict::OtherRoot => Witnessed::Conflict(last.0),
+            Verdict::NoProof => Witnessed::Refused("the consistency proof does not verify"),
+            Verdict::NotComputed => {
+                Witnessed::Refused("this node has computed another root at that size")
+            }
+        };
+        let signs = matches!(verdict, Verdict::Newest | Verdict::Again);
+        let witnessed = match signs.then(|| cosigning.cosign(size, &theirs, now_seconds())) {
+            Some(said) => match cosigning.members.line(cosigning.node, &said) {
+                Some(line) => Witnessed::Cosigned(line),
+                None => witnessed,
+            },
+            None => witnessed,
+        };
+        // Who asked may have gone away.
+        let _ = answer.send(witnessed);
+        match own {
+            // Only its own key can have signed as the log: whoever brings the checkpoint, it is the signer's.
+            Some(own) if own != theirs && node != cosigning.node && self.tally.accuse(node) => {
+                self.judge(vec![Finding::OtherLog { node, size, theirs, line, own }])
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Signs once more what is durable as cosigned, if the log of this life has come to it.
     fn cosign_again(&mut self) {
         let last = &self.start.last;
@@ -348,8 +465,7 @@ impl Worker {
     fn sign(&mut self) {
         let cosigning = Arc::clone(&self.start.cosigning);
         let (size, root) = (self.start.last.at.size, self.start.last.frontier.root());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let own = cosigning.cosign(size, &root, now.as_secs());
+        let own = cosigning.cosign(size, &root, now_seconds());
         self.sent = Some(own.encode());
         self.send();
         // An own cosignature of what this node computed finds nobody out.
@@ -402,14 +518,15 @@ impl Worker {
     /// Writes evidence of abused signatures; an error when this node is the one that is wrong.
     fn judge(&mut self, findings: Vec<Finding>) -> Result<(), String> {
         for finding in findings {
-            self.known.findings.fetch_add(1, Ordering::Relaxed);
-            self.known.fenced.store(self.tally.fenced().len() as u64, Ordering::Relaxed);
             match self.start.files.write(&self.start.cosigning, &finding) {
                 Ok(path) => tracing::error!(?finding, path, "evidence of an abused signature"),
                 Err(error) => {
                     tracing::error!(?finding, %error, "evidence that could not be written");
                 }
             }
+            // Who sees it counted finds the file.
+            self.known.findings.fetch_add(1, Ordering::Relaxed);
+            self.known.fenced.store(self.tally.fenced().len() as u64, Ordering::Relaxed);
             if let Finding::Outvoted { size, .. } = finding {
                 return Err(format!(
                     "more nodes than can lie have cosigned another root at {size} leaves than this node \

@@ -1,12 +1,13 @@
 //! What a person or a monitoring system sees of a node: status page, JSON, health, metrics.
 //!
-//! Read-only, for this node's operator: it shows the balances of all banks, so it listens on a
+//! Read-only but for what a witness may be asked; for this node's operator: it shows the balances of all banks, so it listens on a
 //! loopback address unless the configuration says otherwise. Every answer is read from the loop in
 //! one look, so that its figures belong to one height.
 
 pub(super) mod audit;
 mod questions;
 pub(super) mod tlog;
+mod witness;
 
 use std::{
     net::SocketAddr,
@@ -19,7 +20,7 @@ use axum::{
     extract::{Path, Query, State},
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use ledger::{AccountName, TransferId};
 use order::Role;
@@ -143,6 +144,7 @@ pub(super) async fn serve(
         .route("/v1/position", get(audit::position))
         .route("/v1/blocks/{height}", get(audit::block))
         .route("/checkpoint", get(tlog::checkpoint))
+        .route("/add-checkpoint", post(witness::add_checkpoint))
         .route("/ledger.policy", get(tlog::policy))
         .route("/tile/{*rest}", get(tlog::tile))
         .route("/v1/receipts/{uetr}", get(tlog::receipt))

@@ -27,6 +27,7 @@ use crate::{
     mend::{Ask, Mender},
     recover::Wounds,
     storage::Storage,
+    store::cosigned::CosignedFile,
 };
 
 /// Ticks between two words to the operator.
@@ -44,7 +45,12 @@ pub(super) async fn mend(
     let said = Arc::new(Mutex::new(wounds.to_string()));
     let (stop, stopped) = watch::channel(false);
     let page = http::serve_mending(config.http, Arc::clone(&said), stopped).await;
+    let vfs = Arc::clone(&storage.vfs);
     let mut mender = Mender::new(storage, config.genesis.clone(), wounds);
+    if config.cosigning.is_some() {
+        let (_, last) = CosignedFile::open(&vfs, &config.data, config.genesis.domain.network)?;
+        mender.hold_to(last);
+    }
     if !config.believe.is_empty() {
         tracing::warn!(nodes = ?config.believe, "the word of these nodes alone is taken, as configured");
         mender.believe(config.believe.iter().copied());

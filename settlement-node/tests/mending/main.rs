@@ -4,6 +4,7 @@
 mod asked;
 #[path = "../common/mod.rs"]
 mod common;
+mod cosigned;
 mod voices;
 
 use std::{path::Path, sync::Arc};

@@ -33,7 +33,7 @@ const BYTES: [(header::HeaderName, &str); 2] = [
     (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
 ];
 
-const OFF: &str = "this node takes no part in finality: it has no key for checkpoints\n";
+pub(super) const OFF: &str = "this node takes no part in finality: it has no key for checkpoints\n";
 const NOTHING_FINAL: &str = "nothing is final yet\n";
 
 /// The log of this node, opened with the first question.
