@@ -94,7 +94,8 @@ pub use command::{
     TransferOptions, Vote, Withdraw,
 };
 pub use command::{
-    Attest, Limit, LimitSetter, Pace, SetAcceptance, SetLimit, SetNotices, SetReservation,
+    Access, Attest, Limit, LimitSetter, Pace, RecordAccess, SetAcceptance, SetLimit, SetNotices,
+    SetReservation,
 };
 pub use command::{
     CreditOutcome, Exchange, ExchangeAmount, PlaceQuote, ReportCredit, ReturnExchange,
