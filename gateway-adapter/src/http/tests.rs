@@ -198,7 +198,7 @@ async fn a_receipt_is_there_when_the_payment_is_final() {
     node.final_leaves.store(u64::MAX, std::sync::atomic::Ordering::SeqCst);
     let there = call(&gateway, &receipt, "").await;
     assert_eq!(there.status, 200, "{there:?}");
-    assert!(there.body.starts_with("leaf "), "{}", there.body);
+    assert!(there.body.starts_with("index "), "{}", there.body);
     let stands = call(&gateway, &standing, "").await;
     assert_eq!(stands.header("x-corridor-final"), Some("true"));
     assert_eq!(stands.body, first.body);

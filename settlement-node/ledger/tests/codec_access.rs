@@ -59,8 +59,7 @@ fn what_is_written_is_read_and_nothing_else() {
 #[test]
 fn texts_have_bounds_and_no_control_characters() {
     let refused = |reader: &str, ground: &str| {
-        let record =
-            RecordAccess { reader: reader.into(), ground: ground.into(), ..record(false) };
+        let record = RecordAccess { reader: reader.into(), ground: ground.into(), ..record(false) };
         assert!(!record.is_well_formed());
         assert!(Command::decode(&encoded(record)).is_err(), "{reader:?} {ground:?}");
     };

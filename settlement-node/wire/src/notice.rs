@@ -9,8 +9,8 @@
 //! | 7 | transfer 16, account u32, reason 4 | to the bank that paid: the customer could not be credited |
 
 use ledger::{
-    AccountNumber, Amount, CreditNotice, FxOutputs, LedgerTime, Notice, NoticeKind, ParticipantNumber,
-    QuoteNotice, ReasonCode, TransferId,
+    AccountNumber, Amount, CreditNotice, FxOutputs, LedgerTime, Notice, NoticeKind,
+    ParticipantNumber, QuoteNotice, ReasonCode, TransferId,
 };
 
 use crate::codec::{CodecError, Reader};
@@ -234,7 +234,11 @@ mod tests {
             What::ReportMissing { transfer, account },
             What::QuoteExpired { quote: transfer, left: Amount::new(9) },
             What::Credited { transfer, account, at: LedgerTime(10) },
-            What::NotCredited { transfer, account, reason: ReasonCode::from_bytes(*b"AC04").unwrap() },
+            What::NotCredited {
+                transfer,
+                account,
+                reason: ReasonCode::from_bytes(*b"AC04").unwrap(),
+            },
         ]
         .map(|what| BankNotice { bank: ParticipantNumber(5), what })
     }

@@ -6,8 +6,8 @@
 use ledger::{
     Access, AccountNumber, AccountStatus, Amount, Attest, Command, CreditOutcome, Digest, Exchange,
     ExchangeAmount, Ledger, LedgerTime, Limit, LimitSetter, Pace, ParticipantNumber, PlaceQuote,
-    Priority, Rate, RecordAccess, ReportCredit, ReturnExchange, SetAcceptance, SetAccountStatus, SetFloor,
-    SetLimit, SetNotices, SetReporting, SetReservation, TransferId, WithdrawQuote,
+    Priority, Rate, RecordAccess, ReportCredit, ReturnExchange, SetAcceptance, SetAccountStatus,
+    SetFloor, SetLimit, SetNotices, SetReporting, SetReservation, TransferId, WithdrawQuote,
 };
 
 use super::{
