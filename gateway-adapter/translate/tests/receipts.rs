@@ -87,7 +87,8 @@ fn judge(xml: &[u8], message: &str) {
     };
     let schema = Path::new(&folder).join("xsd").join(format!("{message}.xsd"));
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("receipt-{number}.xml"));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("receipt-{}-{number}.xml", std::process::id()));
     std::fs::write(&file, xml).unwrap();
     let words = ["--noout", "--nonet", "--schema"];
     let output = Command::new("xmllint").args(words).arg(&schema).arg(&file).output();
