@@ -96,9 +96,24 @@ pub struct RawConfig {
     /// How long a signed batch stays valid, in milliseconds, 1,000 to 3,600,000.
     #[serde(default = "default_batch_valid_ms")]
     pub batch_valid_ms: u64,
+    /// Whether receipts are sent without being asked for: `on-request` or `in-messages`.
+    #[serde(default)]
+    pub receipts: Receipts,
     /// Limits that an installation may change.
     #[serde(default)]
     pub limits: RawLimits,
+}
+
+/// How a bank gets the receipts of its payments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Receipts {
+    /// By asking for each: `GET /v1/receipts/{uetr}`.
+    #[default]
+    OnRequest,
+    /// In a message of its own as soon as a payment is final, beside that: `pacs.002` for what the bank paid, `camt.054`
+    /// for what it was paid. Answers and credits do not wait for it.
+    InMessages,
 }
 
 /// Limits as written; each has a default.
@@ -162,6 +177,8 @@ pub struct Config {
     pub prefer_node: Option<u64>,
     /// How long a signed batch stays valid.
     pub batch_valid: Duration,
+    /// How the bank gets receipts.
+    pub receipts: Receipts,
     /// Limits.
     pub limits: RawLimits,
 }
@@ -273,6 +290,7 @@ impl Config {
             answer_deadline: Duration::from_millis(answer_ms),
             prefer_node: raw.prefer_node,
             batch_valid: Duration::from_millis(valid_ms),
+            receipts: raw.receipts,
             limits: raw.limits,
         })
     }

@@ -7,6 +7,7 @@
 //!
 //! Work on a message does not stop when its caller goes away.
 
+mod access;
 mod answer;
 mod bulk;
 mod prepare;
@@ -26,7 +27,7 @@ use wire::ledger::{Bic, ParticipantNumber, TransferId};
 use crate::planted;
 use crate::{
     book::{AnswerReceiver, Book, Entered, Entry, Finished, News},
-    config::RawLimits,
+    config::{RawLimits, Receipts},
     directory::DirectoryView,
     environment::Environment,
     limits::{AT_ONCE_BYTES_MAX, BULKS_MAX, INTAKE_BYTES_MAX, REPORT_BYTES},
@@ -35,10 +36,11 @@ use crate::{
     seal::Sealer,
     store::{
         Answer, AnswerKind, MessageKey, MessageRow, NewMessage, NewTransfer, Place, Settlement,
-        Store, StoreError, TransactionRow, Write,
+        Store, StoreError, TransactionRow, WantedReceipt, Write,
     },
 };
 
+pub use access::{AccessAsked, AccessError, Accesses, OpenedFor, Recorded};
 pub use bulk::Bulk;
 use prepare::Claims;
 
@@ -151,6 +153,8 @@ pub struct Core {
     pub(crate) directory: DirectoryView,
     pub(crate) node: NodeHandle,
     pub(crate) limits: RawLimits,
+    pub(crate) receipts: Receipts,
+    pub(crate) accesses: Accesses,
     pub(crate) environment: Environment,
     sealer: Sealer,
     submit: mpsc::Sender<Arc<Prepared>>,
@@ -182,6 +186,8 @@ pub struct CoreParts {
     pub submit: mpsc::Sender<Arc<Prepared>>,
     /// Limits.
     pub limits: RawLimits,
+    /// How the bank gets receipts.
+    pub receipts: Receipts,
     /// Clock, chance and threads.
     pub environment: Environment,
 }
@@ -204,6 +210,8 @@ impl Core {
             directory: parts.directory,
             node: parts.node,
             limits: parts.limits,
+            receipts: parts.receipts,
+            accesses: Accesses::default(),
             sealer: Sealer::with_chance(parts.network, parts.environment.clone()),
             workers: Semaphore::new(parts.environment.workers()),
             bulks: Semaphore::new(BULKS_MAX),
@@ -433,7 +441,8 @@ impl Core {
         let bytes = payments * REPORT_BYTES;
         let answers = self.on_worker(bytes, move || core.final_answers(finished)).await?;
         let fates = news.iter().map(|news| (news.place, news.fate.clone())).collect();
-        let settlement = Settlement { fates, answers: answers.clone() };
+        let receipts = self.receipts_of(&news);
+        let settlement = Settlement { fates, answers: answers.clone(), receipts };
         let written = self.store.enqueue(Write::Settle(settlement)).await?;
         drop(turn);
         #[cfg(feature = "planted")]
@@ -449,6 +458,20 @@ impl Core {
             self.book.finish(sequence, answer);
         }
         Ok(())
+    }
+
+    /// The receipts that are to follow what has settled, if the bank wants them in messages.
+    fn receipts_of(&self, news: &[News]) -> Vec<WantedReceipt> {
+        if self.receipts == Receipts::OnRequest {
+            return Vec::new();
+        }
+        let wanted = news.iter().filter_map(|News { uetr, place, fate }| match fate {
+            Fate::Settled { time } => {
+                Some(WantedReceipt::Paid { uetr: *uetr, place: *place, settled: *time })
+            }
+            Fate::Refused(_) | Fate::Rejected(_) | Fate::Pending => None,
+        });
+        wanted.collect()
     }
 
     fn final_answers(&self, finished: Vec<Finished>) -> Result<Vec<(u64, Answer)>, ReceiveError> {

@@ -23,13 +23,17 @@ use tokio::{
 };
 use translate::{Directory, money::to_decimal_text};
 use wire::client::{Cursor, Deliveries, Delivery, Told};
+use wire::document::sealed_digest;
 use wire::ledger::{AccountNumber, Answer, Command, Leg, ParticipantNumber, Transfer};
 
 use crate::{
+    config::Receipts,
     core::{Core, ReceiveError},
     metrics::METRICS,
     seal::Opener,
-    store::{Credit, OutboxEntry, OutboxKind, StoreError, Write},
+    store::{
+        Credit, Delivered, DocumentProof, OutboxEntry, OutboxKind, StoreError, WantedReceipt, Write,
+    },
 };
 
 /// A cursor that moved without credits is written this often.
@@ -132,13 +136,16 @@ async fn know_accounts(core: &Core, frame: &Deliveries) {
 }
 
 /// What a bank is handed for one delivery.
-fn entries(core: &Core, opener: &Opener, delivery: &Delivery) -> Vec<OutboxEntry> {
+fn entries(core: &Core, opener: &Opener, delivery: &Delivery) -> Vec<Delivered> {
     let directory = core.directory.current();
     match &delivery.told {
-        Told::Notice(notice) => vec![news::of_notice(core, &directory, delivery, notice)],
+        Told::Notice(notice) => {
+            vec![news::of_notice(core, &directory, delivery, notice).into()]
+        }
         Told::Exchanged(exchanged) => match Command::decode(&delivery.command) {
             Ok((Command::Exchange(exchange), _)) => {
-                news::of_exchange(core, &directory, delivery, &exchange, exchanged)
+                let told = news::of_exchange(core, &directory, delivery, &exchange, exchanged);
+                told.into_iter().map(Delivered::from).collect()
             }
             Ok((command, _)) => {
                 tracing::error!(leaf = delivery.leaf, kind = command.name(), "no exchange");
@@ -155,7 +162,7 @@ fn entries(core: &Core, opener: &Opener, delivery: &Delivery) -> Vec<OutboxEntry
     }
 }
 
-fn credit(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEntry> {
+fn credit(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<Delivered> {
     let transfer = match Command::decode(&delivery.command) {
         Ok((Command::Transfer(transfer), _)) => transfer,
         // Issues and returns of exchanges have no message of their own yet.
@@ -187,20 +194,29 @@ fn credit(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEnt
     let checked = opened.and_then(|opened| {
         let own = core.participant;
         let name = document::check(&opened.document, &transfer, delivery.time, &directory, own)?;
-        Ok((name, opened.document))
+        Ok((name, opened))
     });
-    let (kind, content) = match checked {
-        Ok((name, document)) => {
+    let (kind, content, salt) = match checked {
+        Ok((name, opened)) => {
             count("opened");
-            (OutboxKind::Message(name), Bytes::from(document))
+            (OutboxKind::Message(name), Bytes::from(opened.document), Some(opened.salt))
         }
         Err(reason) => {
             count(if delivery.document.is_some() { "not-opened" } else { "no-document" });
             tracing::warn!(uetr = %transfer.id, leaf = delivery.leaf, %reason, "credit without a usable document");
-            (OutboxKind::Notice, notice(core, &directory, delivery, &transfer, &reason))
+            (OutboxKind::Notice, notice(core, &directory, delivery, &transfer, &reason), None)
         }
     };
-    Some(OutboxEntry {
+    let sealed = delivery.document.as_ref().map(|(_, sealed)| sealed_digest(sealed));
+    let proof = salt.zip(sealed).map(|(salt, sealed)| DocumentProof { salt, sealed });
+    let wants_receipt = core.receipts == Receipts::InMessages;
+    let receipt = wants_receipt.then(|| WantedReceipt::Credited {
+        uetr: transfer.id,
+        command: delivery.command.clone(),
+        leaf: delivery.leaf,
+        settled: delivery.time,
+    });
+    let entry = OutboxEntry {
         kind,
         uetr: transfer.id,
         settled: delivery.time,
@@ -208,7 +224,8 @@ fn credit(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<OutboxEnt
         leaf: delivery.leaf,
         credits: credits(core, &directory, &transfer),
         content,
-    })
+    };
+    Some(Delivered { entry, proof, receipt })
 }
 
 /// Whether money has arrived with this: what waits brings none, nor does the end of a transfer that this bank pays,

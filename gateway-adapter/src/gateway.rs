@@ -18,7 +18,7 @@ use wire::frame::CLIENT_FRAME_BYTES_MAX;
 use wire::ledger::{Command, PublicKey};
 
 use crate::{
-    config::Config,
+    config::{Config, Receipts},
     core::{Core, CoreParts, Fatal, ReceiveError},
     deliver,
     directory::DirectoryView,
@@ -26,6 +26,7 @@ use crate::{
     limits::{DELIVERY_QUEUE, NODE_QUEUE},
     metrics::METRICS,
     node::{self, BatchSigner, NodeParts, NodePort, NodeTask},
+    receipts,
     seal::Opener,
     store::{OutboxReader, Store, StoreError, Write},
 };
@@ -160,6 +161,7 @@ impl Gateway {
             node: handle,
             submit,
             limits: config.limits,
+            receipts: config.receipts,
             store,
             environment: environment.clone(),
         });
@@ -203,6 +205,9 @@ impl Gateway {
                 deliver::run(core.clone(), opener, delivered, cursor),
             ),
         ];
+        if core.receipts == Receipts::InMessages {
+            inner.push(supervise(&core, "the sending of receipts", receipts::run(core.clone())));
+        }
         let resuming = core.clone();
         inner.push(tokio::spawn(async move {
             if let Err(error) = resuming.clone().resume(restored).await {

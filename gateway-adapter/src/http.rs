@@ -7,11 +7,13 @@
 //! | `GET /v1/outbox?after=&limit=&wait_ms=` | 200 entries after a cursor; with `Accept: application/xml` the next one |
 //! | `POST /v1/outbox/ack?cursor=` | 200; everything up to the cursor was taken |
 //! | `GET /v1/receipts/{uetr}` | 200 receipt (tlog-proof); 503 while it is not final; 404 |
+//! | `POST /v1/documents/{uetr}/open` (JSON: reader, ground) | 200 JSON with the document, once the ledger has recorded who reads it; 404; 409 when it refuses to; 503 |
 //! | `GET /v1/status` | 200 JSON |
 //! | `GET /healthz`, `/readyz`, `/metrics` | without token |
 //!
 //! `/v1` needs a bearer token. Errors are JSON with one sentence that says what to do.
 
+mod documents;
 mod messages;
 mod outbox;
 mod receipts;
@@ -76,6 +78,7 @@ impl Api {
             .route("/v1/outbox", get(outbox::page))
             .route("/v1/outbox/ack", post(outbox::acknowledge))
             .route("/v1/receipts/{uetr}", get(receipts::receipt))
+            .route("/v1/documents/{uetr}/open", post(documents::open))
             .route("/v1/status", get(status::status))
             .layer(middleware::from_fn_with_state(self.clone(), authenticate));
         Router::new()

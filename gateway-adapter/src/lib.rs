@@ -28,6 +28,7 @@ pub mod store;
 // The network's side.
 mod deliver;
 pub mod node;
+mod receipts;
 // What is seen from outside.
 pub mod metrics;
 

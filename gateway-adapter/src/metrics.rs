@@ -26,7 +26,7 @@ pub struct Metrics {
     /// Batches by what became of them (`answered`, `busy`, `invalid`, `repeated`).
     pub batches: IntCounterVec,
     /// Deliveries, by result (`opened`, `no-document`, `not-opened`; `not-money`: something that waits,
-    /// `no-message`: something that has no message yet; `exchange`, `exchange-as-note`, `notice`).
+    /// `no-message`: something that has no message yet; `exchange`, `exchange-as-note`, `notice`, `report`).
     pub deliveries: IntCounterVec,
     /// HTTP requests by status class (`2xx` ...).
     pub http: IntCounterVec,

@@ -10,6 +10,7 @@
 //! so the process has to start again from what the disk holds.
 
 mod create;
+mod evidence;
 mod read;
 mod row;
 mod tables;
@@ -24,6 +25,7 @@ use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::client::Cursor;
 
+pub use evidence::{Arrived, Delivered, DocumentProof, WantedReceipt};
 pub use redb::StorageBackend;
 pub use row::{
     Answer, AnswerKind, Credit, MessageKey, MessageRow, OutboxEntry, OutboxKind, Place,

@@ -41,7 +41,7 @@ use wire::{
 };
 
 use crate::{
-    config::{Config, RawConfig, RawLimits},
+    config::{Config, RawConfig, RawLimits, Receipts},
     gateway::Gateway,
     node::NodePort,
     store::Store,
@@ -110,6 +110,7 @@ pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
         answer_deadline_ms: 1_000,
         prefer_node: Some(1),
         batch_valid_ms: 60_000,
+        receipts: Receipts::OnRequest,
         limits: RawLimits::default(),
     };
     let path = directory.join("gateway.toml");
@@ -422,7 +423,9 @@ impl FakeNode {
                 Some((_, _, leaf)) if *leaf >= self.final_leaves.load(Ordering::SeqCst) => {
                     ReceiptFound::NotFinal
                 }
-                Some((_, _, leaf)) if whole => ReceiptFound::Final(format!("leaf {leaf}").into()),
+                Some((_, _, leaf)) if whole => {
+                    ReceiptFound::Final(format!("index {leaf}\n").into())
+                }
                 Some(_) => ReceiptFound::Final(Bytes::new()),
             }),
             Query::Transfer(_) if take_one(&self.blank_answers) => QueryAnswer::Transfer(None),

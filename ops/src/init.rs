@@ -209,6 +209,7 @@ fn create_participant(layout: &Layout, bank: &Bank) -> Result<RawParticipant> {
             answer_deadline_ms: 2_000,
             prefer_node: own_node,
             batch_valid_ms: 60_000,
+            receipts: Default::default(),
             limits: Default::default(),
         };
         let text = toml::to_string(&config).context("write gateway.toml")?;

@@ -6,8 +6,10 @@
 pub mod init;
 pub mod serve;
 
+pub mod access;
 pub mod audit;
 pub mod directory;
+pub mod document;
 pub mod evidence;
 pub mod fx;
 pub mod govern;

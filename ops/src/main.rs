@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use corridor::{
-    audit, bench, demo, directory, evidence, fx, govern, init, iso, ledger, log, send, serve, show,
-    status, verify,
+    audit, bench, demo, directory, document, evidence, fx, govern, init, iso, ledger, log, send,
+    serve, show, status, verify,
 };
 
 #[global_allocator]
@@ -55,6 +55,9 @@ enum Command {
     /// Look into a node's log, without changing anything
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Documents: open one, which is recorded; notarise one; verify one against a receipt
+    #[command(subcommand)]
+    Document(document::DocumentCommand),
     /// Fetch the receipt of a payment, which proves its outcome to anybody, offline
     Receipt(evidence::ReceiptArguments),
     /// Fetch the network's policy: the public keys that receipts are verified with
@@ -116,6 +119,7 @@ fn run(command: Command) -> Result<()> {
         Command::Govern(command) => serve::runtime(1)?.block_on(govern::run(command)),
         Command::Directory(arguments) => serve::runtime(1)?.block_on(directory::run(arguments)),
         Command::Log(command) => log::run(command),
+        Command::Document(command) => serve::runtime(1)?.block_on(document::run(command)),
         Command::Receipt(arguments) => serve::runtime(1)?.block_on(evidence::receipt(arguments)),
         Command::Policy(arguments) => serve::runtime(1)?.block_on(evidence::policy(arguments)),
         Command::Verify(command) => verify::run(command),

@@ -13,6 +13,7 @@ use clap::Subcommand;
 
 pub use self::ledger::NotChecked;
 pub use evidence::{Verdict, weigh};
+pub(crate) use receipt::read_receipt;
 pub use receipt::{Check, Report, verify};
 pub use record::{Facts, Names};
 
@@ -37,7 +38,7 @@ pub fn run(command: VerifyCommand) -> Result<()> {
 }
 
 /// A file of at most `limit` bytes.
-fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>> {
     use std::io::Read as _;
     let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
     let mut bytes = Vec::new();

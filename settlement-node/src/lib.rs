@@ -15,6 +15,7 @@ pub mod prepare;
 pub mod event;
 pub mod node;
 
+pub mod access;
 pub mod chain;
 pub mod checkpoint;
 mod clocks;

@@ -262,8 +262,9 @@ fn movements(
         settle(applied.ok_or_else(missing)?.command(), moved.leaf, &mut post);
     }
     let exchanges = read.exchanges();
-    // The seal is the last leaf, and exchanges are the last before it.
-    let end = block.first_leaf + u64::from(block.leaf_count) - 1;
+    // The seal is the last leaf; before it stand the notices, and before those the exchanges.
+    let after = 1 + read.notices().len() as u64;
+    let end = block.first_leaf + u64::from(block.leaf_count) - after;
     for (leaf, one) in (end - exchanges.len() as u64..).zip(exchanges) {
         let applied = read.command(one.leaf);
         let Some(Command::Exchange(command)) = applied.as_ref().map(|applied| applied.command())

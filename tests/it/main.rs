@@ -4,6 +4,7 @@ mod graph;
 mod process_bulk;
 mod process_chaos;
 mod process_disk;
+mod process_documents;
 mod process_evidence;
 mod process_folder;
 mod process_govern;

@@ -1,11 +1,11 @@
 //! Exchanges and notices as entries of the outbox: `camt.054` and `admi.004`, or a note in JSON where ISO 20022 has no
-//! words, as for an asset that is no currency.
+//! words, as for an asset that is no currency. What the other bank reports of a credit is a `pacs.002`.
 //!
 //! Documents of exchanges are not opened: the exchange is told by what the ledger settled, with its rates.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use translate::{Directory, NotifyError, Passed, money::to_decimal_text};
+use translate::{Directory, FollowUp, NotifyError, Original, Passed, money::to_decimal_text};
 use wire::client::Delivery;
 use wire::ledger::{AccountNumber, Exchange, Exchanged, TransferId};
 use wire::notice::{BankNotice, What};
@@ -18,6 +18,7 @@ use crate::{
 
 const ACCOUNT_REPORT: &str = "camt.054.001.08";
 const EVENT: &str = "admi.004.001.02";
+const STATUS: &str = "pacs.002.001.10";
 
 /// What an entry is about when there is no payment.
 const NO_PAYMENT: TransferId = TransferId([0; 16]);
@@ -36,7 +37,9 @@ pub(super) fn account(notice: &BankNotice) -> Option<AccountNumber> {
     match notice.what {
         What::Line { account, .. }
         | What::ReportOverdue { account, .. }
-        | What::ReportMissing { account, .. } => Some(account),
+        | What::ReportMissing { account, .. }
+        | What::Credited { account, .. }
+        | What::NotCredited { account, .. } => Some(account),
         What::QuoteExpired { .. } => None,
     }
 }
@@ -98,6 +101,12 @@ pub(super) fn of_notice(
             (transfer, translate::report_notice(directory, &transfer, account, true, time))
         }
         What::QuoteExpired { quote, left } => (quote, translate::quote_notice(&quote, left, time)),
+        What::Credited { transfer, at, .. } => {
+            return of_report(core, delivery, transfer, &FollowUp::Credited { at });
+        }
+        What::NotCredited { transfer, reason, .. } => {
+            return of_report(core, delivery, transfer, &FollowUp::NotCredited { reason });
+        }
     };
     let (kind, content) = match built {
         Ok(xml) => (OutboxKind::Message(EVENT.to_owned()), xml.into()),
@@ -105,6 +114,32 @@ pub(super) fn of_notice(
     };
     count("notice");
     entry(core, delivery, about, kind, Vec::new(), content)
+}
+
+/// What the bank that was paid reports of the credit to its customer, to this bank, which paid.
+fn of_report(
+    core: &Core,
+    delivery: &Delivery,
+    payment: TransferId,
+    said: &FollowUp<'_>,
+) -> OutboxEntry {
+    let place = core.store.find_payment(&payment);
+    let message = place.and_then(|place| {
+        let Some(place) = place else { return Ok(None) };
+        let row = core.store.message(place.message)?;
+        Ok(row.and_then(|row| row.context).map(|context| (context, place.index as usize)))
+    });
+    // Without the message the report still names the payment.
+    let message = message.unwrap_or_else(|error| {
+        tracing::error!(uetr = %payment, %error, "read the message of a payment");
+        None
+    });
+    let original = message.as_ref().map(|(context, index)| Original { context, index: *index });
+    let id = format!("L{}", delivery.leaf);
+    let xml = translate::follow_up(&payment, original, core.bic, said, &id, delivery.time)
+        .expect("a leaf is a short id, and the texts were checked");
+    count("report");
+    entry(core, delivery, payment, OutboxKind::Message(STATUS.to_owned()), Vec::new(), xml.into())
 }
 
 fn count(result: &str) {
@@ -214,6 +249,12 @@ fn note_of_notice(directory: &Directory, notice: &BankNotice, error: &NotifyErro
         What::ReportMissing { transfer, .. } => {
             json!({ "notice": "report-missing", "uetr": transfer.to_string() })
         }
+        What::Credited { transfer, .. } => {
+            json!({ "notice": "credited", "uetr": transfer.to_string() })
+        }
+        What::NotCredited { transfer, reason, .. } => json!({
+            "notice": "not-credited", "uetr": transfer.to_string(), "code": reason.as_str()
+        }),
         What::QuoteExpired { quote, left } => json!({
             "notice": "quote-expired", "quote": quote.to_string(), "left_minor": left.to_string()
         }),

@@ -103,3 +103,59 @@ async fn a_document_of_a_million_with_a_movement_of_ten_is_a_notice_of_ten() {
     receiving.stop().await;
     sending.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payer_is_told_what_is_reported_of_the_credit() {
+    use wire::client::{Cursor, Delivery, Told};
+    use wire::notice::{BankNotice, What};
+
+    let directory = tempfile::tempdir().unwrap();
+    let payer = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&payer);
+    let opener =
+        crate::seal::Opener::new(payer.genesis.domain.network, payer.participant, &[11; 32]);
+    let gateway: Gateway = start(payer, &node).await;
+    let core = gateway.core();
+    let message = pacs008("M1", &[1]);
+    core.receive(message.into(), Channel::Http).unwrap().answer().await.unwrap();
+    let told = |number: u32, what: fn(wire::ledger::TransferId) -> What| {
+        let bank = ParticipantNumber(0);
+        let notice = BankNotice { bank, what: what(uetr(number).parse().unwrap()) };
+        let delivery = Delivery {
+            cursor: Cursor { height: 9, commands: 1 },
+            leaf: 77,
+            time: LedgerTime(1_772_613_000_000_000_000),
+            submitter: bank,
+            command: bytes::Bytes::new(),
+            document: None,
+            told: Told::Notice(notice),
+        };
+        let mut entries = super::entries(core, opener.as_ref().unwrap(), &delivery);
+        let entry = entries.remove(0).entry;
+        assert!(entries.is_empty());
+        assert_eq!(entry.kind, crate::store::OutboxKind::Message("pacs.002.001.10".to_owned()));
+        let message = iso20022::read(&entry.content, &iso20022::Limits::message()).unwrap();
+        assert!(message.is_schema_valid(), "{:?}", message.findings);
+        String::from_utf8(entry.content.to_vec()).unwrap()
+    };
+    let says = |text: &str, parts: &[&str]| {
+        parts.iter().for_each(|part| assert!(text.contains(part), "{part} is not in {text}"));
+    };
+    let account = "<MsgId>L77</MsgId>";
+    let credited = told(1, |transfer| {
+        let at = LedgerTime(1_772_613_000_250_000_000);
+        What::Credited { transfer, account: AccountNumber(1), at }
+    });
+    says(&credited, &[account, "<OrgnlMsgId>M1</OrgnlMsgId>", "<TxSts>ACCC</TxSts>"]);
+    says(&credited, &["<OrgnlEndToEndId>E1<", "<AccptncDtTm>2026-03-04T08:30:00.25", &uetr(1)]);
+    let refused = |transfer| {
+        let reason = wire::ledger::ReasonCode::from_bytes(*b"AC04").unwrap();
+        What::NotCredited { transfer, account: AccountNumber(1), reason }
+    };
+    says(&told(1, refused), &["<TxSts>ACWP</TxSts>", "<Cd>AC04</Cd>", "could not credit"]);
+    // A payment that no message of this bank brought is named by its UETR alone.
+    let foreign = told(2, refused);
+    says(&foreign, &["<TxSts>ACWP</TxSts>", &uetr(2)]);
+    assert!(!foreign.contains("OrgnlGrpInf"), "{foreign}");
+    gateway.stop().await;
+}

@@ -198,7 +198,7 @@ async fn a_receipt_is_there_when_the_payment_is_final() {
     node.final_leaves.store(u64::MAX, std::sync::atomic::Ordering::SeqCst);
     let there = call(&gateway, &receipt, "").await;
     assert_eq!(there.status, 200, "{there:?}");
-    assert!(there.body.starts_with("leaf "), "{}", there.body);
+    assert!(there.body.starts_with("index "), "{}", there.body);
     let stands = call(&gateway, &standing, "").await;
     assert_eq!(stands.header("x-corridor-final"), Some("true"));
     assert_eq!(stands.body, first.body);
@@ -206,4 +206,67 @@ async fn a_receipt_is_there_when_the_payment_is_final() {
     assert_eq!(unknown.status, 404, "{unknown:?}");
     assert_eq!(call(&gateway, "GET /v1/receipts/nonsense", "").await.status, 400);
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_is_opened_for_a_person_only_when_that_is_recorded() {
+    use wire::document::{commitment, salted_digest};
+    use wire::ledger::Digest;
+
+    let directory = tempfile::tempdir().unwrap();
+    let payer = config(&directory.path().join("payer"), PAYER, false);
+    let payee = config(&directory.path().join("payee"), PAYEE, false);
+    let node = FakeNode::new(&payer);
+    let sending = start(payer, &node).await;
+    let receiving = start(payee, &node).await;
+    call(&sending, "POST /v1/messages", &pacs008("M1", &[1, 2])).await;
+    call(&receiving, "GET /v1/outbox?after=1&wait_ms=5000", "").await;
+    let ask = async |number: u32, body: &str| {
+        let headers = format!(
+            "Authorization: Bearer {}\r\nContent-Type: application/json\r\n",
+            crate::testing::TOKEN
+        );
+        let line = format!("POST /v1/documents/{}/open", uetr(number));
+        request(&receiving, &line, &headers, body).await
+    };
+    let good = r#"{"reader": "clerk 7", "ground": "a complaint of the customer"}"#;
+    let known = node.submitted().len();
+    // Without who and why, or without a document, nothing is recorded and nothing shown.
+    assert_eq!(ask(1, "{}").await.status, 400);
+    assert_eq!(ask(1, r#"{"reader": "", "ground": "x"}"#).await.status, 400);
+    assert_eq!(ask(3, good).await.status, 404);
+    assert_eq!(node.submitted().len(), known);
+    // What the ledger refuses to record is not shown.
+    node.be(Mood::Refuse);
+    let refused = ask(1, good).await;
+    assert_eq!(refused.status, 409, "{refused:?}");
+    assert!(!refused.body.contains("Alice"), "{refused:?}");
+    node.be(Mood::Settle);
+    let opened = ask(1, good).await;
+    assert_eq!(opened.status, 200, "{opened:?}");
+    let view: serde_json::Value = serde_json::from_str(&opened.body).unwrap();
+    let access: wire::ledger::TransferId = view["access"]["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(node.submitted().last(), Some(&access), "recorded");
+    let document = view["document"].as_str().unwrap();
+    assert!(document.contains("Alice GmbH") && document.contains(&uetr(1)), "{document}");
+    // Salt and digest prove this document, and no other.
+    let bytes = |name: &str| view[name].as_str().unwrap().parse::<Digest>().unwrap();
+    let salt = view["salt"].as_str().unwrap();
+    let salt: Vec<u8> =
+        (0..16).map(|at| u8::from_str_radix(&salt[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let salt: [u8; 16] = salt.try_into().unwrap();
+    let proven = |document: &str| {
+        commitment(&salted_digest(&salt, document.as_bytes()), &bytes("sealed_sha256"))
+    };
+    assert_eq!(proven(document), bytes("commitment"));
+    let other = ask(2, good).await;
+    let other: serde_json::Value = serde_json::from_str(&other.body).unwrap();
+    assert_ne!(other["salt"], view["salt"]);
+    let second = other["document"].as_str().unwrap();
+    assert_ne!(proven(second).to_string(), other["commitment"].as_str().unwrap());
+    // Nothing is shown while no node answers. The payer's gateway has no document to show.
+    let open = format!("POST /v1/documents/{}/open", uetr(1));
+    assert_eq!(call(&sending, &open, good).await.status, 400, "not called JSON");
+    receiving.stop().await;
+    sending.stop().await;
 }

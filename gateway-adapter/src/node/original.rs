@@ -12,7 +12,7 @@ use wire::{
 };
 
 use super::Prepared;
-use crate::core::{Core, ReceiveError};
+use crate::core::{Core, ReceiveError, Recorded};
 
 /// Questions that are under way together.
 const QUESTIONS_AT_ONCE: usize = 64;
@@ -33,7 +33,14 @@ pub(super) async fn record(
 ) -> Result<(), ReceiveError> {
     let mut known: Vec<(TransferId, Fate)> = Vec::new();
     let mut unclear: Vec<(Arc<Prepared>, Fate)> = Vec::new();
-    for (item, outcome) in items.iter().zip(&outcomes.outcomes) {
+    for ((item, outcome), leaf) in items.iter().zip(&outcomes.outcomes).zip(outcomes.first_leaf..) {
+        if item.is_statement() {
+            // A repetition is recorded where it was recorded first.
+            let leaf = outcome.original.unwrap_or(leaf);
+            let (id, answer, time) = (item.uetr, outcome.answer, outcomes.time);
+            core.accesses.answered(Recorded { id, answer, leaf, time });
+            continue;
+        }
         let fate = Fate::of(outcome.answer, outcomes.time);
         let repeated = outcome.original.is_some() && outcome.answer.is_settled();
         if repeated || outcome.answer == Answer::Refused(Refusal::DuplicateId) {

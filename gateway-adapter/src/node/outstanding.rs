@@ -167,6 +167,9 @@ impl Outstanding {
         let mut attachments = Vec::with_capacity(items.len());
         for (position, item) in items.iter().enumerate() {
             builder.push_bytes(&item.command);
+            if item.is_statement() {
+                continue;
+            }
             attachments.push(Attachment {
                 position: position as u32,
                 salted: item.salted,

@@ -10,11 +10,11 @@ use wire::client::Cursor;
 use wire::ledger::TransferId;
 
 use super::{
-    Answer, MessageKey, MessageRow, OutboxEntry, OutboxReader, Place, Store, StoreError,
-    TransferRow, row,
+    Answer, Arrived, MessageKey, MessageRow, OutboxEntry, OutboxReader, Place, Store, StoreError,
+    TransferRow, WantedReceipt, row,
     tables::{
-        ANSWERS, KEYS, MESSAGES, META, META_CURSOR, NAMED, OPEN, OUTBOX, OUTCOMES, PIECES,
-        TRANSFERS, UETRS,
+        ANSWERS, ARRIVED, KEYS, MESSAGES, META, META_CURSOR, NAMED, OPEN, OUTBOX, OUTCOMES, PIECES,
+        RECEIPTS, TRANSFERS, UETRS,
     },
 };
 
@@ -163,6 +163,44 @@ impl Store {
             entries.push((sequence.value(), entry));
         }
         Ok(entries)
+    }
+
+    /// One entry of the outbox.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outbox_entry(&self, sequence: u64) -> Result<Option<OutboxEntry>, StoreError> {
+        let table = self.begin()?.open_table(OUTBOX).map_err(failed)?;
+        let row = table.get(sequence).map_err(failed)?;
+        row.map(|row| OutboxEntry::decode(row.value())).transpose()
+    }
+
+    /// Where the opened document of a payment to this bank is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn arrived(&self, uetr: &TransferId) -> Result<Option<Arrived>, StoreError> {
+        let table = self.begin()?.open_table(ARRIVED).map_err(failed)?;
+        let row = table.get(&uetr.0).map_err(failed)?;
+        row.map(|row| Arrived::decode(row.value())).transpose()
+    }
+
+    /// Receipts that the bank is to be sent, after a number, at most `count_max`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn wanted_receipts(
+        &self,
+        after: u64,
+        count_max: usize,
+    ) -> Result<Vec<(u64, WantedReceipt)>, StoreError> {
+        let table = self.begin()?.open_table(RECEIPTS).map_err(failed)?;
+        let rows = table.range(after.saturating_add(1)..).map_err(failed)?.take(count_max);
+        rows.map(|row| {
+            let (number, row) = row.map_err(failed)?;
+            Ok((number.value(), WantedReceipt::decode(row.value())?))
+        })
+        .collect()
     }
 
     /// The newest outbox entry that the bank has taken on this way; 0 when none.

@@ -27,6 +27,10 @@ pub(super) const STAGED: TableDefinition<u64, ()> = TableDefinition::new("staged
 pub(super) const PIECES: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("pieces");
 /// Outbox sequence number, from 1 → [`super::OutboxEntry`].
 pub(super) const OUTBOX: TableDefinition<u64, &[u8]> = TableDefinition::new("outbox");
+/// Number, rising while there are rows → [`super::WantedReceipt`]: receipts that the bank is to be sent.
+pub(super) const RECEIPTS: TableDefinition<u64, &[u8]> = TableDefinition::new("receipts-wanted");
+/// UETR of a payment to this bank whose document was opened → [`super::Arrived`]. The first one counts.
+pub(super) const ARRIVED: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("arrived");
 /// Single values.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 

@@ -124,6 +124,7 @@ fn settle(number: u8) -> Write {
     Write::Settle(Settlement {
         fates: vec![(place, Fate::Settled { time: LedgerTime(7) })],
         answers: vec![(u64::from(number), answer)],
+        receipts: Vec::new(),
     })
 }
 
@@ -151,7 +152,7 @@ async fn what_was_confirmed_survives_a_crash_and_nothing_half_does() {
     store.write(accept(2)).await.unwrap();
     store.write(settle(1)).await.unwrap();
     let cursor = Cursor { height: 4, commands: 2 };
-    store.write(Write::Deliver(vec![entry(1), entry(2)], cursor)).await.unwrap();
+    store.write(Write::Deliver(vec![entry(1).into(), entry(2).into()], cursor)).await.unwrap();
     store.write(Write::Acknowledge(OutboxReader::Http, 1)).await.unwrap();
 
     let store = Store::open_backend(disk.after_crash()).unwrap();
@@ -225,7 +226,7 @@ async fn a_commit_is_one_sync() {
 #[tokio::test]
 async fn acknowledgements_never_go_back_or_ahead_and_pages_are_bounded() {
     let store = Store::open_backend(Disk::default()).unwrap();
-    let entries = (1..=10).map(entry).collect();
+    let entries = (1..=10).map(|number| entry(number).into()).collect();
     store.write(Write::Deliver(entries, Cursor { height: 1, commands: 0 })).await.unwrap();
     store.write(Write::Acknowledge(OutboxReader::Http, 7)).await.unwrap();
     store.write(Write::Acknowledge(OutboxReader::Http, 3)).await.unwrap();

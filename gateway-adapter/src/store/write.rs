@@ -9,10 +9,11 @@ use translate::Fate;
 use wire::{client::Cursor, ledger::TransferId};
 
 use super::{
-    Answer, MessageRow, OutboxEntry, Place, Request, StoreError, TransferRow, row,
+    Answer, Arrived, Delivered, MessageRow, OutboxEntry, Place, Request, StoreError, TransferRow,
+    WantedReceipt, row,
     tables::{
-        ANSWERS, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, META_WRITTEN, NAMED, OPEN,
-        OUTBOX, OUTCOMES, PIECES, STAGED, TRANSFERS, UETRS,
+        ANSWERS, ARRIVED, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, META_WRITTEN,
+        NAMED, OPEN, OUTBOX, OUTCOMES, PIECES, RECEIPTS, STAGED, TRANSFERS, UETRS,
     },
 };
 use crate::{environment::Simulation, limits::COMMIT_WRITES_MAX, metrics};
@@ -73,6 +74,8 @@ pub struct Settlement {
     pub fates: Vec<(Place, Fate)>,
     /// Answers of messages whose last payment was among them.
     pub answers: Vec<(u64, Answer)>,
+    /// Receipts that the bank is to be sent for them.
+    pub receipts: Vec<WantedReceipt>,
 }
 
 /// A way on which the bank takes its outbox. Each has a place of its own, so that a credit that
@@ -106,7 +109,9 @@ pub enum Write {
     /// The ledger has answered.
     Settle(Settlement),
     /// Credits have arrived; everything up to the cursor was searched for them.
-    Deliver(Vec<OutboxEntry>, Cursor),
+    Deliver(Vec<Delivered>, Cursor),
+    /// Receipts have become messages: the entries, and the numbers of the wanted ones that they are.
+    Receipts(Vec<OutboxEntry>, Vec<u64>),
     /// The bank has taken all outbox entries up to this one over this way.
     Acknowledge(OutboxReader, u64),
 }
@@ -137,6 +142,8 @@ struct Tables<'t> {
     staged: Table<'t, u64, ()>,
     pieces: Table<'t, (u64, u32), &'static [u8]>,
     outbox: Table<'t, u64, &'static [u8]>,
+    receipts: Table<'t, u64, &'static [u8]>,
+    arrived: Table<'t, &'static [u8; 16], &'static [u8]>,
     meta: Table<'t, &'static str, &'static [u8]>,
 }
 
@@ -154,6 +161,8 @@ impl<'t> Tables<'t> {
             staged: transaction.open_table(STAGED)?,
             pieces: transaction.open_table(PIECES)?,
             outbox: transaction.open_table(OUTBOX)?,
+            receipts: transaction.open_table(RECEIPTS)?,
+            arrived: transaction.open_table(ARRIVED)?,
             meta: transaction.open_table(META)?,
         })
     }
@@ -165,15 +174,32 @@ impl<'t> Tables<'t> {
             Write::Unstage(sequence) => self.unstage(*sequence),
             Write::Settle(settlement) => self.settle(settlement),
             Write::Deliver(entries, cursor) => {
-                for entry in entries {
+                for Delivered { entry, proof, receipt } in entries {
                     *outbox_last += 1;
                     #[cfg(feature = "planted")]
                     if crate::planted::is(crate::planted::LOST_OUTBOX_ROW) && entry.leaf % 16 == 5 {
                         continue;
                     }
                     self.outbox.insert(*outbox_last, entry.encode().as_slice())?;
+                    if let Some(proof) = proof
+                        && self.arrived.get(&entry.uetr.0)?.is_none()
+                    {
+                        let arrived = Arrived { entry: *outbox_last, proof: *proof };
+                        self.arrived.insert(&entry.uetr.0, arrived.encode().as_slice())?;
+                    }
+                    self.want(receipt)?;
                 }
                 self.meta.insert(META_CURSOR, cursor.encode().as_ref())?;
+                Ok(())
+            }
+            Write::Receipts(entries, done) => {
+                for entry in entries {
+                    *outbox_last += 1;
+                    self.outbox.insert(*outbox_last, entry.encode().as_slice())?;
+                }
+                for number in done {
+                    self.receipts.remove(number)?;
+                }
                 Ok(())
             }
             Write::Acknowledge(reader, sequence) => {
@@ -249,6 +275,20 @@ impl<'t> Tables<'t> {
         for (sequence, answer) in &settlement.answers {
             self.answers.insert(sequence, answer.encode().as_slice())?;
             self.open.remove(sequence)?;
+        }
+        self.want(&settlement.receipts)
+    }
+}
+
+impl Tables<'_> {
+    /// Notes receipts that are to be sent. A number is used again only when no row is left that could be meant.
+    fn want<'w>(
+        &mut self,
+        receipts: impl IntoIterator<Item = &'w WantedReceipt>,
+    ) -> Result<(), redb::Error> {
+        for wanted in receipts {
+            let next = self.receipts.last()?.map_or(1, |(number, _)| number.value() + 1);
+            self.receipts.insert(next, wanted.encode().as_slice())?;
         }
         Ok(())
     }

@@ -33,6 +33,10 @@ mod report;
 pub mod time;
 // What a bank is told although it sent nothing.
 mod notify;
+// What a payer is told after its answer.
+mod follow_up;
+// Receipts in messages.
+mod receipt;
 // What the receiving side shows of a document.
 mod incoming;
 
@@ -45,11 +49,14 @@ pub use bulk::{
 };
 pub use codec::DecodeError;
 pub use directory::{Account, Asset, Directory, Participant};
+pub use follow_up::{FollowUp, Original, follow_up};
 pub use incoming::{Summary, incoming};
 pub use iso20022::{Finding, Limits};
 pub use notify::{
-    NotifyError, Passed, balance_notice, exchange_notifications, quote_notice, report_notice,
+    NotifyError, Passed, balance_notice, credit_notifications, exchange_notifications,
+    quote_notice, report_notice,
 };
+pub use receipt::{FoundReceipt, RECEIPT_NAMESPACE, ReceiptInMessageError, receipts_in};
 pub use receive::{CLEARING_SYSTEM, Instruction, Payment, Payments, Received, receive};
 pub use report::{
     DETAILED_TRANSACTIONS_MAX, ReportError, group_report, message_rejection, not_supported,

@@ -11,13 +11,15 @@ use iso20022::build::{
 };
 use iso20022::writer::BuildError;
 use ledger::{
-    AccountNumber, Exchange, Exchanged, LedgerTime, NoticeKind, ParticipantNumber, TransferId,
+    AccountNumber, Exchange, Exchanged, LedgerTime, NoticeKind, ParticipantNumber, Transfer,
+    TransferId,
 };
 use rust_decimal::Decimal;
 use thiserror::Error;
 
 use crate::directory::Directory;
 use crate::money::to_decimal_text;
+use crate::receipt::supplementary;
 use crate::report::is_uuid_v4;
 use crate::time::{iso_date, iso_date_time};
 
@@ -141,6 +143,68 @@ pub fn exchange_notifications(
     }
     found.sort_by_key(|(number, _)| *number);
     found.into_iter().map(|(number, message)| Ok((number, message.build()?))).collect()
+}
+
+/// The `camt.054.001.08` messages that tell a bank that a payment to it is final, each with the receipt: one for each of its
+/// accounts that the transfer credits, in the order of their numbers, with the account. `leaf` and `time` are those of
+/// its settlement.
+///
+/// # Errors
+/// `NotifyError` when one of the accounts is not known, or holds what is no currency.
+pub fn credit_notifications(
+    directory: &Directory,
+    own: ParticipantNumber,
+    transfer: &Transfer,
+    receipt: &[u8],
+    leaf: u64,
+    time: LedgerTime,
+) -> Result<Vec<(AccountNumber, Vec<u8>)>, NotifyError> {
+    let mut found: Vec<(AccountNumber, AccountStatement)> = Vec::new();
+    for leg in transfer.legs.as_slice() {
+        let account = known(directory, leg.credit)?;
+        if account.owner != own {
+            continue;
+        }
+        let payer = known(directory, leg.debit)?;
+        let at = match found.iter().position(|(other, _)| *other == leg.credit) {
+            Some(at) => at,
+            None => {
+                let statement = statement(directory, &account, leg.credit, leaf, time);
+                found.push((leg.credit, statement));
+                found.len() - 1
+            }
+        };
+        let entries = &mut found[at].1.entries;
+        let id = transfer.id.to_string();
+        entries.push(AccountEntry {
+            reference: Some(format!("{leaf}-{}", entries.len() + 1)),
+            amount: Amount::new(
+                decimal(leg.amount.minor().into(), account.decimals)?,
+                &account.code,
+            ),
+            is_credit: true,
+            booking_time: Some(iso_date_time(time)),
+            value_date: Some(iso_date(time)),
+            servicer_reference: Some(leaf.to_string()),
+            transaction_code: Some("FINAL".to_owned()),
+            payment: Some(OriginalPayment {
+                uetr: Some(id.clone()).filter(|id| is_uuid_v4(id)),
+                ..OriginalPayment::default()
+            }),
+            debtor_agent: bic(directory, payer.owner),
+            creditor_agent: bic(directory, account.owner),
+            information: Some(format!("Payment {id} is final. Its receipt is enclosed.")),
+            ..AccountEntry::default()
+        });
+    }
+    found.sort_by_key(|(number, _)| *number);
+    let written = found.into_iter().map(|(number, message)| {
+        let mut draft = message.draft()?;
+        let details = draft.at("BkToCstmrDbtCdtNtfctn/Ntfctn/Ntry/NtryDtls/TxDtls");
+        details.push_draft(supplementary(receipt));
+        Ok((number, draft.write(message.message())?))
+    });
+    written.collect()
 }
 
 fn statement(

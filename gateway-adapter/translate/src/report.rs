@@ -24,7 +24,7 @@ const PIECE_TRANSACTIONS: usize = 256;
 /// Largest message of which a report that is not final names each transaction; see [`group_report`].
 pub const DETAILED_TRANSACTIONS_MAX: usize = 1_000;
 /// What stands for a reference that can't be repeated.
-const NOT_PROVIDED: &str = "NOTPROVIDED";
+pub(crate) const NOT_PROVIDED: &str = "NOTPROVIDED";
 
 /// Why an answer could not be built. None depends on what a bank sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -171,7 +171,7 @@ fn append(report: &mut Vec<u8>, piece: &[u8]) {
     report.extend_from_slice(&piece[from..]);
 }
 
-fn write(document: &Draft, message: &str) -> Result<Vec<u8>, ReportError> {
+pub(crate) fn write(document: &Draft, message: &str) -> Result<Vec<u8>, ReportError> {
     let name: MessageName = message.parse().expect("the names of the answers are well formed");
     Ok(document.write(name)?)
 }
@@ -219,7 +219,8 @@ fn common_reason(fates: &[Fate]) -> Reason {
     Reason::new(&common, "Each transaction was rejected, for the reason given with it.")
 }
 
-fn transaction(answer: &mut Draft, references: &References, fate: &Fate) {
+/// The references of a transaction, as far as they can be repeated.
+pub(crate) fn repeat(answer: &mut Draft, references: &References) {
     fn repeatable(reference: &Option<String>) -> Option<&str> {
         reference.as_deref().filter(|text| is_max35_text(text))
     }
@@ -227,6 +228,10 @@ fn transaction(answer: &mut Draft, references: &References, fate: &Fate) {
     answer.set_some("OrgnlEndToEndId", repeatable(&references.end_to_end_id));
     answer.set_some("OrgnlTxId", repeatable(&references.tx_id));
     answer.set_some("OrgnlUETR", references.uetr.as_deref().filter(|text| is_uuid_v4(text)));
+}
+
+fn transaction(answer: &mut Draft, references: &References, fate: &Fate) {
+    repeat(answer, references);
     answer.set("TxSts", Status::of(fate).code());
     match fate {
         Fate::Settled { time } => {
@@ -245,7 +250,7 @@ fn transaction(answer: &mut Draft, references: &References, fate: &Fate) {
     }
 }
 
-fn status_reason(parent: &mut Draft, reason: &Reason) {
+pub(crate) fn status_reason(parent: &mut Draft, reason: &Reason) {
     let is_code = (1..=4).contains(&reason.code.len())
         && reason.code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let information = parent.push("StsRsnInf");
@@ -389,7 +394,7 @@ fn plain(text: &str) -> String {
 }
 
 /// 1 to 35 characters that are not all blank.
-fn is_max35_text(text: &str) -> bool {
+pub(crate) fn is_max35_text(text: &str) -> bool {
     let count = text.chars().take(REFERENCE_TEXT_CHARS_MAX + 1).count();
     (1..=REFERENCE_TEXT_CHARS_MAX).contains(&count)
         && !text.trim().is_empty()

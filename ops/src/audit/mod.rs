@@ -33,6 +33,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub enum AuditCommand {
     /// Write the final log into PostgreSQL, and follow it
     Project(ProjectArguments),
+    /// Who read data of parties, when, what, and on what ground; from a node, without a database
+    Access(crate::access::AccessArguments),
     /// Recompute every row in PostgreSQL from the log, and name those that differ
     VerifyDb(Place),
 }
@@ -68,6 +70,7 @@ pub struct ProjectArguments {
 pub async fn run(command: AuditCommand) -> Result<()> {
     match command {
         AuditCommand::Project(arguments) => project(&arguments).await,
+        AuditCommand::Access(arguments) => crate::access::run(arguments).await,
         AuditCommand::VerifyDb(place) => {
             let lines = verify_db(&place).await?;
             lines.iter().for_each(|line| println!("{line}"));

@@ -96,7 +96,7 @@ impl Told {
     }
 
     /// Why it is refused or was released, if so, as a sentence.
-    pub(super) fn refused(&self) -> Option<String> {
+    pub(crate) fn refused(&self) -> Option<String> {
         let released = self.end.as_ref().filter(|end| end.answer == "released");
         let refusal = match (released, Answer::from_code(self.code)) {
             (Some(end), _) => Refusal::from_code(end.code),
@@ -108,7 +108,7 @@ impl Told {
     }
 
     /// A line for people.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let before = if self.repeated { " (answered before)" } else { "" };
         let mut text = format!(
             "{} {}: {}{before}, leaf {} in block {} at {} UTC",

@@ -5,6 +5,7 @@
 //! Where several banks must sign, the first writes a file, the others complete it, and one sends it. Questions are
 //! answered by a node's HTTP interface from one applied state (`look.rs`).
 
+mod access;
 mod actions;
 mod answer;
 mod hours;
@@ -82,6 +83,8 @@ pub enum LedgerCommand {
     Notices(Signed<liquidity::Notices>),
     /// Record the digest of a document, without money
     Attest(Signed<liquidity::Attest>),
+    /// Record that data of parties is read: who, what, on what ground. Do so before it is read
+    Access(Signed<access::AccessWords>),
     /// Add your signature to a file that another bank has written
     Sign(sign::SignArguments),
     /// Send a file that all have signed
@@ -140,6 +143,7 @@ pub async fn run(command: LedgerCommand) -> Result<()> {
         LedgerCommand::Accept(signed) => signed.run().await,
         LedgerCommand::Notices(signed) => signed.run().await,
         LedgerCommand::Attest(signed) => signed.run().await,
+        LedgerCommand::Access(signed) => signed.run().await,
         LedgerCommand::Sign(arguments) => sign::sign(arguments).await,
         LedgerCommand::Send(arguments) => sign::send(arguments).await,
         LedgerCommand::Show(arguments) => look::show(arguments).await,

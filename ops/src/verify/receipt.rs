@@ -1,10 +1,11 @@
 //! `corridor verify receipt`: everything that a receipt claims, checked one by one and said in
 //! sentences. It needs the receipt and the network's policy, and no network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use iso20022::Limits;
 use proof::{
     final_rule,
     policy::{POLICY_BYTES_MAX, Policy},
@@ -23,7 +24,7 @@ use crate::clock::date_time;
 /// Arguments of `corridor verify receipt`.
 #[derive(Debug, Args)]
 pub struct ReceiptArguments {
-    /// The receipt, a .tlog-proof file
+    /// The receipt, a .tlog-proof file, or an ISO 20022 message that carries it
     receipt: PathBuf,
     /// The network's policy: the public keys of its nodes, and how many must have cosigned
     #[arg(long)]
@@ -39,7 +40,7 @@ pub struct ReceiptArguments {
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// `policy`, `form`, `record`, `signatures` or `inclusion`.
+    /// `policy`, `form`, `record`, `signatures`, `inclusion` or `message`.
     pub check: &'static str,
     /// Whether it holds.
     pub holds: bool,
@@ -81,7 +82,7 @@ pub struct Report {
 
 /// Runs `corridor verify receipt`; fails when the receipt is not valid.
 pub(super) fn run(arguments: ReceiptArguments) -> Result<()> {
-    let receipt = read_file(&arguments.receipt, RECEIPT_BYTES_MAX)?;
+    let Found { receipt, uetr } = find_receipt(&arguments.receipt)?;
     let policy = read_file(&arguments.policy, POLICY_BYTES_MAX)?;
     let genesis = arguments.genesis.as_ref().map(|path| -> Result<Genesis> {
         let bytes = read_file(path, GENESIS_BYTES_MAX)?;
@@ -89,7 +90,10 @@ pub(super) fn run(arguments: ReceiptArguments) -> Result<()> {
     });
     let genesis = genesis.transpose()?;
     let names = genesis.as_ref().map(Names::of).transpose()?.unwrap_or_default();
-    let report = verify(&receipt, &policy, &names);
+    let mut report = verify(&receipt, &policy, &names);
+    if let (true, Some(uetr)) = (report.valid, uetr) {
+        report.is_of(&uetr);
+    }
     if let (Some(genesis), Some(origin)) = (&genesis, &report.origin) {
         let own = proof::checkpoint::origin(&genesis.domain.network);
         ensure!(&own == origin, "the genesis file is of {own}, the receipt of {origin}");
@@ -104,6 +108,39 @@ pub(super) fn run(arguments: ReceiptArguments) -> Result<()> {
         Some(check) => bail!("the receipt proves nothing: {}", check.text),
         None => bail!("the receipt proves nothing"),
     }
+}
+
+/// A receipt, and the payment that the message says it is of.
+struct Found {
+    receipt: Vec<u8>,
+    uetr: Option<String>,
+}
+
+/// Largest message that receipts are taken out of, in bytes.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Reads a receipt, from a file of its own or out of a message.
+fn find_receipt(path: &Path) -> Result<Found> {
+    let bytes = read_file(path, MESSAGE_BYTES_MAX.max(RECEIPT_BYTES_MAX))?;
+    let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
+    if !start.starts_with(b"<") {
+        return Ok(Found { receipt: bytes, uetr: None });
+    }
+    let limits = Limits { bytes_max: MESSAGE_BYTES_MAX, ..Limits::default() };
+    let mut found = translate::receipts_in(&bytes, &limits)?;
+    match (found.pop(), found.len()) {
+        (Some(one), 0) => Ok(Found { receipt: one.receipt, uetr: one.uetr }),
+        (None, _) => bail!("{} carries no receipt", path.display()),
+        (Some(_), more) => bail!("{} carries {} receipts, and not one", path.display(), more + 1),
+    }
+}
+
+/// Reads a receipt, from a file of its own or out of a message.
+///
+/// # Errors
+/// When the file cannot be read, or is a message without exactly one receipt.
+pub(crate) fn read_receipt(path: &Path) -> Result<Vec<u8>> {
+    find_receipt(path).map(|found| found.receipt)
 }
 
 /// Checks a receipt against a policy.
@@ -161,6 +198,20 @@ fn checked(receipt: &[u8], policy: &[u8], names: &Names, report: &mut Report) ->
 }
 
 impl Report {
+    /// Notes whether the record is of the payment that the message names.
+    fn is_of(&mut self, uetr: &str) {
+        let id = self.record.as_ref().and_then(|facts| facts.id.as_deref());
+        self.valid = id == Some(uetr);
+        let text = match self.valid {
+            true => format!("the message is about the same payment, {uetr}"),
+            false => format!("the message is about payment {uetr}, and the receipt about another"),
+        };
+        self.checks.push(Check { check: "message", holds: self.valid, text });
+        if !self.valid {
+            self.record = None;
+        }
+    }
+
     fn holds(&mut self, check: &'static str, text: String) {
         self.checks.push(Check { check, holds: true, text });
     }

@@ -170,6 +170,25 @@ pub(super) fn describe(bytes: &[u8], names: &Names) -> Result<Facts, String> {
                         ),
                     )
                 }
+                What::Credited { transfer, account: number, at } => {
+                    let (on, at) = (account(number), date_time(at.0));
+                    (
+                        Some(transfer),
+                        format!(
+                            "{bank} is told that the customer has the money of {transfer} on {on} since {at} UTC."
+                        ),
+                    )
+                }
+                What::NotCredited { transfer, account: number, reason } => {
+                    let on = account(number);
+                    (
+                        Some(transfer),
+                        format!(
+                            "{bank} is told that the customer could not be credited with {transfer} on {on}: {}.",
+                            reason.as_str()
+                        ),
+                    )
+                }
                 What::QuoteExpired { quote, left } => (
                     Some(quote),
                     format!(
@@ -278,6 +297,23 @@ fn command_facts(
         Command::OpenAccount(open) => facts
             .sentences
             .push(format!("An account of {} was asked for.", names.participant(open.owner))),
+        Command::Attest(attest) => {
+            let digest = wire::genesis::hex(&attest.document.0);
+            let bank = names.participant(attest.participant);
+            facts.sentences.push(format!("{bank} attests a document with digest {digest}."));
+            facts.document = Some(digest);
+        }
+        Command::RecordAccess(record) => {
+            let payment = record.payment.map(|id| format!(" of payment {id}")).unwrap_or_default();
+            facts.sentences.push(format!(
+                "At {}, {} {} data{payment} with digest {}, on the ground: {}.",
+                names.participant(record.participant),
+                record.reader,
+                record.access.name(),
+                record.what,
+                record.ground
+            ));
+        }
         _ => {}
     }
     Ok(facts)

@@ -19,11 +19,13 @@
 //! | 30 to 38 | governance, keys, funding | 0 | 0 | `codec/govern.rs` |
 //! | 20 to 24 | limits, reservations, acceptance, notices, attest | 0 | 0 | `codec/liquidity.rs` |
 //! | 50 to 55 | quotes, exchanges, reports of credit | | 0 | `codec/fx.rs` |
+//! | 60 | record access | 1 payment | 0 | `codec/access.rs` |
 //!
 //! Options: one byte of presence bits, then the present fields (`codec/options.rs`). A field equal to its
 //! default is absent, so there is one spelling. Decoding is strict: whatever it accepts encodes to the same
 //! bytes again. Values beyond `limits.rs` encode to bytes that decoding refuses, never to another command.
 
+mod access;
 mod fx;
 pub(crate) mod govern;
 mod liquidity;
@@ -159,6 +161,7 @@ impl Command {
             | Self::SetAcceptance(_)
             | Self::SetNotices(_)
             | Self::Attest(_) => liquidity::encode(self, out),
+            Self::RecordAccess(record) => access::encode(record, out),
             Self::PlaceQuote(_)
             | Self::WithdrawQuote(_)
             | Self::Exchange(_)
@@ -184,6 +187,8 @@ impl Command {
             liquidity::decode(kind, flags, count, &mut reader)?
         } else if fx::KINDS.contains(&kind) {
             fx::decode(kind, flags, count, &mut reader)?
+        } else if kind == access::KIND_RECORD_ACCESS {
+            access::decode(flags, count, &mut reader)?
         } else {
             decode_plain(kind, flags, count, &mut reader)?
         };

@@ -16,6 +16,7 @@ mod open_account;
 mod options;
 mod place_quote;
 mod propose;
+mod record_access;
 mod redeem;
 mod refuse;
 mod reorder;
@@ -53,6 +54,7 @@ pub use open_account::OpenAccount;
 pub use options::{Approver, Condition, OnShortage, Priority, TransferOptions};
 pub use place_quote::PlaceQuote;
 pub use propose::Propose;
+pub use record_access::{Access, RecordAccess};
 pub use redeem::Redeem;
 pub use refuse::Refuse;
 pub use reorder::{Position, Reorder};
@@ -139,6 +141,8 @@ pub enum Command {
     SetNotices(SetNotices),
     /// Record the digest of a document.
     Attest(Attest),
+    /// Record that party data is read, or was erased. Boxed: seldom, and longer than what moves money.
+    RecordAccess(Box<RecordAccess>),
     /// Offer to give one asset for another.
     PlaceQuote(PlaceQuote),
     /// Take a quote out of the book.
@@ -174,6 +178,7 @@ impl Command {
             Self::SetAcceptance(set) => Some(set.id),
             Self::SetNotices(set) => Some(set.id),
             Self::Attest(attest) => Some(attest.id),
+            Self::RecordAccess(access) => Some(access.id),
             Self::PlaceQuote(quote) => Some(quote.id),
             Self::Exchange(exchange) => Some(exchange.id),
             Self::ReturnExchange(back) => Some(back.id),
@@ -239,6 +244,7 @@ impl Command {
             Self::SetAcceptance(_) => "set-acceptance",
             Self::SetNotices(_) => "set-notices",
             Self::Attest(_) => "attest",
+            Self::RecordAccess(_) => "record-access",
             Self::PlaceQuote(_) => "place-quote",
             Self::WithdrawQuote(_) => "withdraw-quote",
             Self::Exchange(_) => "exchange",

@@ -87,14 +87,15 @@ pub use batch::{Authorisation, Batch, BatchContext, CheckedCommand};
 pub use checkpoint::{Checkpoint, RestoreError};
 pub use codec::DecodeError;
 pub use command::{
+    Access, Attest, Limit, LimitSetter, Pace, RecordAccess, SetAcceptance, SetLimit, SetNotices,
+    SetReservation,
+};
+pub use command::{
     ActivateRules, AddAsset, AddKey, AdmitParticipant, Approve, Approver, Cancel, Command,
     Condition, Confirm, Issue, Leg, Legs, LegsError, OnShortage, OpenAccount, Position, Priority,
     Propose, RULES_FIRST, RULES_LAST, RULES_LIFE_CYCLE, Redeem, Refuse, Reorder, RetireKey, Reveal,
     RevokeKey, SetAccountStatus, SetFloor, SetFundingLimit, SetSealingKey, Transfer,
     TransferOptions, Vote, Withdraw,
-};
-pub use command::{
-    Attest, Limit, LimitSetter, Pace, SetAcceptance, SetLimit, SetNotices, SetReservation,
 };
 pub use command::{
     CreditOutcome, Exchange, ExchangeAmount, PlaceQuote, ReportCredit, ReturnExchange,

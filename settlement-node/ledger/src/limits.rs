@@ -71,6 +71,10 @@ pub const WAIT_NANOSECONDS_MAX: u64 = 400 * 86_400 * 1_000_000_000;
 /// Most waiting transfers whose time has come that one block acts on; the next block goes on.
 pub const DUE_PER_BLOCK_MAX: usize = 4_096;
 
+/// Most bytes of the name of who reads party data. At least one.
+pub const ACCESS_READER_BYTES_MAX: usize = 64;
+/// Most bytes of the ground on which party data is read. At least one.
+pub const ACCESS_GROUND_BYTES_MAX: usize = 140;
 /// Most bytes of a preimage. At least one.
 pub const PREIMAGE_BYTES_MAX: usize = 128;
 

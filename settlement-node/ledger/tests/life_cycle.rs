@@ -239,7 +239,10 @@ fn check_seen(seen: &Seen) {
     ] {
         need(command, refusal.code());
     }
-    for command in ["set-limit", "set-reservation", "set-acceptance", "set-notices", "attest"] {
+    for command in ["set-limit", "set-reservation", "set-acceptance", "set-notices"] {
+        need(command, 1);
+    }
+    for command in ["attest", "record-access"] {
         need(command, 1);
     }
     [2, 3, 4].into_iter().for_each(|code| need("till", code));

@@ -117,7 +117,9 @@ pub fn exchange(out: &mut Vec<u8>, body: &[u8]) {
 /// `body` is what the wire carries of it: its kind u8 and the bank u32; then for kinds 1 and 2 (less is available than
 /// the floor, more is posted than the ceiling) the account u32, the line i64, what is posted and what is available i128
 /// each; for kinds 3 and 4 (the report of a credit is overdue, or missing) the transfer's id 16 and the account u32;
-/// for kind 5 (the time of a quote is over) the quote's id 16 and what it had not given u64.
+/// for kind 5 (the time of a quote is over) the quote's id 16 and what it had not given u64; for kinds 6 and 7 (the bank
+/// that paid is told that the customer was credited, or not) the transfer's id 16, the account u32, and the time u64 or
+/// the reason 4.
 pub fn notice(out: &mut Vec<u8>, body: &[u8]) {
     out.clear();
     out.extend_from_slice(&[KIND_NOTICE, VERSION]);
@@ -130,6 +132,8 @@ const fn notice_bytes(kind: u8) -> Option<usize> {
         1 | 2 => Some(1 + 4 + 4 + 8 + 16 + 16),
         3 | 4 => Some(1 + 4 + 16 + 4),
         5 => Some(1 + 4 + 16 + 8),
+        6 => Some(1 + 4 + 16 + 4 + 8),
+        7 => Some(1 + 4 + 16 + 4 + 4),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@
 //! loopback address unless the configuration says otherwise. Every answer is read from the loop in
 //! one look, so that its figures belong to one height.
 
+mod access;
 pub(super) mod audit;
 mod questions;
 pub(super) mod tlog;
@@ -141,6 +142,7 @@ pub(super) async fn serve(
         .route("/v1/waiting", get(waiting))
         .merge(questions::routes())
         .route("/v1/statement", get(audit::statement))
+        .route("/v1/access", get(access::accesses))
         .route("/v1/position", get(audit::position))
         .route("/v1/blocks/{height}", get(audit::block))
         .route("/checkpoint", get(tlog::checkpoint))

@@ -29,7 +29,7 @@ pub use directory::{AccountRow, AssetRow, DirectoryAnswer, DirectoryCounts, Part
 pub use standing::{End, Standing};
 
 /// Version of the client protocol: the payload of the hello, both ways; nodes refuse another one.
-pub const CLIENT_PROTOCOL: u16 = 4;
+pub const CLIENT_PROTOCOL: u16 = 5;
 /// Version of all client frames.
 pub const FRAME_VERSION: u8 = 1;
 /// Frame kind: a submission ([`crate::batch::encode_submission`]).

@@ -5,10 +5,12 @@
 //! | 1, 2 | account u32, line i64, posted i128, available i128 | less is available than the floor; more is posted than the ceiling |
 //! | 3, 4 | transfer 16, account u32 | the report of a credit is overdue; it is not waited for any longer |
 //! | 5 | quote 16, left u64 | the quote's time is over |
+//! | 6 | transfer 16, account u32, time u64 | to the bank that paid: the customer has the money since then |
+//! | 7 | transfer 16, account u32, reason 4 | to the bank that paid: the customer could not be credited |
 
 use ledger::{
-    AccountNumber, Amount, CreditNotice, FxOutputs, Notice, NoticeKind, ParticipantNumber,
-    QuoteNotice, TransferId,
+    AccountNumber, Amount, CreditNotice, FxOutputs, LedgerTime, Notice, NoticeKind,
+    ParticipantNumber, QuoteNotice, ReasonCode, TransferId,
 };
 
 use crate::codec::{CodecError, Reader};
@@ -59,6 +61,24 @@ pub enum What {
         /// What it had not given.
         left: Amount,
     },
+    /// The bank that was paid has reported that its customer has the money.
+    Credited {
+        /// The transfer that credited the account.
+        transfer: TransferId,
+        /// The account.
+        account: AccountNumber,
+        /// Since when, by that bank's clock.
+        at: LedgerTime,
+    },
+    /// The bank that was paid has reported that it could not credit its customer.
+    NotCredited {
+        /// The transfer that credited the account.
+        transfer: TransferId,
+        /// The account.
+        account: AccountNumber,
+        /// Why not, of ExternalStatusReason1Code.
+        reason: ReasonCode,
+    },
 }
 
 impl BankNotice {
@@ -91,6 +111,12 @@ impl BankNotice {
             CreditNotice::Missing { transfer, account, bank } => {
                 Some(Self { bank, what: What::ReportMissing { transfer, account } })
             }
+            CreditNotice::Credited { transfer, account, payer: bank, at, .. } => {
+                Some(Self { bank, what: What::Credited { transfer, account, at } })
+            }
+            CreditNotice::Rejected { transfer, account, payer: bank, reason } => {
+                Some(Self { bank, what: What::NotCredited { transfer, account, reason } })
+            }
             _ => None,
         });
         quotes.chain(reports).chain(lines.iter().map(Self::of_line)).collect()
@@ -106,6 +132,8 @@ pub fn encode(notice: &BankNotice) -> Vec<u8> {
         What::ReportOverdue { .. } => 3,
         What::ReportMissing { .. } => 4,
         What::QuoteExpired { .. } => 5,
+        What::Credited { .. } => 6,
+        What::NotCredited { .. } => 7,
     };
     let mut out = vec![kind];
     out.extend_from_slice(&notice.bank.0.to_le_bytes());
@@ -123,6 +151,16 @@ pub fn encode(notice: &BankNotice) -> Vec<u8> {
         What::QuoteExpired { quote, left } => {
             out.extend_from_slice(&quote.0);
             out.extend_from_slice(&left.minor().to_le_bytes());
+        }
+        What::Credited { transfer, account, at } => {
+            out.extend_from_slice(&transfer.0);
+            out.extend_from_slice(&account.0.to_le_bytes());
+            out.extend_from_slice(&at.0.to_le_bytes());
+        }
+        What::NotCredited { transfer, account, reason } => {
+            out.extend_from_slice(&transfer.0);
+            out.extend_from_slice(&account.0.to_le_bytes());
+            out.extend_from_slice(reason.as_bytes());
         }
     }
     out
@@ -155,6 +193,17 @@ pub fn read(reader: &mut Reader) -> Result<BankNotice, CodecError> {
             quote: TransferId(reader.array("quote of a notice")?),
             left: Amount::new(reader.u64("rest of a quote")?),
         },
+        6 => What::Credited {
+            transfer: TransferId(reader.array("transfer of a notice")?),
+            account: AccountNumber(reader.u32("account of a notice")?),
+            at: LedgerTime(reader.u64("time of a notice")?),
+        },
+        7 => What::NotCredited {
+            transfer: TransferId(reader.array("transfer of a notice")?),
+            account: AccountNumber(reader.u32("account of a notice")?),
+            reason: ReasonCode::from_bytes(reader.array("reason of a notice")?)
+                .map_err(|_| CodecError::Unknown { field: "reason of a notice", value: 0 })?,
+        },
         other => {
             return Err(CodecError::Unknown { field: "kind of a notice", value: other.into() });
         }
@@ -169,7 +218,7 @@ mod tests {
     use bytes::Bytes;
     use proof::record::{self, Record};
 
-    fn each() -> [BankNotice; 5] {
+    fn each() -> [BankNotice; 7] {
         let line = |kind| What::Line {
             account: AccountNumber(6),
             kind,
@@ -184,6 +233,12 @@ mod tests {
             What::ReportOverdue { transfer, account },
             What::ReportMissing { transfer, account },
             What::QuoteExpired { quote: transfer, left: Amount::new(9) },
+            What::Credited { transfer, account, at: LedgerTime(10) },
+            What::NotCredited {
+                transfer,
+                account,
+                reason: ReasonCode::from_bytes(*b"AC04").unwrap(),
+            },
         ]
         .map(|what| BankNotice { bank: ParticipantNumber(5), what })
     }
@@ -207,7 +262,7 @@ mod tests {
                 assert!(record::decode(&leaf).is_err(), "{notice:?}");
             }
         }
-        assert!(read(&mut Reader::new(Bytes::from_static(&[6; 80]))).is_err());
+        assert!(read(&mut Reader::new(Bytes::from_static(&[8; 80]))).is_err());
     }
 
     #[test]
@@ -215,12 +270,15 @@ mod tests {
         let hex = |notice: &BankNotice| -> String {
             encode(notice).iter().map(|byte| format!("{byte:02x}")).collect()
         };
-        let [below, _, overdue, _, expired] = each();
+        let [below, _, overdue, _, expired, credited, not_credited] = each();
         let line = "f9ffffffffffffff";
         let posted = "0000000000000000000000fcffffffff";
         let available = "08000000000000000000000000000000";
         assert_eq!(hex(&below), format!("010500000006000000{line}{posted}{available}"));
         assert_eq!(hex(&overdue), format!("0305000000{}02000000", "01".repeat(16)));
-        assert_eq!(hex(&expired), format!("0505000000{}0900000000000000", "01".repeat(16)));
+        let id = "01".repeat(16);
+        assert_eq!(hex(&expired), format!("0505000000{id}0900000000000000"));
+        assert_eq!(hex(&credited), format!("0605000000{id}020000000a00000000000000"));
+        assert_eq!(hex(&not_credited), format!("0705000000{id}0200000041433034"));
     }
 }

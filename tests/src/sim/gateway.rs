@@ -11,7 +11,10 @@ mod process;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use gateway_adapter::{Config, RunError, config::RawLimits};
+use gateway_adapter::{
+    Config, RunError,
+    config::{RawLimits, Receipts},
+};
 use ledger::ParticipantNumber;
 use link::{ClientSideEvent, Frame, LinkKey, OutFrame};
 use std::time::Duration;
@@ -118,6 +121,7 @@ impl GatewayMachine {
             answer_deadline: Duration::from_secs(1),
             prefer_node: None,
             batch_valid: settings.batch_valid,
+            receipts: Receipts::OnRequest,
             limits: settings.limits,
         }
     }

@@ -4,10 +4,10 @@
 //! An exchange credits no bank with a real gateway here: what that does with one is not judged in a run.
 
 use ledger::{
-    AccountNumber, AccountStatus, Amount, Attest, Command, CreditOutcome, Digest, Exchange,
+    Access, AccountNumber, AccountStatus, Amount, Attest, Command, CreditOutcome, Digest, Exchange,
     ExchangeAmount, Ledger, LedgerTime, Limit, LimitSetter, Pace, ParticipantNumber, PlaceQuote,
-    Priority, Rate, ReportCredit, ReturnExchange, SetAcceptance, SetAccountStatus, SetFloor,
-    SetLimit, SetNotices, SetReporting, SetReservation, TransferId, WithdrawQuote,
+    Priority, Rate, RecordAccess, ReportCredit, ReturnExchange, SetAcceptance, SetAccountStatus,
+    SetFloor, SetLimit, SetNotices, SetReporting, SetReservation, TransferId, WithdrawQuote,
 };
 
 use super::{
@@ -46,7 +46,16 @@ pub(super) fn liquidity(rng: &mut Rng, own: usize, id: TransferId, known: &Known
             let (floor, ceiling) = (line(), line());
             Command::SetNotices(SetNotices { id, account, floor, ceiling })
         }
-        7 | 8 | 10 => Command::Attest(Attest {
+        10 => Command::RecordAccess(Box::new(RecordAccess {
+            id,
+            participant: ParticipantNumber(own as u32),
+            access: Access::ALL[rng.index(4)],
+            payment: rng.percent(50).then_some(id),
+            what: Digest::of(&id.0),
+            reader: "clerk".to_owned(),
+            ground: "a question of the auditor".to_owned(),
+        })),
+        7 | 8 => Command::Attest(Attest {
             id,
             participant: ParticipantNumber(own as u32),
             document: Digest::of(&id.0),

@@ -48,13 +48,17 @@ impl ReportCredit {
         let place = ledger.fx.last_mile.place_of(&transfer, account);
         let place = place.expect("the authorisation step found it");
         let report = ledger.fx.last_mile.awaited.at(place);
-        let late = turn.time > report.by;
+        let (late, payer) = (turn.time > report.by, report.payer);
         let notice = match self.outcome {
             CreditOutcome::Credited(at) if at < report.settled || at > turn.time => {
                 return Err(Refusal::CreditTime);
             }
-            CreditOutcome::Credited(at) => CreditNotice::Credited { transfer, account, at, late },
-            CreditOutcome::Rejected(reason) => CreditNotice::Rejected { transfer, account, reason },
+            CreditOutcome::Credited(at) => {
+                CreditNotice::Credited { transfer, account, payer, at, late }
+            }
+            CreditOutcome::Rejected(reason) => {
+                CreditNotice::Rejected { transfer, account, payer, reason }
+            }
         };
         let credited = match self.outcome {
             CreditOutcome::Credited(at) => Some(at),

@@ -27,6 +27,8 @@ pub struct AwaitedReport {
     pub account: AccountNumber,
     /// The owner of the account.
     pub bank: ParticipantNumber,
+    /// The owner of the account that paid, who is told of the report.
+    pub payer: ParticipantNumber,
     /// When it settled.
     pub settled: LedgerTime,
     /// The last time at which the report is not late.
@@ -56,6 +58,7 @@ impl Stored for AwaitedReport {
         out.extend_from_slice(&self.settled.0.to_le_bytes());
         out.extend_from_slice(&self.by.0.to_le_bytes());
         out.push(u8::from(self.overdue));
+        out.extend_from_slice(&self.payer.0.to_le_bytes());
     }
 }
 
@@ -173,26 +176,35 @@ impl Ledger {
     #[inline]
     pub(crate) fn expect_reports(&mut self, transfer: &Transfer, settled: LedgerTime) {
         for leg in transfer.legs.as_slice() {
-            self.expect_report_of(transfer.id, leg.credit, settled);
+            self.expect_report_of(transfer.id, leg.credit, leg.debit, settled);
         }
     }
 
-    /// Notes that a credit is to be reported, if the account is in that mode.
+    /// Notes that a credit is to be reported, if the account is in that mode; `from` is the account that paid.
     #[inline]
     pub(crate) fn expect_report_of(
         &mut self,
         transfer: TransferId,
         account: AccountNumber,
+        from: AccountNumber,
         settled: LedgerTime,
     ) {
         if self.authorised(account).reports {
-            self.expect_report(transfer, account, settled);
+            let payer = self.authorised(from).owner;
+            self.expect_report(transfer, account, payer, settled);
         }
     }
 
-    /// Notes that the credit of an account in this mode is to be reported; of a transfer that credits it twice, once.
+    /// Notes that the credit of an account in this mode is to be reported; of a transfer that credits it twice, once,
+    /// to the payer of the first.
     #[cold]
-    fn expect_report(&mut self, transfer: TransferId, account: AccountNumber, settled: LedgerTime) {
+    fn expect_report(
+        &mut self,
+        transfer: TransferId,
+        account: AccountNumber,
+        payer: ParticipantNumber,
+        settled: LedgerTime,
+    ) {
         let Some(within) = self.fx.last_mile.within.get(&account).copied() else { return };
         let bank = self.authorised(account).owner;
         let last_mile = &mut self.fx.last_mile;
@@ -204,7 +216,7 @@ impl Ledger {
             return;
         }
         let by = LedgerTime(settled.0.saturating_add(within));
-        let report = AwaitedReport { transfer, account, bank, settled, by, overdue: false };
+        let report = AwaitedReport { transfer, account, bank, payer, settled, by, overdue: false };
         let place = last_mile.awaited.insert(report);
         last_mile.index(place);
         self.fx.outputs.credits.push(CreditNotice::Expected { transfer, account, bank, by });

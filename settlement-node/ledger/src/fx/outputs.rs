@@ -192,6 +192,8 @@ pub enum CreditNotice {
         transfer: TransferId,
         /// The account.
         account: AccountNumber,
+        /// The bank that paid.
+        payer: ParticipantNumber,
         /// When the customer had the money, as the bank says.
         at: LedgerTime,
         /// The report came after its time.
@@ -203,6 +205,8 @@ pub enum CreditNotice {
         transfer: TransferId,
         /// The account.
         account: AccountNumber,
+        /// The bank that paid.
+        payer: ParticipantNumber,
         /// Why not, of ExternalStatusReason1Code.
         reason: ReasonCode,
     },

@@ -275,11 +275,15 @@ fn read_report(
         1 => true,
         _ => return Err(wrong("mark")),
     };
+    let payer = ParticipantNumber(source.u32()?);
     let bank = ledger.hot(account).ok_or_else(|| wrong("account"))?.owner;
+    if ledger.participant(payer).is_none() {
+        return Err(wrong("payer"));
+    }
     if by < settled || ledger.fx.last_mile.place_of(&transfer, account).is_some() {
         return Err(wrong("times or transfer"));
     }
-    Ok(AwaitedReport { transfer, account, bank, settled, by, overdue })
+    Ok(AwaitedReport { transfer, account, bank, payer, settled, by, overdue })
 }
 
 fn read_within(ledger: &mut Ledger, source: &mut Source<'_>) -> Result<(), RestoreError> {

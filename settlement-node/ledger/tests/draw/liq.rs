@@ -34,7 +34,7 @@ impl Draw {
 
     pub(crate) fn liquidity(&mut self, now: u64) -> Command {
         let (id, account) = (id(300 + self.below(400)), self.account());
-        match self.below(12) {
+        match self.below(13) {
             0..6 => {
                 let limit = self.limit();
                 let shared = matches!(limit, Limit::Payment { .. } | Limit::Velocity { .. });
@@ -57,6 +57,15 @@ impl Draw {
                 let (floor, ceiling) = (line(), line());
                 Command::SetNotices(SetNotices { id, account, floor, ceiling })
             }
+            11 => Command::RecordAccess(Box::new(RecordAccess {
+                id,
+                participant: ParticipantNumber(self.below(4) as u32),
+                access: Access::ALL[self.below(4) as usize],
+                payment: self.chance(2).then_some(id),
+                what: Digest::of(&now.to_le_bytes()),
+                reader: format!("reader {}", self.below(3)),
+                ground: "a question of the regulator".to_owned(),
+            })),
             _ => Command::Attest(Attest {
                 id,
                 participant: ParticipantNumber(self.below(4) as u32),

@@ -285,6 +285,7 @@ impl Model {
             Command::SetAcceptance(set) => owner(set.account),
             Command::SetNotices(set) => owner(set.account),
             Command::Attest(attest) => Some(attest.participant.0),
+            Command::RecordAccess(access) => Some(access.participant.0),
             _ => return None,
         })
     }

@@ -349,6 +349,7 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::SetAcceptance(set) => Some(set.id),
         Command::SetNotices(set) => Some(set.id),
         Command::Attest(attest) => Some(attest.id),
+        Command::RecordAccess(access) => Some(access.id),
         other => fx::id_of(other),
     }
 }

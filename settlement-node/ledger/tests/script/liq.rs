@@ -6,6 +6,7 @@
 //! alpha: limit l4 alpha/EUR towards beta 100 [restart]      alpha: limit l5 alpha/EUR all 100
 //! alpha: reserve r1 alpha/EUR urgent 50            alpha: accept a1 alpha/EUR within 100
 //! alpha: notify n1 alpha/EUR floor 10 ceiling 500  alpha: attest d1 alpha bill-of-lading
+//! alpha: access a1 alpha opened t1 clerk-7 question of the court
 //! alpha: limit l6 alpha/EUR payment none           alpha: accept a2 alpha/EUR never
 //! words t1                                         why t1 waits, in words
 //! what-if alpha/EUR receives 50                    what-if alpha/EUR floor -50
@@ -107,6 +108,21 @@ impl Network {
             let (participant, document) =
                 (self.participant(words[1]), Digest::of(words[2].as_bytes()));
             return Some(Command::Attest(Attest { id, participant, document }));
+        }
+        if verb == "access" {
+            let [_, who, access, payment, reader, ground @ ..] = &words[..] else {
+                panic!("access ID BANK WHAT PAYMENT READER GROUND")
+            };
+            let found = Access::ALL.into_iter().find(|one| one.name() == *access);
+            return Some(Command::RecordAccess(Box::new(RecordAccess {
+                id,
+                participant: self.participant(who),
+                access: found.unwrap(),
+                payment: (*payment != "-").then(|| transfer_id(payment)),
+                what: Digest::of(payment.as_bytes()),
+                reader: (*reader).to_owned(),
+                ground: ground.join(" "),
+            })));
         }
         if !["limit", "reserve", "accept", "notify"].contains(&verb) {
             return None;

@@ -209,7 +209,7 @@ async fn ask<T: Send + 'static>(
     Err(text(code, &error.to_string()))
 }
 
-fn damaged(context: &Context, error: &PastError) {
+pub(super) fn damaged(context: &Context, error: &PastError) {
     if let Some(damage) = error.damage() {
         context.handle.mend(crate::shell::Cause::Damaged(damage));
     }

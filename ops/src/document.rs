@@ -1,0 +1,310 @@
+//! `corridor document`: opening a document of a payment, notarising one's own, and verifying either against a receipt.
+//!
+//! A document is bound to the ledger by a salted digest, so that nobody can guess it from there, and each by a salt of
+//! its own, so that showing one shows nothing of any other. Whoever is to believe a document gets it with its *proof*, a
+//! small JSON file with the salt, and with the receipt of the record that commits to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Subcommand};
+use ledger::{Command, Digest};
+use proof::policy::POLICY_BYTES_MAX;
+use serde::{Deserialize, Serialize};
+use wire::document::{commitment, salted_digest};
+use wire::genesis::hex;
+
+use crate::http::HttpClient;
+use crate::layout::read_token;
+use crate::ledger::{Network, ask, id};
+use crate::verify::{Names, read_file, read_receipt, verify};
+
+/// Largest document that is notarised or verified, in bytes.
+const DOCUMENT_BYTES_MAX: usize = 64 << 20;
+const PROOF_BYTES_MAX: usize = 4_096;
+const PROOF_VERSION: u32 = 1;
+
+/// `corridor document ...`.
+#[derive(Debug, Subcommand)]
+pub enum DocumentCommand {
+    /// Open the document of a payment to your bank, at its gateway; the ledger records who, when and why first
+    Open(OpenArguments),
+    /// Record the salted digest of a file in the ledger: that your bank had it at this time
+    Notarise(NotariseArguments),
+    /// Verify that a document is the one that a receipt's record commits to; no network is needed
+    Verify(VerifyArguments),
+}
+
+/// Arguments of `corridor document open`.
+#[derive(Debug, Args)]
+pub struct OpenArguments {
+    /// UETR of the payment
+    uetr: String,
+    /// Why it is opened; it is there for ever, and names no party of a payment
+    #[arg(long, value_name = "TEXT")]
+    ground: String,
+    /// Who reads it, as your bank names its people
+    #[arg(long, value_name = "NAME")]
+    reader: String,
+    /// Your bank's gateway, such as http://127.0.0.1:7103
+    #[arg(long, value_name = "URL")]
+    gateway: String,
+    /// File with the gateway's bearer token
+    #[arg(long, value_name = "FILE")]
+    token_file: PathBuf,
+    /// File for the document; standard output when left out
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// File for its proof, to show this document to others
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
+}
+
+/// Arguments of `corridor document notarise`.
+#[derive(Debug, Args)]
+pub struct NotariseArguments {
+    /// The file
+    file: PathBuf,
+    /// Folder of the network, with the keys of the bank
+    #[arg(long)]
+    dir: PathBuf,
+    /// The bank that attests
+    #[arg(long = "as", value_name = "BIC")]
+    bank: String,
+    /// File for the proof; keep it as safe as the document
+    #[arg(long, value_name = "FILE")]
+    proof: PathBuf,
+    /// Print the answer as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `corridor document verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// The document
+    file: PathBuf,
+    /// Its proof
+    #[arg(long, value_name = "FILE")]
+    proof: PathBuf,
+    /// Receipt of the payment or of the attestation; a message that carries it will do
+    #[arg(long, value_name = "FILE")]
+    receipt: PathBuf,
+    /// The network's policy
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+}
+
+/// What shows that a document is the one that a record commits to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentProof {
+    version: u32,
+    /// Id of the payment or of the attestation.
+    id: String,
+    /// Hex.
+    salt: String,
+    /// SHA-256 of the sealed bytes, hex; of a document that travelled with a payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed_sha256: Option<String>,
+}
+
+impl DocumentProof {
+    /// What a record that commits to this document carries.
+    ///
+    /// # Errors
+    /// When the proof is malformed.
+    pub fn commitment(&self, document: &[u8]) -> Result<Digest> {
+        ensure!(self.version == PROOF_VERSION, "the proof has another format");
+        let bytes = self.salt.as_bytes().chunks(2);
+        let bytes = bytes.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
+        let salt = bytes.collect::<Option<Vec<u8>>>().and_then(|salt| salt.try_into().ok());
+        let salted =
+            salted_digest(&salt.context("the proof's salt is no 16 bytes in hex")?, document);
+        let Some(sealed) = &self.sealed_sha256 else { return Ok(salted) };
+        let sealed: Digest = sealed.parse().context("the proof's digest is no SHA-256 in hex")?;
+        Ok(commitment(&salted, &sealed))
+    }
+}
+
+/// A gateway's answer.
+#[derive(Debug, Deserialize)]
+struct Opened {
+    uetr: String,
+    access: Recorded,
+    document: String,
+    salt: String,
+    sealed_sha256: String,
+    commitment: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Recorded {
+    id: String,
+    leaf: u64,
+}
+
+/// Runs `corridor document ...`.
+///
+/// # Errors
+/// With a sentence that says what does not hold.
+pub async fn run(command: DocumentCommand) -> Result<()> {
+    match command {
+        DocumentCommand::Open(arguments) => open(arguments).await,
+        DocumentCommand::Notarise(arguments) => notarise(arguments).await,
+        DocumentCommand::Verify(arguments) => {
+            println!("{}", verified(&arguments)?);
+            Ok(())
+        }
+    }
+}
+
+async fn open(arguments: OpenArguments) -> Result<()> {
+    let token = read_token(&arguments.token_file)?;
+    let mut client = HttpClient::new(&arguments.gateway)?.with_token(token);
+    let uetr = arguments.uetr.to_ascii_lowercase();
+    let body = serde_json::json!({ "reader": arguments.reader, "ground": arguments.ground });
+    let path = format!("/v1/documents/{uetr}/open");
+    let answer = client.post(&path, "application/json", body.to_string().as_bytes()).await?;
+    ensure!(answer.status == 200, "the gateway answers {}: {}", answer.status, answer.text());
+    let opened: Opened = serde_json::from_slice(&answer.body).context("read the answer")?;
+    let proof = DocumentProof {
+        version: PROOF_VERSION,
+        id: opened.uetr,
+        salt: opened.salt,
+        sealed_sha256: Some(opened.sealed_sha256),
+    };
+    let said = proof.commitment(opened.document.as_bytes())?;
+    ensure!(said.to_string() == opened.commitment, "the gateway's document does not fit its proof");
+    if let Some(path) = &arguments.proof {
+        write_proof(path, &proof)?;
+    }
+    match &arguments.out {
+        Some(path) => write_private(path, opened.document.as_bytes())?,
+        None => println!("{}", opened.document),
+    }
+    eprintln!("recorded as access {} at leaf {}", opened.access.id, opened.access.leaf);
+    Ok(())
+}
+
+async fn notarise(arguments: NotariseArguments) -> Result<()> {
+    let document = read_file(&arguments.file, DOCUMENT_BYTES_MAX)?;
+    let network = Network::open(&arguments.dir).await?;
+    let id = id(None)?;
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|error| anyhow::anyhow!("read random bytes: {error}"))?;
+    let proof = DocumentProof {
+        version: PROOF_VERSION,
+        id: id.to_string(),
+        salt: hex(&salt),
+        sealed_sha256: None,
+    };
+    let command = Command::Attest(ledger::Attest {
+        id,
+        participant: network.participant(&arguments.bank)?,
+        document: proof.commitment(&document)?,
+    });
+    // Before it is recorded: without the salt the record proves nothing.
+    write_proof(&arguments.proof, &proof)?;
+    let told = ask(&network, &arguments.bank, command).await?;
+    match arguments.json {
+        true => println!("{}", serde_json::to_string(&told).context("write the answer")?),
+        false => println!("{}", told.text()),
+    }
+    match told.refused() {
+        Some(reason) => bail!("{reason}"),
+        None => Ok(()),
+    }
+}
+
+/// Checks everything and says what holds.
+fn verified(arguments: &VerifyArguments) -> Result<String> {
+    let document = read_file(&arguments.file, DOCUMENT_BYTES_MAX)?;
+    let proof: DocumentProof =
+        serde_json::from_slice(&read_file(&arguments.proof, PROOF_BYTES_MAX)?)
+            .with_context(|| format!("{} is no proof of a document", arguments.proof.display()))?;
+    let receipt = read_receipt(&arguments.receipt)?;
+    let policy = read_file(&arguments.policy, POLICY_BYTES_MAX)?;
+    let report = verify(&receipt, &policy, &Names::default());
+    let facts = match (&report.record, report.checks.last()) {
+        (Some(facts), _) if report.valid => facts,
+        (_, Some(check)) => bail!("the receipt proves nothing: {}", check.text),
+        _ => bail!("the receipt proves nothing"),
+    };
+    ensure!(
+        facts.id.as_deref() == Some(proof.id.as_str()),
+        "the receipt is of another record than the proof"
+    );
+    ensure!(facts.answer == Some("settled"), "the record was not settled");
+    let said = proof.commitment(&document)?.to_string();
+    ensure!(
+        facts.document.as_deref() == Some(said.as_str()),
+        "the document is not the one that the record commits to"
+    );
+    let what = facts.command.unwrap_or(facts.kind);
+    Ok(format!(
+        "ok: this is the document of {what} {}, committed to at leaf {}, which is final",
+        proof.id,
+        report.leaf.unwrap_or(0)
+    ))
+}
+
+fn write_proof(path: &Path, proof: &DocumentProof) -> Result<()> {
+    let text = serde_json::to_string_pretty(proof).context("write the proof")?;
+    write_private(path, (text + "\n").as_bytes())
+}
+
+/// For its owner alone: documents name people.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes))
+        .with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn proof(salt: u8, sealed: Option<u8>) -> DocumentProof {
+        DocumentProof {
+            version: PROOF_VERSION,
+            id: "a".to_owned(),
+            salt: hex(&[salt; 16]),
+            sealed_sha256: sealed.map(|byte| hex(&[byte; 32])),
+        }
+    }
+
+    #[test]
+    fn a_proof_fits_its_own_document_and_no_other() {
+        let own = proof(1, Some(2));
+        let expected =
+            wire::document::commitment(&salted_digest(&[1; 16], b"one"), &Digest([2; 32]));
+        assert_eq!(own.commitment(b"one").unwrap(), expected);
+        // What is shown of one document says nothing of another: neither its text with this salt, nor this text
+        // with the salt of another.
+        for other in [
+            own.commitment(b"two"),
+            proof(3, Some(2)).commitment(b"one"),
+            proof(1, Some(4)).commitment(b"one"),
+            proof(1, None).commitment(b"one"),
+        ] {
+            assert_ne!(other.unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn malformed_proofs_are_errors() {
+        for (field, value) in [("salt", "00"), ("salt", "é"), ("sealed_sha256", "xy")] {
+            let mut json = serde_json::to_value(proof(1, Some(2))).unwrap();
+            json[field] = value.into();
+            let read: DocumentProof = serde_json::from_value(json).unwrap();
+            assert!(read.commitment(b"one").is_err(), "{field}");
+        }
+        assert!(DocumentProof { version: 2, ..proof(1, None) }.commitment(b"one").is_err());
+    }
+}

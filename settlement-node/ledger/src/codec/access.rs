@@ -1,0 +1,52 @@
+//! Canonical bytes of the record of an access.
+//!
+//! | kind | command | flags | body |
+//! |---|---|---|---|
+//! | 60 | record access | 1 payment | id 16, participant u32, access u8, payment 16 if flag 1, what 32, reader, ground |
+//!
+//! Access: 1 opened, 2 exported, 3 queried, 4 erased. Both texts: length u8, UTF-8 without control characters. Count is 0.
+
+use super::reader::Reader;
+use super::{DecodeError, header, short_text};
+use crate::command::{Access, Command, RecordAccess};
+use crate::id::{Digest, ParticipantNumber, TransferId};
+
+pub(super) const KIND_RECORD_ACCESS: u8 = 60;
+const FLAG_PAYMENT: u8 = 1;
+
+pub(super) fn encode(record: &RecordAccess, out: &mut Vec<u8>) {
+    header(KIND_RECORD_ACCESS, u8::from(record.payment.is_some()), 0, out);
+    out.extend_from_slice(&record.id.0);
+    out.extend_from_slice(&record.participant.0.to_le_bytes());
+    out.push(record.access as u8);
+    if let Some(payment) = &record.payment {
+        out.extend_from_slice(&payment.0);
+    }
+    out.extend_from_slice(&record.what.0);
+    short_text(&record.reader, out);
+    short_text(&record.ground, out);
+}
+
+pub(super) fn decode(
+    flags: u8,
+    count: usize,
+    reader: &mut Reader<'_>,
+) -> Result<Command, DecodeError> {
+    if flags & !FLAG_PAYMENT != 0 {
+        return Err(DecodeError::Flags(flags));
+    }
+    if count != 0 {
+        return Err(DecodeError::Count { what: "count of a command without a list", count });
+    }
+    let id = TransferId(reader.array()?);
+    let participant = ParticipantNumber(reader.u32()?);
+    let access = Access::from_number(reader.u8()?).ok_or(DecodeError::Field("access"))?;
+    let payment = if flags == FLAG_PAYMENT { Some(TransferId(reader.array()?)) } else { None };
+    let what = Digest(reader.array()?);
+    let (who, ground) = (reader.short_text()?.to_owned(), reader.short_text()?.to_owned());
+    let record = RecordAccess { id, participant, access, payment, what, reader: who, ground };
+    match record.is_well_formed() {
+        true => Ok(Command::RecordAccess(Box::new(record))),
+        false => Err(DecodeError::Field("reader or ground")),
+    }
+}
