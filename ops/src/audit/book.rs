@@ -1,33 +1,26 @@
-//! The log applied again, record by record, and the rows that follow from it.
+//! The rows of money: commands, what became of them, and each change of an account.
 //!
-//! Nothing is taken from a record that was not recomputed: every signature is checked, every answer, progress,
-//! exchange, seal and state root must come out as recorded, and each balance that rows arrive at must be the ledger's.
-//! Ids of the whole log stay in memory (64 MiB a million); a restart applies the log from its beginning.
+//! A log that is applied again is watched; each balance that rows arrive at must be the ledger's. What the rows say of
+//! accounts, participants and keys is in `registry.rs`, of proposals and votes in `governance.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
-use bytes::Bytes;
 use ledger::{
-    AccountNumber, Answer, BatchContext, Cause, Command, Exchanged, Height, Ledger, LedgerTime,
-    OldIds, Outcome, TransferId,
+    AccountNumber, Answer, Cause, Command, Exchanged, Ledger, Outcome, ParticipantNumber, Progress,
+    TransferId,
 };
-use proof::{
-    Hash,
-    record::{self, KIND_BATCH, KIND_SEAL, Record, Seal},
-    tree::Frontier,
-};
-use wire::{
-    batch::{Domain, HEADER_BYTES, SignedBatch},
-    genesis::Genesis,
-    notice::BankNotice,
-};
+use proof::Hash;
 
-use super::rows::{DAY_NS, Rows, Table};
-use crate::clock::date_time;
-
-/// Most bytes of records that one block may have here: those of the block, and what answers add.
-const OPEN_BYTES_MAX: usize = 4 * wire::limits::BLOCK_BYTES_MAX;
+use super::{
+    governance,
+    registry::Registry,
+    rows::{DAY_NS, Rows, Table},
+};
+use crate::{
+    clock::date_time,
+    replay::{At, Chain, CheckedBlock, Stop, Watch},
+};
 
 /// What one account did on one UTC day.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,281 +35,107 @@ struct Day {
     dirty: bool,
 }
 
-/// Where a row stands.
-#[derive(Clone, Copy, Debug)]
-struct At {
-    leaf: u64,
-    height: u64,
-    time: u64,
-}
-
-/// The ledger as far as records were pushed.
-pub(super) struct Replay {
-    ledger: Ledger,
-    domain: Domain,
-    genesis: Vec<u8>,
-    frontier: Frontier,
-    height: u64,
-    time: u64,
-    previous: Hash,
-    open: Vec<Vec<u8>>,
-    open_bytes: usize,
+/// The rows of the blocks that were watched, and what the next ones need.
+pub(super) struct Book {
+    pub(super) rows: Rows,
     balances: Vec<i128>,
     days: Vec<Day>,
     /// Commands that wait: what they will move is in no later record.
     waiting: BTreeMap<TransferId, Command>,
+    /// Exchanges of the block at hand, by leaf.
+    exchanges: BTreeMap<u64, Command>,
     /// Accounts that the block at hand touched.
     touched: BTreeSet<u32>,
-    participants: usize,
-    /// Accounts that have their row.
-    accounts: usize,
+    registry: Registry,
     month: (u64, String),
     seq: u32,
 }
 
-impl Replay {
-    /// Before the first record of the log of a network.
-    pub(super) fn new(genesis: &Genesis) -> Result<Self> {
-        let mut ledger = genesis.ledger()?;
-        let root = ledger.seal_block();
-        let mut first = Vec::new();
-        record::genesis(&mut first, &genesis.domain.network, &root.0);
-        Ok(Self {
-            ledger,
-            domain: genesis.domain,
-            genesis: first,
-            frontier: Frontier::new(),
-            height: 0,
-            time: genesis.time.0,
-            previous: [0; 32],
-            open: Vec::new(),
-            open_bytes: 0,
+impl Book {
+    /// With the rows of a log that has nothing but its first record.
+    pub(super) fn genesis(chain: &Chain, first: &[u8]) -> Result<Self> {
+        let mut this = Self {
+            rows: Rows::default(),
             balances: Vec::new(),
             days: Vec::new(),
             waiting: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
             touched: BTreeSet::new(),
-            participants: 0,
-            accounts: 0,
+            registry: Registry::default(),
             month: (u64::MAX, String::new()),
             seq: 0,
-        })
-    }
-
-    /// Height of the last whole block.
-    pub(super) fn height(&self) -> u64 {
-        self.height
-    }
-
-    /// Records up to there.
-    pub(super) fn leaves(&self) -> u64 {
-        self.frontier.size()
-    }
-
-    /// Root of the log there.
-    pub(super) fn root(&self) -> Hash {
-        self.frontier.root()
-    }
-
-    /// The network that the log is of.
-    pub(super) fn network(&self) -> &Hash {
-        &self.domain.network
-    }
-
-    /// Takes the next record; true when it ended a block, whose rows are then in `rows`.
-    pub(super) fn push(&mut self, record: &[u8], rows: &mut Rows) -> Result<bool> {
-        if self.frontier.size() == 0 {
-            ensure!(
-                record == self.genesis,
-                "the log begins with another genesis than that of the file"
-            );
-            self.previous = self.frontier.append(record);
-            self.genesis_rows(rows)?;
-            return Ok(true);
-        }
-        self.open_bytes += record.len();
-        ensure!(self.open_bytes <= OPEN_BYTES_MAX, "a block has more than {OPEN_BYTES_MAX} bytes");
-        self.open.push(record.to_vec());
-        if record.first() != Some(&KIND_SEAL) {
-            return Ok(false);
-        }
-        let records = std::mem::take(&mut self.open);
-        self.open_bytes = 0;
-        self.block(&records, rows).with_context(|| format!("block {}", self.height + 1))?;
-        Ok(true)
-    }
-
-    fn genesis_rows(&mut self, rows: &mut Rows) -> Result<()> {
-        let at = At { leaf: 0, height: 0, time: self.time };
-        self.note_month(at.time, rows);
-        let genesis = std::mem::take(&mut self.genesis);
-        record_row(rows, at, &genesis);
-        self.genesis = genesis;
-        self.registry_rows(at, rows);
-        let opened: Vec<(AccountNumber, i128)> =
-            self.ledger.accounts().map(|view| (view.number, view.posted.minor())).collect();
-        self.seq = 0;
-        for (number, posted) in opened.into_iter().filter(|(_, posted)| *posted != 0) {
-            self.post(at, number, None, None, posted, rows)?;
-        }
-        self.touched.clear();
-        Ok(())
-    }
-
-    fn block(&mut self, records: &[Vec<u8>], rows: &mut Rows) -> Result<()> {
-        let (last, before) = records.split_last().context("a block has a seal")?;
-        let seal = Seal::decode(last).context("the seal cannot be read")?;
-        let first = self.frontier.size();
-        let follows = seal.height == self.height + 1
-            && seal.first_leaf == first
-            && seal.previous == self.previous
-            && seal.time > self.time
-            && seal.records as usize == before.len();
-        ensure!(follows, "the seal does not follow from the block before");
-        self.note_month(seal.time, rows);
-        let at =
-            |index: usize| At { leaf: first + index as u64, height: seal.height, time: seal.time };
-        self.ledger.open_block(LedgerTime(seal.time));
-        let (mut index, mut commands) = (0, 0);
-        let mut exchanges = BTreeMap::new();
-        while before.get(index).is_some_and(|bytes| bytes.first() == Some(&KIND_BATCH)) {
-            let count = self.batch(&before[index..], at(index), &mut exchanges, rows)?;
-            commands += count as u32;
-            index += count + 1;
-        }
-        ensure!(commands == seal.commands, "the seal counts {} commands", seal.commands);
-        let mut made = Vec::new();
-        for one in self.ledger.close_block(first + index as u64) {
-            record::progress(&mut made, &wire::progress::encode(&one));
-            ensure!(
-                before.get(index) == Some(&made),
-                "leaf {} is not the progress that follows",
-                at(index).leaf
-            );
-            self.progress(&one, at(index), rows)?;
-            index += 1;
-        }
-        let outputs = self.ledger.take_fx_outputs();
-        let notices = BankNotice::of_block(&outputs, &self.ledger.take_notices());
-        for one in outputs.exchanges {
-            record::exchange(&mut made, &wire::exchanged::encode(&one));
-            ensure!(
-                before.get(index) == Some(&made),
-                "leaf {} is not the exchange that follows",
-                at(index).leaf
-            );
-            self.exchange(&one, &exchanges, at(index), rows)?;
-            index += 1;
-        }
-        for one in &notices {
-            record::notice(&mut made, &wire::notice::encode(one));
-            ensure!(
-                before.get(index) == Some(&made),
-                "leaf {} is not the notice that follows",
-                at(index).leaf
-            );
-            index += 1;
-        }
-        ensure!(index == before.len(), "leaf {} does not follow from the block", at(index).leaf);
-        ensure!(self.ledger.seal_block().0 == seal.state_root, "the state root is another one");
-        for (number, bytes) in records.iter().enumerate() {
-            let hash = self.frontier.append(bytes);
-            record_row(rows, at(number), bytes);
-            if number + 1 == records.len() {
-                self.previous = hash;
+        };
+        let ledger = chain.ledger();
+        let at = At { leaf: 0, height: 0, time: chain.time() };
+        this.note_month(at.time);
+        this.record(at, first);
+        Registry::answers(at, &mut this.rows);
+        this.registry.end(ledger, at, &mut this.rows);
+        for view in ledger.accounts() {
+            let posted = view.posted.minor();
+            if posted != 0 {
+                this.post(ledger, at, view.number, None, None, posted)?;
             }
         }
-        for number in std::mem::take(&mut self.touched) {
-            let posted = self.ledger.account(AccountNumber(number)).map(|view| view.posted.minor());
-            let own = self.balances.get(number as usize).copied();
-            ensure!(own == posted, "account {number} has {posted:?}, its postings end at {own:?}");
-        }
-        self.registry_rows(at(records.len() - 1), rows);
-        (self.height, self.time) = (seal.height, seal.time);
-        rows.row(Table::Blocks)
-            .big(at(before.len()).leaf)
-            .big(seal.height)
-            .time(seal.time)
-            .big(seal.time)
-            .big(seal.first_leaf)
-            .int(seal.records)
-            .int(seal.commands)
-            .bytes(&seal.state_root);
-        Ok(())
+        this.touched.clear();
+        Ok(this)
     }
 
-    /// Applies the batch whose record comes first; returns the number of its commands.
-    fn batch(
+    fn record(&mut self, at: At, bytes: &[u8]) {
+        let kind = bytes.first().copied().unwrap_or_default();
+        let row = self.rows.row(Table::Records).big(at.leaf).big(at.height).time(at.time);
+        row.small(kind.into()).bytes(bytes);
+    }
+
+    fn first_answer(
         &mut self,
-        records: &[Vec<u8>],
+        ledger: &Ledger,
         at: At,
-        exchanges: &mut BTreeMap<u64, Command>,
-        rows: &mut Rows,
-    ) -> Result<usize> {
-        let Record::Batch(body) = record::decode(&records[0])? else { bail!("no batch") };
-        let (header, signatures) = body.split_at_checked(HEADER_BYTES).context("a short batch")?;
-        let count = u32::from_le_bytes(header[50..54].try_into().expect("4 bytes")) as usize;
-        let commands =
-            records.get(1..count.saturating_add(1)).context("commands of a batch are missing")?;
-        let mut bytes = header.to_vec();
-        for one in commands {
-            let Record::Command { command, .. } = record::decode(one)? else { bail!("no command") };
-            bytes.extend_from_slice(command);
-        }
-        bytes.extend_from_slice(signatures);
-        let verified = SignedBatch::decode(Bytes::from(bytes))?.verify(&self.domain)?;
-        let first_leaf = at.leaf + 1;
-        let context =
-            BatchContext { height: Height(at.height), time: LedgerTime(at.time), first_leaf };
-        let (mut outcomes, mut events) = (Vec::new(), Vec::new());
-        let batch = verified.batch();
-        self.ledger.apply_batch(&context, batch, &OldIds::new(&[]), &mut outcomes, &mut events);
-        let mut made = Vec::new();
-        for (position, outcome) in outcomes.iter().enumerate() {
-            let at = At { leaf: first_leaf + position as u64, ..at };
-            let code = outcome.answer.code();
-            record::command(&mut made, code, outcome.original, verified.command_slice(position));
-            ensure!(made == commands[position], "the answer at leaf {} is another one", at.leaf);
-            let command = &batch.commands[position].command;
-            self.command(command, *outcome, batch.submitter.0, at, rows)?;
-            if matches!(command, Command::Exchange(_)) && outcome.original.is_none() {
-                exchanges.insert(at.leaf, command.clone());
-            }
-        }
-        Ok(count)
-    }
-
-    fn command(
-        &mut self,
+        submitter: ParticipantNumber,
         command: &Command,
         outcome: Outcome,
-        submitter: u32,
-        at: At,
-        rows: &mut Rows,
     ) -> Result<()> {
+        self.note_month(at.time);
         let (first, legs) = first_leg(command);
-        let mut parties = self.parties(command);
-        parties.insert(submitter);
-        rows.row(Table::Commands)
+        let mut parties = self.parties(ledger, command);
+        let about = governance::about(command);
+        if let Some(waiting) = about.and_then(|id| self.waiting.get(&id)) {
+            parties.append(&mut self.parties(ledger, waiting));
+        }
+        parties.insert(submitter.0);
+        let asset =
+            first.debit.or(first.credit).and_then(|number| self.registry.asset(ledger, number));
+        self.rows
+            .row(Table::Commands)
             .big(at.leaf)
             .big(at.height)
             .time(at.time)
             .big(at.time)
-            .bytes(command.name().as_bytes())
+            .text(command.name())
             .option(command.id(), |row, id| row.bytes(&id.0))
-            .int(submitter)
+            .option(about, |row, id| row.bytes(&id.0))
+            .int(submitter.0)
             .int(outcome.answer.code().into())
             .option(outcome.original, |row, leaf| row.big(leaf))
             .option(first.debit, |row, account| row.int(account))
             .option(first.credit, |row, account| row.int(account))
+            .option(asset, |row, asset| row.text(&asset))
             .option(first.amount, |row, amount| row.number(amount))
             .int(legs)
             .option(command.document(), |row, digest| row.bytes(&digest.0))
             .ints(&parties);
+        governance::row(ledger, at, submitter, command, outcome.answer, &mut self.rows);
+        self.registry.look_at(command);
         if outcome.original.is_some() {
             return Ok(());
         }
         match outcome.answer {
-            Answer::Settled => self.settle(command, at, rows),
+            Answer::Settled => {
+                if matches!(command, Command::Exchange(_)) {
+                    self.exchanges.insert(at.leaf, command.clone());
+                }
+                self.settle(ledger, command, at)
+            }
             Answer::Waiting(_) => {
                 self.waiting.extend(command.id().map(|id| (id, command.clone())));
                 Ok(())
@@ -325,7 +144,7 @@ impl Replay {
         }
     }
 
-    fn progress(&mut self, one: &ledger::Progress, at: At, rows: &mut Rows) -> Result<()> {
+    fn later_answer(&mut self, ledger: &Ledger, at: At, one: &Progress) -> Result<()> {
         let command = match one.answer.is_final() {
             true => self.waiting.remove(&one.id),
             false => self.waiting.get(&one.id).cloned(),
@@ -338,8 +157,9 @@ impl Replay {
             Cause::Together(number) => format!("group {number}"),
             Cause::Till => "notice".to_owned(),
         };
-        let parties = self.parties(&command);
-        rows.row(Table::Progress)
+        let parties = self.parties(ledger, &command);
+        self.rows
+            .row(Table::Progress)
             .big(at.leaf)
             .big(at.height)
             .time(at.time)
@@ -347,82 +167,94 @@ impl Replay {
             .bytes(&one.id.0)
             .big(one.leaf)
             .int(one.answer.code().into())
-            .bytes(cause.as_bytes())
+            .text(&cause)
             .ints(&parties);
-        if one.answer.is_settled() { self.settle(&command, at, rows) } else { Ok(()) }
+        governance::end_row(at, one, &command, &mut self.rows);
+        self.registry.look_at(&command);
+        if one.answer.is_settled() { self.settle(ledger, &command, at) } else { Ok(()) }
     }
 
     /// The postings of a command that settled. Those of an exchange come with its own record.
-    fn settle(&mut self, command: &Command, at: At, rows: &mut Rows) -> Result<()> {
+    fn settle(&mut self, ledger: &Ledger, command: &Command, at: At) -> Result<()> {
         self.seq = 0;
         let id = command.id();
         match command {
             Command::Transfer(transfer) => {
                 for leg in transfer.legs.as_slice() {
-                    self.pair(at, id, leg.debit, leg.credit, leg.amount.minor(), rows)?;
+                    self.pair(ledger, at, id, leg.debit, leg.credit, leg.amount.minor())?;
                 }
             }
             Command::Issue(issue) => {
-                self.post(at, issue.account, None, id, issue.amount.minor().into(), rows)?;
+                self.post(ledger, at, issue.account, None, id, issue.amount.minor().into())?;
             }
             Command::Redeem(redeem) => {
                 let change = -i128::from(redeem.amount.minor());
-                self.post(at, redeem.account, None, id, change, rows)?;
+                self.post(ledger, at, redeem.account, None, id, change)?;
             }
             Command::ReturnExchange(back) => {
                 let (debit, credit) = (back.original.credit, back.credit);
-                self.pair(at, id, debit, credit, back.amount.minor(), rows)?;
+                self.pair(ledger, at, id, debit, credit, back.amount.minor())?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn exchange(
-        &mut self,
-        one: &Exchanged,
-        commands: &BTreeMap<u64, Command>,
-        at: At,
-        rows: &mut Rows,
-    ) -> Result<()> {
-        let Some(Command::Exchange(command)) = commands.get(&one.leaf) else {
+    fn exchanged(&mut self, ledger: &Ledger, at: At, one: &Exchanged) -> Result<()> {
+        let Some(Command::Exchange(command)) = self.exchanges.remove(&one.leaf) else {
             bail!("exchange {} has no command in its block", one.id);
         };
         self.seq = 0;
         let id = Some(one.id);
         let (paid, delivered) = (i128::from(one.paid.minor()), i128::from(one.delivered.minor()));
-        self.post(at, command.debit, None, id, -paid, rows)?;
+        self.post(ledger, at, command.debit, None, id, -paid)?;
         for fill in &one.fills {
-            self.post(at, fill.buys, None, id, fill.took.minor().into(), rows)?;
-            self.post(at, fill.sells, None, id, -i128::from(fill.gave.minor()), rows)?;
+            self.post(ledger, at, fill.buys, None, id, fill.took.minor().into())?;
+            self.post(ledger, at, fill.sells, None, id, -i128::from(fill.gave.minor()))?;
         }
-        self.post(at, command.credit, None, id, delivered, rows)
+        self.post(ledger, at, command.credit, None, id, delivered)?;
+        let fills = one.fills.iter().flat_map(|fill| [fill.sells, fill.buys]);
+        let accounts = fills.chain([command.debit, command.credit]);
+        let parties = accounts.filter_map(|number| self.registry.owner(ledger, number)).collect();
+        self.rows
+            .row(Table::Exchanges)
+            .big(at.leaf)
+            .big(at.height)
+            .time(at.time)
+            .bytes(&one.id.0)
+            .big(one.leaf)
+            .number(paid)
+            .number(delivered)
+            .int(one.fills.len() as u32)
+            .ints(&parties);
+        Ok(())
     }
 
     fn pair(
         &mut self,
+        ledger: &Ledger,
         at: At,
         id: Option<TransferId>,
         debit: AccountNumber,
         credit: AccountNumber,
         amount: u64,
-        rows: &mut Rows,
     ) -> Result<()> {
-        self.post(at, debit, Some(credit), id, -i128::from(amount), rows)?;
-        self.post(at, credit, Some(debit), id, amount.into(), rows)
+        self.post(ledger, at, debit, Some(credit), id, -i128::from(amount))?;
+        self.post(ledger, at, credit, Some(debit), id, amount.into())
     }
 
     fn post(
         &mut self,
+        ledger: &Ledger,
         at: At,
         account: AccountNumber,
         counterpart: Option<AccountNumber>,
         id: Option<TransferId>,
         change: i128,
-        rows: &mut Rows,
     ) -> Result<()> {
         let index = account.0 as usize;
-        let owner = self.ledger.account(account).context("posting to an unknown account")?.owner.0;
+        let owner =
+            self.registry.owner(ledger, account).context("posting to an unknown account")?;
         if self.balances.len() <= index {
             self.balances.resize(index + 1, 0);
             self.days.resize(index + 1, Day::default());
@@ -433,7 +265,7 @@ impl Replay {
         self.touched.insert(account.0);
         let today = at.time / DAY_NS;
         if self.days[index].day != today {
-            self.day_row(index, owner, before, rows);
+            self.day_row(index, owner, before);
             self.days[index] = Day { day: today, opening: before, ..Day::default() };
         }
         let day = &mut self.days[index];
@@ -443,7 +275,8 @@ impl Replay {
         } else {
             day.credits += change
         }
-        rows.row(Table::Postings)
+        self.rows
+            .row(Table::Postings)
             .big(at.leaf)
             .int(self.seq)
             .big(at.height)
@@ -459,22 +292,22 @@ impl Replay {
     }
 
     /// Writes the days that changed since the last call; a day that goes on is written again later.
-    pub(super) fn flush_days(&mut self, rows: &mut Rows) {
+    pub(super) fn flush_days(&mut self, ledger: &Ledger) {
         for index in 0..self.days.len() {
             if self.days[index].dirty {
-                let owner =
-                    self.ledger.account(AccountNumber(index as u32)).map(|view| view.owner.0);
-                self.day_row(index, owner.unwrap_or_default(), self.balances[index], rows);
+                let owner = self.registry.owner(ledger, AccountNumber(index as u32));
+                self.day_row(index, owner.unwrap_or_default(), self.balances[index]);
             }
         }
     }
 
-    fn day_row(&mut self, index: usize, owner: u32, closing: i128, rows: &mut Rows) {
+    fn day_row(&mut self, index: usize, owner: u32, closing: i128) {
         let day = &mut self.days[index];
         if !std::mem::take(&mut day.dirty) {
             return;
         }
-        rows.row(Table::Days)
+        self.rows
+            .row(Table::Days)
             .big(day.leaf)
             .big(day.height)
             .int(index as u32)
@@ -486,60 +319,92 @@ impl Replay {
             .number(closing);
     }
 
-    /// Participants and accounts that are new.
-    fn registry_rows(&mut self, at: At, rows: &mut Rows) {
-        for one in &self.ledger.participants()[self.participants..] {
-            let row = rows.row(Table::Participants).big(at.leaf).big(at.height);
-            row.int(one.number.0).bytes(one.bic.to_string().as_bytes());
-        }
-        self.participants = self.ledger.participants().len();
-        for view in self.ledger.accounts().skip(self.accounts) {
-            let exponent = self.ledger.asset(view.asset).map_or(0, |asset| asset.exponent.get());
-            rows.row(Table::Accounts)
-                .big(at.leaf)
-                .big(at.height)
-                .int(view.number.0)
-                .bytes(view.name.to_string().as_bytes())
-                .int(view.owner.0)
-                .bytes(view.name.asset.to_string().as_bytes())
-                .int(exponent.into());
-        }
-        let accounts = self.ledger.accounts().len();
-        self.accounts = accounts;
-        self.balances.resize(accounts, 0);
-        self.days.resize(accounts, Day::default());
-    }
-
     /// Banks that own an account that a command names.
-    fn parties(&self, command: &Command) -> BTreeSet<u32> {
-        let accounts = match command {
-            Command::Transfer(transfer) => {
-                transfer.legs.as_slice().iter().flat_map(|leg| [leg.debit, leg.credit]).collect()
-            }
-            Command::Issue(issue) => vec![issue.account],
-            Command::Redeem(redeem) => vec![redeem.account],
-            Command::Exchange(exchange) => vec![exchange.debit, exchange.credit],
-            Command::ReturnExchange(back) => vec![back.original.credit, back.credit],
-            _ => Vec::new(),
+    fn parties(&self, ledger: &Ledger, command: &Command) -> BTreeSet<u32> {
+        let legs = match command {
+            Command::Transfer(transfer) => transfer.legs.as_slice(),
+            _ => &[],
         };
-        let owner = |number| self.ledger.account(number).map(|view| view.owner.0);
-        accounts.into_iter().filter_map(owner).collect()
+        let named = match command {
+            Command::Issue(issue) => [Some(issue.account), None],
+            Command::Redeem(redeem) => [Some(redeem.account), None],
+            Command::SetFloor(set) => [Some(set.account), None],
+            Command::SetAccountStatus(set) => [Some(set.account), None],
+            Command::ReportCredit(report) => [Some(report.account), None],
+            Command::Exchange(exchange) => [Some(exchange.debit), Some(exchange.credit)],
+            Command::ReturnExchange(back) => [Some(back.original.credit), Some(back.credit)],
+            _ => [None, None],
+        };
+        let accounts = legs.iter().flat_map(|leg| [leg.debit, leg.credit]);
+        let accounts = accounts.chain(named.into_iter().flatten());
+        accounts.filter_map(|number| self.registry.owner(ledger, number)).collect()
     }
 
-    fn note_month(&mut self, time: u64, rows: &mut Rows) {
+    fn note_month(&mut self, time: u64) {
         if self.month.0 != time / DAY_NS {
             self.month = (time / DAY_NS, format!("{}-01", &date_time(time)[..7]));
         }
-        if !rows.months.contains(&self.month.1) {
-            rows.months.insert(self.month.1.clone());
+        if !self.rows.months.contains(&self.month.1) {
+            self.rows.months.insert(self.month.1.clone());
         }
     }
 }
 
-fn record_row(rows: &mut Rows, at: At, bytes: &[u8]) {
-    let kind = bytes.first().copied().unwrap_or_default();
-    let row = rows.row(Table::Records).big(at.leaf).big(at.height).time(at.time);
-    row.small(kind.into()).bytes(bytes);
+impl Watch for Book {
+    fn command(
+        &mut self,
+        ledger: &Ledger,
+        at: At,
+        submitter: ParticipantNumber,
+        command: &Command,
+        outcome: Outcome,
+    ) -> Result<(), Stop> {
+        Ok(self.first_answer(ledger, at, submitter, command, outcome)?)
+    }
+
+    fn progress(&mut self, ledger: &Ledger, at: At, one: &Progress) -> Result<(), Stop> {
+        self.note_month(at.time);
+        Ok(self.later_answer(ledger, at, one)?)
+    }
+
+    fn exchange(&mut self, ledger: &Ledger, at: At, one: &Exchanged) -> Result<(), Stop> {
+        Ok(self.exchanged(ledger, at, one)?)
+    }
+
+    fn leaf(&mut self, at: At, _: &Hash, bytes: &[u8]) -> Result<(), Stop> {
+        self.note_month(at.time);
+        self.record(at, bytes);
+        Ok(())
+    }
+
+    fn end(&mut self, ledger: &Ledger, at: At, block: &CheckedBlock) -> Result<(), Stop> {
+        self.exchanges.clear();
+        self.registry.end(ledger, at, &mut self.rows);
+        self.balances_are_the_ledgers(ledger)?;
+        let seal = &block.seal;
+        self.rows
+            .row(Table::Blocks)
+            .big(at.leaf)
+            .big(seal.height)
+            .time(seal.time)
+            .big(seal.time)
+            .big(seal.first_leaf)
+            .int(seal.records)
+            .int(seal.commands)
+            .bytes(&seal.state_root);
+        Ok(())
+    }
+}
+
+impl Book {
+    fn balances_are_the_ledgers(&mut self, ledger: &Ledger) -> Result<()> {
+        for number in std::mem::take(&mut self.touched) {
+            let posted = ledger.account(AccountNumber(number)).map(|view| view.posted.minor());
+            let own = self.balances.get(number as usize).copied();
+            ensure!(own == posted, "account {number} has {posted:?}, its postings end at {own:?}");
+        }
+        Ok(())
+    }
 }
 
 /// What a command moves first, as far as it names it.

@@ -1,5 +1,5 @@
 //! Reads, checks and replays at the same time: one thread reads, some check signatures and hashes of
-//! groups of blocks, and the caller's replays these in order. Everything between them is bounded.
+//! groups of blocks, and the caller's takes these in order. Everything between them is bounded.
 
 use std::{
     sync::{
@@ -10,14 +10,12 @@ use std::{
 };
 
 use anyhow::anyhow;
+use proof::checkpoint::Checkpoint;
 use wire::batch::Domain;
 
 use super::{
-    Report, Stop, Task,
+    Stop,
     blocks::{self, CheckedBlock, Group},
-    progress::Progress,
-    replay::Replay,
-    source::Source,
 };
 
 /// Records from which on blocks are passed on: enough signatures to be checked together.
@@ -27,58 +25,84 @@ const BLOCK_BYTES_MAX: usize = 256 << 20;
 /// Groups under way for each thread.
 const AHEAD: usize = 2;
 
+/// What a reading has brought.
+pub(crate) enum Read {
+    /// Some records, and there may be more.
+    More,
+    /// All records of a checkpoint are there; they end with a block.
+    Edge(Checkpoint),
+    /// There are no more.
+    End,
+}
+
+/// Where records come from, in their order.
+pub(crate) trait Records: Send {
+    /// Calls `each` with some records more; waits for them where they are still to come.
+    fn read(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<Read, Stop>;
+    /// Whether leaf 0 is among them; a history has no genesis record.
+    fn has_genesis(&self) -> bool;
+    /// How much was read, in a measure of its own.
+    fn done(&self) -> u64 {
+        0
+    }
+}
+
+/// Blocks that were checked as far as they can be without the state.
+pub(crate) struct Part {
+    /// How far the source was read then.
+    pub(crate) done: u64,
+    /// In their order.
+    pub(crate) blocks: Vec<CheckedBlock>,
+    /// The checkpoint that they end with.
+    pub(crate) edge: Option<Checkpoint>,
+}
+
 type Checked = Result<Vec<CheckedBlock>, String>;
 /// A group with where its result goes.
 type Job = (Group, SyncSender<Checked>);
-/// What comes next: how far the source was read and the result, or why it ended.
-type Next = Result<(u64, Receiver<Checked>), Stop>;
+/// What comes next: how far the source was read, what it ends with and the result; or why it ended.
+type Next = Result<(u64, Option<Checkpoint>, Receiver<Checked>), Stop>;
 
-/// Verifies a source; `report` says how far it came, also when it fails.
-pub(super) fn run(
-    task: &Task<'_>,
-    source: Source,
-    bar: &mut Progress,
-    report: &mut Report,
+/// Calls `each` with all blocks of a log that begins with the record `first`, on the caller's thread.
+pub(crate) fn run(
+    domain: &Domain,
+    first: &[u8],
+    threads: usize,
+    records: impl Records,
+    each: &mut dyn FnMut(Part) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let tiles = source.tiles();
-    let (mut replay, first) = Replay::genesis(task.genesis, tiles, task.signed.clone())?;
-    let total = source.progress().1;
-    let domain = &task.genesis.domain;
-    let (to_check, jobs) = sync_channel::<Job>(task.threads * AHEAD);
-    let (to_replay, results) = sync_channel::<Next>(task.threads * AHEAD);
+    let (to_check, jobs) = sync_channel::<Job>(threads * AHEAD);
+    let (to_replay, results) = sync_channel::<Next>(threads * AHEAD);
     let jobs = Mutex::new(jobs);
-    let ended = thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(move || {
-            if let Err(stop) = read(source, &first, &to_check, &to_replay) {
-                // Nobody listens only when the replay has ended with an error of its own.
+            if let Err(stop) = read(records, first, &to_check, &to_replay) {
+                // Nobody listens only when the caller has ended with an error of its own.
                 let _ = to_replay.send(Err(stop));
             }
         });
-        for _ in 0..task.threads {
+        for _ in 0..threads {
             scope.spawn(|| work(&jobs, domain));
         }
-        let ended = replay_all(&mut replay, &results, total, bar, report);
+        let ended = take_all(&results, each);
         // Lets the others end when this one was the first.
         drop(results);
         ended
-    });
-    replay.reached(report);
-    ended?;
-    replay.end()
+    })
 }
 
 /// Reads groups and hands them out, until the end or until nobody wants them any more.
 fn read(
-    mut source: Source,
+    mut records: impl Records,
     first: &[u8],
     to_check: &SyncSender<Job>,
     to_replay: &SyncSender<Next>,
 ) -> Result<(), Stop> {
     let mut group = Group::default();
-    let mut expects_genesis = source.has_genesis();
+    let mut expects_genesis = records.has_genesis();
     loop {
         let mut genesis_differs = false;
-        let more = source.read(&mut |record| {
+        let came = records.read(&mut |record| {
             if std::mem::take(&mut expects_genesis) {
                 genesis_differs = record != first;
             } else {
@@ -88,20 +112,29 @@ fn read(
         if genesis_differs {
             return Err(Stop::Wrong("the log begins with another genesis".to_owned()));
         }
-        group.done = source.progress().0;
+        group.done = records.done();
         if group.open_bytes() > BLOCK_BYTES_MAX {
             return Err(Stop::Wrong("a block does not end".to_owned()));
         }
-        if group.whole() >= GROUP_RECORDS || (!more && group.whole() > 0) {
+        let is_end = matches!(came, Read::End);
+        if let Read::Edge(checkpoint) = came {
+            if group.open_bytes() > 0 {
+                let what = format!("the checkpoint at {} is not at the end", checkpoint.size);
+                return Err(Stop::Wrong(format!("{what} of a block")));
+            }
+            group.edge = Some(checkpoint);
+        }
+        let whole = group.whole();
+        if whole >= GROUP_RECORDS || group.edge.is_some() || (is_end && whole > 0) {
             let (answer, result) = sync_channel(1);
-            let next = group.take();
-            let done = next.done;
-            if to_check.send((next, answer)).is_err() || to_replay.send(Ok((done, result))).is_err()
-            {
+            let mut next = group.take();
+            let (done, edge) = (next.done, next.edge.take());
+            let taken = to_check.send((next, answer)).is_ok();
+            if !taken || to_replay.send(Ok((done, edge, result))).is_err() {
                 return Ok(());
             }
         }
-        if !more {
+        if is_end {
             break;
         }
     }
@@ -116,25 +149,19 @@ fn work(jobs: &Mutex<Receiver<Job>>, domain: &Domain) {
         // No code that can panic runs under this lock.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((group, answer)) = job else { return };
-        // Nobody listens any more when the replay has ended with an error.
-        let _ = answer.send(blocks::check(&group, domain));
+        // Nobody listens any more when the caller has ended with an error.
+        let _ = answer.send(blocks::check(group, domain));
     }
 }
 
-fn replay_all(
-    replay: &mut Replay,
+fn take_all(
     results: &Receiver<Next>,
-    total: u64,
-    bar: &mut Progress,
-    report: &mut Report,
+    each: &mut dyn FnMut(Part) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     while let Ok(next) = results.recv() {
-        let (done, result) = next?;
+        let (done, edge, result) = next?;
         let checked = result.recv().map_err(|_| anyhow!("a checking thread has ended"))?;
-        for block in checked.map_err(Stop::Wrong)? {
-            replay.apply(&block, report)?;
-        }
-        bar.show("verified", done, total, report.transfers);
+        each(Part { done, blocks: checked.map_err(Stop::Wrong)?, edge })?;
     }
     Ok(())
 }
