@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls, Transaction};
+use tokio_postgres::{Client, NoTls};
 
 use super::rows::{Rows, Table};
 
@@ -117,12 +117,13 @@ impl Database {
                 let make =
                     "CREATE TEMP TABLE days_now (LIKE corridor.balances_by_day) ON COMMIT DROP";
                 transaction.batch_execute(make).await?;
-                copy_into(&transaction, "days_now", bytes).await?;
+                copy_into(transaction.client(), "days_now", bytes).await?;
                 transaction
                     .batch_execute(&put_days("days_now", "corridor.balances_by_day"))
                     .await?;
             } else {
-                copy_into(&transaction, &format!("corridor.{}", table.name()), bytes).await?;
+                copy_into(transaction.client(), &format!("corridor.{}", table.name()), bytes)
+                    .await?;
             }
         }
         let (height, leaves) = (to.height as i64, to.leaves as i64);
@@ -138,71 +139,70 @@ impl Database {
         Ok(())
     }
 
+    /// Begins a view of the database as it is now, for all that is compared: who writes meanwhile is not seen.
+    pub(super) async fn begin_comparing(&self) -> Result<()> {
+        // A whole table is never to be sorted for a few of its rows, whatever the planner knows of it.
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ;
+            SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off;
+            CREATE TEMP TABLE days_all (LIKE corridor.balances_by_day, PRIMARY KEY (account, day))
+            ON COMMIT DROP;
+            CREATE TEMP TABLE days_now (LIKE corridor.balances_by_day) ON COMMIT DROP";
+        self.client.batch_execute(begin).await?;
+        Ok(())
+    }
+
     /// Compares rows of the leaves `from..to` with those in the database; returns what differs, a line each.
     ///
     /// The database is asked for the very bytes that were copied in. Only where they differ are rows compared.
-    pub(super) async fn compare(&mut self, rows: &Rows, from: u64, to: u64) -> Result<Vec<String>> {
-        let transaction = self.client.transaction().await?;
-        // A whole table is never to be sorted for a few of its rows, whatever the planner knows of it.
-        transaction
-            .batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-            .await?;
+    pub(super) async fn compare(&self, rows: &Rows, from: u64, to: u64) -> Result<Vec<String>> {
+        let client = &self.client;
         let mut lines = Vec::new();
         for table in Table::all() {
             let name = table.name();
             if table == Table::Days {
-                let make =
-                    "CREATE TEMP TABLE IF NOT EXISTS days_all (LIKE corridor.balances_by_day,
-                    PRIMARY KEY (account, day));
-                    CREATE TEMP TABLE days_now (LIKE corridor.balances_by_day) ON COMMIT DROP";
-                transaction.batch_execute(make).await?;
-                copy_into(&transaction, "days_now", rows.copy(table)).await?;
-                transaction.batch_execute(&put_days("days_now", "days_all")).await?;
+                client.batch_execute("TRUNCATE days_now").await?;
+                copy_into(client, "days_now", rows.copy(table)).await?;
+                client.batch_execute(&put_days("days_now", "days_all")).await?;
                 continue;
             }
             let range =
                 format!("SELECT * FROM corridor.{name} WHERE leaf >= {from} AND leaf < {to}");
             let ordered = format!("{range} ORDER BY {}", table.order());
-            if is_copied_out(&transaction, &ordered, rows.copy(table)).await? {
+            if is_copied_out(client, &ordered, rows.copy(table)).await? {
                 continue;
             }
             let make =
                 format!("CREATE TEMP TABLE expected_{name} (LIKE corridor.{name}) ON COMMIT DROP");
-            transaction.batch_execute(&make).await?;
-            copy_into(&transaction, &format!("expected_{name}"), rows.copy(table)).await?;
+            client.batch_execute(&make).await?;
+            copy_into(client, &format!("expected_{name}"), rows.copy(table)).await?;
             let expected = format!("SELECT * FROM expected_{name}");
-            differences(&transaction, name, &expected, &range, &mut lines).await?;
+            differences(client, name, &expected, &range, &mut lines).await?;
+            client.batch_execute(&format!("DROP TABLE expected_{name}")).await?;
         }
-        transaction.commit().await?;
         Ok(lines)
     }
 
     /// What is at no leaf below `leaves`, and the balances by day; after all leaves were compared.
-    pub(super) async fn compare_rest(&mut self, leaves: u64) -> Result<Vec<String>> {
-        let transaction = self.client.transaction().await?;
+    pub(super) async fn compare_rest(&self, leaves: u64) -> Result<Vec<String>> {
+        let client = &self.client;
         let mut lines = Vec::new();
         for table in Table::all().filter(|table| *table != Table::Days) {
             let name = table.name();
             let none = format!("SELECT * FROM corridor.{name} WHERE false");
             let beyond =
                 format!("SELECT * FROM corridor.{name} WHERE leaf >= {leaves} OR leaf < 0");
-            differences(&transaction, name, &none, &beyond, &mut lines).await?;
+            differences(client, name, &none, &beyond, &mut lines).await?;
         }
         let days = "SELECT * FROM corridor.balances_by_day";
-        differences(&transaction, "balances_by_day", "SELECT * FROM days_all", days, &mut lines)
-            .await?;
-        transaction.commit().await?;
+        differences(client, "balances_by_day", "SELECT * FROM days_all", days, &mut lines).await?;
+        client.batch_execute("COMMIT").await?;
         Ok(lines)
     }
 }
 
 /// Whether a query's rows are, byte for byte, those that are expected.
-async fn is_copied_out(
-    transaction: &Transaction<'_>,
-    query: &str,
-    expected: Bytes,
-) -> Result<bool> {
-    let stream = transaction.copy_out(&format!("COPY ({query}) TO STDOUT (FORMAT binary)")).await?;
+async fn is_copied_out(client: &Client, query: &str, expected: Bytes) -> Result<bool> {
+    let stream = client.copy_out(&format!("COPY ({query}) TO STDOUT (FORMAT binary)")).await?;
     let mut stream = std::pin::pin!(stream);
     let (mut rest, mut same) = (expected, true);
     while let Some(piece) = stream.next().await {
@@ -223,10 +223,10 @@ fn put_days(from: &str, into: &str) -> String {
     )
 }
 
-async fn copy_into(transaction: &Transaction<'_>, table: &str, bytes: Bytes) -> Result<()> {
+async fn copy_into(client: &Client, table: &str, bytes: Bytes) -> Result<()> {
     const PIECE: usize = 1 << 20;
     let copy = format!("COPY {table} FROM STDIN (FORMAT binary)");
-    let sink = transaction.copy_in::<_, Bytes>(&copy).await?;
+    let sink = client.copy_in::<_, Bytes>(&copy).await?;
     let mut sink = std::pin::pin!(sink);
     for from in (0..bytes.len()).step_by(PIECE) {
         sink.feed(bytes.slice(from..bytes.len().min(from + PIECE))).await?;
@@ -236,7 +236,7 @@ async fn copy_into(transaction: &Transaction<'_>, table: &str, bytes: Bytes) -> 
 }
 
 async fn differences(
-    transaction: &Transaction<'_>,
+    client: &Client,
     name: &str,
     expected: &str,
     found: &str,
@@ -248,7 +248,7 @@ async fn differences(
         let question = format!(
             "SELECT to_jsonb(d)::text FROM (({one}) EXCEPT ALL ({other})) d ORDER BY leaf, 1"
         );
-        for row in transaction.query(&question, &[]).await? {
+        for row in client.query(&question, &[]).await? {
             let text: &str = row.get(0);
             lines.push(format!("{name}: {what}: {text}"));
         }

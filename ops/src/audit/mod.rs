@@ -25,6 +25,7 @@ use proof::{checkpoint::origin, policy::Policy};
 use settlement_node::finality::Members;
 use wire::genesis::Genesis;
 
+use crate::process;
 use source::Source;
 
 pub(crate) use project::project;
@@ -44,7 +45,7 @@ pub enum AuditCommand {
 pub struct Place {
     /// URL of the database, as in postgres://user@host/name
     #[arg(long, value_name = "URL")]
-    pub(crate) postgres: String,
+    postgres: String,
     /// HTTP address of the node whose log is read
     #[arg(long, value_name = "URL")]
     node: String,
@@ -72,7 +73,10 @@ pub struct ProjectArguments {
 /// Runs one of them.
 pub async fn run(command: AuditCommand) -> Result<()> {
     match command {
-        AuditCommand::Project(arguments) => project(&arguments).await,
+        AuditCommand::Project(arguments) => {
+            process::die_with_parent()?;
+            project(&arguments).await
+        }
         AuditCommand::VerifyDb(place) => {
             let lines = verify_db(&place).await?;
             lines.iter().for_each(|line| println!("{line}"));
@@ -84,6 +88,17 @@ pub async fn run(command: AuditCommand) -> Result<()> {
 }
 
 impl Place {
+    /// A database and a node's log, judged by the genesis file's own policy.
+    pub(crate) fn new(postgres: &str, node: &str, genesis: PathBuf) -> Self {
+        Self { postgres: postgres.to_owned(), node: node.to_owned(), genesis, policy: None }
+    }
+
+    /// How far the projection is, in leaves; nothing before genesis is in it.
+    pub(crate) async fn projected(&self) -> Result<Option<u64>> {
+        let database = database::Database::connect(&self.postgres).await?;
+        Ok(database.cursor().await?.map(|cursor| cursor.leaves))
+    }
+
     fn open(&self) -> Result<(Source, Genesis)> {
         let genesis = std::fs::read(&self.genesis)
             .with_context(|| format!("read {}", self.genesis.display()))?;

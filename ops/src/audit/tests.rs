@@ -140,6 +140,17 @@ async fn absence_is_waited_for_and_banks_see_their_own_rows() {
     let olga = server.client("olga").await;
     assert_eq!(number(&olga, all).await, number(&admin, all).await);
     assert!(olga.batch_execute("DELETE FROM corridor.postings").await.is_err());
+    // Who may read everything may verify everything.
+    let mut by_olga = place.clone();
+    by_olga.postgres = server.url("olga");
+    assert_eq!(verify_db(&by_olga).await.unwrap(), Vec::<String>::new());
+    for view in ["payments", "payment_trace", "position", "keys", "account_state"] {
+        let question = format!("SELECT count(*) FROM corridor.{view}");
+        assert!(number(&olga, &question).await > 0, "{view}");
+        assert!(number(&anna, &question).await > 0, "{view}");
+    }
+    let bank = "SELECT corridor.bank('BANKAAAA')::bigint";
+    assert_eq!(number(&anna, bank).await, 0);
 }
 
 /// A writer that runs sees its schema vanish: it makes it anew, and every row is there once.

@@ -12,7 +12,8 @@ use super::{
 /// Recomputes all that the database should hold; one line for each row that differs.
 pub(crate) async fn verify_db(place: &Place) -> Result<Vec<String>> {
     let (mut source, genesis) = place.open()?;
-    let mut database = Database::connect(&place.postgres).await?;
+    let database = Database::connect(&place.postgres).await?;
+    database.begin_comparing().await.context("the database holds no projection")?;
     let cursor = database.cursor().await?.context("the database holds no projection yet")?;
     let checkpoint = source.checkpoint().await?.context("the node has no checkpoint yet")?;
     ensure!(cursor.leaves <= checkpoint.size, "the database is ahead of the node's checkpoint");
