@@ -36,6 +36,8 @@ pub mod messages;
 pub mod money;
 pub mod node_api;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 mod question;
+mod replay;
 pub mod udp_proxy;

@@ -32,6 +32,9 @@ use crate::{
 
 /// Bytes of blocks read in one go.
 const SCAN_BYTES: u64 = 4 << 20;
+/// Bytes of blocks whose records are kept for the bundles that follow: who mirrors asks for them in order, and many
+/// bundles share a block. One block may have more, at most what a block may have.
+const WINDOW_BYTES: u64 = 1 << 20;
 
 /// Why something cannot be handed out.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +89,33 @@ pub struct Mirror {
     genesis: Vec<u8>,
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
+    window: Window,
+    /// Size and root that the files were last found to lead to.
+    confirmed: Option<(u64, Hash)>,
+}
+
+/// Records that follow one another, the last ones that were read.
+#[derive(Default)]
+struct Window {
+    first_leaf: u64,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Window {
+    fn get(&self, leaf: u64) -> Option<&[u8]> {
+        let at = usize::try_from(leaf.checked_sub(self.first_leaf)?).ok()?;
+        let from = match at.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.bytes.get(from..*self.ends.get(at)?)
+    }
+
+    fn push(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.ends.push(self.bytes.len());
+    }
 }
 
 impl Mirror {
@@ -107,7 +137,18 @@ impl Mirror {
             .expect("the policy that is written can be read");
         let dir = data.join("tiles");
         let files = TileFiles::open(&vfs, &dir, 0)?;
-        let mut mirror = Self { past, cosigning, policy, files, next: 1, genesis: first, vfs, dir };
+        let mut mirror = Self {
+            past,
+            cosigning,
+            policy,
+            files,
+            next: 1,
+            genesis: first,
+            vfs,
+            dir,
+            window: Window::default(),
+            confirmed: None,
+        };
         mirror.take_files()?;
         Ok(mirror)
     }
@@ -225,14 +266,37 @@ impl Mirror {
         if whole.is_none_or(|whole| name.width > whole.width) {
             return Ok(None);
         }
-        self.catch_up(certificate)?;
+        // A bundle does not come out of the files, so once for each certificate is enough.
+        let wanted = Some((size, certificate.root));
+        if name.kind != TileKind::Entries || self.confirmed != wanted {
+            self.catch_up(certificate)?;
+            self.confirmed = wanted;
+        }
         match name.kind {
             TileKind::Hashes { .. } => Ok(Some(self.files.tile(name)?.concat())),
-            TileKind::Entries => self.bundle(name),
+            TileKind::Entries => self.bundle(name, certificate.at.height),
         }
     }
 
-    fn bundle(&self, name: TileName) -> Result<Option<Vec<u8>>, MirrorError> {
+    /// Reads the blocks from that with `leaf` on into the window. Only what is final: it never changes.
+    fn move_window(&mut self, leaf: u64, height: u64) -> Result<bool, MirrorError> {
+        let Some(first) = self.past.history.block_of_leaf(leaf) else { return Ok(false) };
+        let mut window = Window::default();
+        for block in self.past.history.scan(first, WINDOW_BYTES)? {
+            if window.ends.is_empty() {
+                window.first_leaf = block.first_leaf;
+            }
+            let follows = window.first_leaf + window.ends.len() as u64 == block.first_leaf;
+            if block.height > height || !follows {
+                break;
+            }
+            records(&block, &self.past, |record| window.push(record))?;
+        }
+        self.window = window;
+        Ok(self.window.get(leaf).is_some())
+    }
+
+    fn bundle(&mut self, name: TileName, height: u64) -> Result<Option<Vec<u8>>, MirrorError> {
         let first = name.number * u64::from(proof::tile::TILE_WIDTH);
         let end = first + u64::from(name.width);
         let mut bundle = Vec::new();
@@ -242,15 +306,15 @@ impl Mirror {
             leaf = 1;
         }
         while leaf < end {
-            let Some(block) = self.block_of(leaf)? else { return Ok(None) };
-            let mut at = block.first_leaf;
-            records(&block, &self.past, |record| {
-                if (leaf..end).contains(&at) {
-                    put_entry(&mut bundle, record);
-                }
-                at += 1;
-            })?;
-            leaf = at;
+            if self.window.get(leaf).is_none() && !self.move_window(leaf, height)? {
+                return Ok(None);
+            }
+            while leaf < end
+                && let Some(record) = self.window.get(leaf)
+            {
+                put_entry(&mut bundle, record);
+                leaf += 1;
+            }
         }
         Ok(Some(bundle))
     }

@@ -3,18 +3,13 @@
 //! Exactly once: a run is written only where the cursor stands right before it, and moves the cursor in the same
 //! transaction. Whoever does not know whether a commit arrived writes again and is told by the cursor.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bytes::Bytes;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls, Transaction};
+use tokio_postgres::{Client, NoTls};
 
 use super::rows::{Rows, Table};
-
-/// Statements of each version of the schema, from version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
-/// Key of the lock under which one process migrates at a time.
-const LOCK: i64 = 0x636f_7272_6964_6f72;
 
 /// How far the projection is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,31 +55,9 @@ impl Database {
         Ok(Self { client, driver })
     }
 
-    /// Brings the schema up to date, and claims it for a network.
-    pub(super) async fn migrate(&mut self, network: &[u8; 32]) -> Result<()> {
-        let transaction = self.client.transaction().await?;
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-        let there = "SELECT to_regclass('corridor.migrations') IS NOT NULL";
-        let version: i32 = match transaction.query_one(there, &[]).await?.get(0) {
-            true => {
-                let newest = "SELECT coalesce(max(version), 0) FROM corridor.migrations";
-                transaction.query_one(newest, &[]).await?.get(0)
-            }
-            false => 0,
-        };
-        let known = MIGRATIONS.len() as i32;
-        ensure!(version <= known, "the schema has version {version}; this program knows {known}");
-        for migration in &MIGRATIONS[version as usize..] {
-            transaction.batch_execute(migration).await.context("migrate the schema")?;
-        }
-        let begin = "INSERT INTO corridor.cursor (network, height, leaves, log_root)
-            VALUES ($1, -1, 0, '') ON CONFLICT DO NOTHING";
-        transaction.execute(begin, &[&&network[..]]).await?;
-        let row = transaction.query_one("SELECT network FROM corridor.cursor", &[]).await?;
-        let found: &[u8] = row.get(0);
-        ensure!(found == network, "the database holds the projection of another network");
-        transaction.commit().await?;
-        Ok(())
+    /// The connection, for what is no part of the projection.
+    pub(super) fn client(&mut self) -> &mut Client {
+        &mut self.client
     }
 
     /// How far the projection is; nothing before genesis.
@@ -106,6 +79,22 @@ impl Database {
         after: Option<u64>,
         to: &Cursor,
     ) -> Result<Written> {
+        match self.try_write(rows, after, to).await {
+            // Whatever the error says: where the schema is gone, all is to be written anew.
+            Err(error) if !self.is_there().await.unwrap_or(true) => {
+                tracing::warn!(error = format!("{error:#}"), "the projection was wiped");
+                Ok(Written::Moved)
+            }
+            done => done,
+        }
+    }
+
+    async fn is_there(&self) -> Result<bool> {
+        let question = "SELECT to_regclass('corridor.cursor') IS NOT NULL";
+        Ok(self.client.query_one(question, &[]).await?.get(0))
+    }
+
+    async fn try_write(&mut self, rows: &Rows, after: Option<u64>, to: &Cursor) -> Result<Written> {
         let transaction = self.client.transaction().await?;
         let question = "SELECT height FROM corridor.cursor FOR UPDATE";
         let Some(row) = transaction.query_opt(question, &[]).await? else {
@@ -122,18 +111,19 @@ impl Database {
             let make = format!("SELECT corridor.add_month('{month}')");
             transaction.batch_execute(&make).await?;
         }
-        for table in Table::ALL {
-            let Some(bytes) = rows.copy(table) else { continue };
+        for table in Table::all().filter(|table| rows.has(*table)) {
+            let bytes = rows.copy(table);
             if table == Table::Days {
                 let make =
                     "CREATE TEMP TABLE days_now (LIKE corridor.balances_by_day) ON COMMIT DROP";
                 transaction.batch_execute(make).await?;
-                copy_into(&transaction, "days_now", bytes).await?;
+                copy_into(transaction.client(), "days_now", bytes).await?;
                 transaction
                     .batch_execute(&put_days("days_now", "corridor.balances_by_day"))
                     .await?;
             } else {
-                copy_into(&transaction, &format!("corridor.{}", table.name()), bytes).await?;
+                copy_into(transaction.client(), &format!("corridor.{}", table.name()), bytes)
+                    .await?;
             }
         }
         let (height, leaves) = (to.height as i64, to.leaves as i64);
@@ -143,55 +133,86 @@ impl Database {
         Ok(Written::Now)
     }
 
-    /// Compares rows of the blocks `from..=to` with those in the database; returns what differs, a line each.
-    pub(super) async fn compare(&mut self, rows: &Rows, from: u64, to: u64) -> Result<Vec<String>> {
-        let transaction = self.client.transaction().await?;
+    /// Lets the planner know what was written.
+    pub(super) async fn look_again(&self) -> Result<()> {
+        self.client.batch_execute("SELECT corridor.look_again()").await?;
+        Ok(())
+    }
+
+    /// Begins a view of the database as it is now, for all that is compared: who writes meanwhile is not seen.
+    pub(super) async fn begin_comparing(&self) -> Result<()> {
+        // A whole table is never to be sorted for a few of its rows, whatever the planner knows of it.
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ;
+            SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off;
+            CREATE TEMP TABLE days_all (LIKE corridor.balances_by_day, PRIMARY KEY (account, day))
+            ON COMMIT DROP;
+            CREATE TEMP TABLE days_now (LIKE corridor.balances_by_day) ON COMMIT DROP";
+        self.client.batch_execute(begin).await?;
+        Ok(())
+    }
+
+    /// Compares rows of the leaves `from..to` with those in the database; returns what differs, a line each.
+    ///
+    /// The database is asked for the very bytes that were copied in. Only where they differ are rows compared.
+    pub(super) async fn compare(&self, rows: &Rows, from: u64, to: u64) -> Result<Vec<String>> {
+        let client = &self.client;
         let mut lines = Vec::new();
-        for table in Table::ALL {
+        for table in Table::all() {
             let name = table.name();
             if table == Table::Days {
-                let make =
-                    "CREATE TEMP TABLE IF NOT EXISTS days_all (LIKE corridor.balances_by_day,
-                    PRIMARY KEY (account, day))";
-                transaction.batch_execute(make).await?;
-            }
-            let make =
-                format!("CREATE TEMP TABLE expected_{name} (LIKE corridor.{name}) ON COMMIT DROP");
-            transaction.batch_execute(&make).await?;
-            if let Some(bytes) = rows.copy(table) {
-                copy_into(&transaction, &format!("expected_{name}"), bytes).await?;
-            }
-            if table == Table::Days {
-                let put = put_days("expected_balances_by_day", "days_all");
-                transaction.batch_execute(&put).await?;
+                client.batch_execute("TRUNCATE days_now").await?;
+                copy_into(client, "days_now", rows.copy(table)).await?;
+                client.batch_execute(&put_days("days_now", "days_all")).await?;
                 continue;
             }
             let range =
-                format!("SELECT * FROM corridor.{name} WHERE height BETWEEN {from} AND {to}");
+                format!("SELECT * FROM corridor.{name} WHERE leaf >= {from} AND leaf < {to}");
+            let ordered = format!("{range} ORDER BY {}", table.order());
+            if is_copied_out(client, &ordered, rows.copy(table)).await? {
+                continue;
+            }
+            let make =
+                format!("CREATE TEMP TABLE expected_{name} (LIKE corridor.{name}) ON COMMIT DROP");
+            client.batch_execute(&make).await?;
+            copy_into(client, &format!("expected_{name}"), rows.copy(table)).await?;
             let expected = format!("SELECT * FROM expected_{name}");
-            differences(&transaction, name, &expected, &range, &mut lines).await?;
+            differences(client, name, &expected, &range, &mut lines).await?;
+            client.batch_execute(&format!("DROP TABLE expected_{name}")).await?;
         }
-        transaction.commit().await?;
         Ok(lines)
     }
 
-    /// What is in no block up to `height`, and the balances by day; after all blocks were compared.
-    pub(super) async fn compare_rest(&mut self, height: u64) -> Result<Vec<String>> {
-        let transaction = self.client.transaction().await?;
+    /// What is at no leaf below `leaves`, and the balances by day; after all leaves were compared.
+    pub(super) async fn compare_rest(&self, leaves: u64) -> Result<Vec<String>> {
+        let client = &self.client;
         let mut lines = Vec::new();
-        for table in Table::ALL.into_iter().filter(|table| *table != Table::Days) {
+        for table in Table::all().filter(|table| *table != Table::Days) {
             let name = table.name();
             let none = format!("SELECT * FROM corridor.{name} WHERE false");
             let beyond =
-                format!("SELECT * FROM corridor.{name} WHERE height > {height} OR height < 0");
-            differences(&transaction, name, &none, &beyond, &mut lines).await?;
+                format!("SELECT * FROM corridor.{name} WHERE leaf >= {leaves} OR leaf < 0");
+            differences(client, name, &none, &beyond, &mut lines).await?;
         }
         let days = "SELECT * FROM corridor.balances_by_day";
-        differences(&transaction, "balances_by_day", "SELECT * FROM days_all", days, &mut lines)
-            .await?;
-        transaction.commit().await?;
+        differences(client, "balances_by_day", "SELECT * FROM days_all", days, &mut lines).await?;
+        client.batch_execute("COMMIT").await?;
         Ok(lines)
     }
+}
+
+/// Whether a query's rows are, byte for byte, those that are expected.
+async fn is_copied_out(client: &Client, query: &str, expected: Bytes) -> Result<bool> {
+    let stream = client.copy_out(&format!("COPY ({query}) TO STDOUT (FORMAT binary)")).await?;
+    let mut stream = std::pin::pin!(stream);
+    let (mut rest, mut same) = (expected, true);
+    while let Some(piece) = stream.next().await {
+        let piece = piece?;
+        same = same && rest.starts_with(&piece);
+        if same {
+            rest = rest.slice(piece.len()..);
+        }
+    }
+    Ok(same && rest.is_empty())
 }
 
 fn put_days(from: &str, into: &str) -> String {
@@ -202,10 +223,10 @@ fn put_days(from: &str, into: &str) -> String {
     )
 }
 
-async fn copy_into(transaction: &Transaction<'_>, table: &str, bytes: Bytes) -> Result<()> {
+async fn copy_into(client: &Client, table: &str, bytes: Bytes) -> Result<()> {
     const PIECE: usize = 1 << 20;
     let copy = format!("COPY {table} FROM STDIN (FORMAT binary)");
-    let sink = transaction.copy_in::<_, Bytes>(&copy).await?;
+    let sink = client.copy_in::<_, Bytes>(&copy).await?;
     let mut sink = std::pin::pin!(sink);
     for from in (0..bytes.len()).step_by(PIECE) {
         sink.feed(bytes.slice(from..bytes.len().min(from + PIECE))).await?;
@@ -215,7 +236,7 @@ async fn copy_into(transaction: &Transaction<'_>, table: &str, bytes: Bytes) -> 
 }
 
 async fn differences(
-    transaction: &Transaction<'_>,
+    client: &Client,
     name: &str,
     expected: &str,
     found: &str,
@@ -227,7 +248,7 @@ async fn differences(
         let question = format!(
             "SELECT to_jsonb(d)::text FROM (({one}) EXCEPT ALL ({other})) d ORDER BY leaf, 1"
         );
-        for row in transaction.query(&question, &[]).await? {
+        for row in client.query(&question, &[]).await? {
             let text: &str = row.get(0);
             lines.push(format!("{name}: {what}: {text}"));
         }

@@ -21,56 +21,61 @@ pub(super) enum Table {
     Records,
     Commands,
     Progress,
+    Exchanges,
     Postings,
+    Governance,
     Participants,
     Accounts,
+    ParticipantStates,
+    AccountStates,
+    KeyStates,
+    Answers,
     Days,
 }
 
+/// Name, number of columns, and the order in which rows are made.
+const TABLES: [(Table, &str, i16, &str); 14] = [
+    (Table::Blocks, "blocks", 8, "leaf"),
+    (Table::Records, "records", 5, "leaf"),
+    (Table::Commands, "commands", 17, "leaf"),
+    (Table::Progress, "progress", 9, "leaf"),
+    (Table::Exchanges, "exchanges", 9, "leaf"),
+    (Table::Postings, "postings", 10, "leaf, seq"),
+    (Table::Governance, "governance", 10, "leaf"),
+    (Table::Participants, "participants", 5, "leaf, number"),
+    (Table::Accounts, "accounts", 7, "leaf, number"),
+    (Table::ParticipantStates, "participant_states", 5, "leaf, participant"),
+    (Table::AccountStates, "account_states", 7, "leaf, account"),
+    (Table::KeyStates, "key_states", 11, "leaf, participant, number"),
+    (Table::Answers, "answers", 5, "leaf, code"),
+    (Table::Days, "balances_by_day", 9, "leaf, account"),
+];
+
 impl Table {
     /// All, in the order in which they are written.
-    pub(super) const ALL: [Self; 8] = [
-        Self::Blocks,
-        Self::Records,
-        Self::Commands,
-        Self::Progress,
-        Self::Postings,
-        Self::Participants,
-        Self::Accounts,
-        Self::Days,
-    ];
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        TABLES.into_iter().map(|(table, ..)| table)
+    }
 
     /// Its name in the schema.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Blocks => "blocks",
-            Self::Records => "records",
-            Self::Commands => "commands",
-            Self::Progress => "progress",
-            Self::Postings => "postings",
-            Self::Participants => "participants",
-            Self::Accounts => "accounts",
-            Self::Days => "balances_by_day",
-        }
+        TABLES[self as usize].1
     }
 
     fn columns(self) -> i16 {
-        match self {
-            Self::Blocks => 8,
-            Self::Records => 5,
-            Self::Commands => 15,
-            Self::Progress | Self::Days => 9,
-            Self::Postings => 10,
-            Self::Participants => 4,
-            Self::Accounts => 7,
-        }
+        TABLES[self as usize].2
+    }
+
+    /// Columns by which its rows are in the order in which they are made.
+    pub(super) fn order(self) -> &'static str {
+        TABLES[self as usize].3
     }
 }
 
 /// Rows of all tables that belong to a run of blocks.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    tables: [BytesMut; 8],
+    tables: [BytesMut; TABLES.len()],
     /// Months that rows fall into, as their first day `YYYY-MM-01`.
     pub(super) months: BTreeSet<String>,
 }
@@ -91,16 +96,18 @@ impl Rows {
         Row(out)
     }
 
-    /// The rows of a table as COPY takes them; nothing when there are none.
-    pub(super) fn copy(&self, table: Table) -> Option<Bytes> {
+    /// Whether a table has rows.
+    pub(super) fn has(&self, table: Table) -> bool {
+        !self.tables[table as usize].is_empty()
+    }
+
+    /// The rows of a table as COPY takes and gives them.
+    pub(super) fn copy(&self, table: Table) -> Bytes {
         let rows = &self.tables[table as usize];
-        if rows.is_empty() {
-            return None;
-        }
-        let mut out = BytesMut::with_capacity(rows.len() + 2);
-        out.put_slice(rows);
+        let mut out = BytesMut::with_capacity(rows.len() + SIGNATURE.len() + 2);
+        out.put_slice(if rows.is_empty() { SIGNATURE } else { rows });
         out.put_i16(-1);
-        Some(out.freeze())
+        out.freeze()
     }
 
     /// Forgets all rows.
@@ -158,7 +165,8 @@ impl Row<'_> {
         self
     }
 
-    /// A `numeric` without decimals: groups of four decimal digits, most significant first.
+    /// A `numeric` without decimals: groups of four decimal digits, most significant first, as PostgreSQL itself
+    /// writes it, without zeros at the end.
     pub(super) fn number(self, value: i128) -> Self {
         let mut groups = [0u16; 10];
         let (mut rest, mut count) = (value.unsigned_abs(), 0);
@@ -167,13 +175,18 @@ impl Row<'_> {
             rest /= 10_000;
             count += 1;
         }
-        self.0.put_i32(8 + 2 * count as i32);
-        self.0.put_u16(count as u16);
+        let zeros = groups[..count].iter().take_while(|group| **group == 0).count();
+        self.0.put_i32(8 + 2 * (count - zeros) as i32);
+        self.0.put_u16((count - zeros) as u16);
         self.0.put_i16((count as i16 - 1).max(0));
         self.0.put_u16(if value < 0 { 0x4000 } else { 0 });
         self.0.put_u16(0);
-        groups[..count].iter().rev().for_each(|group| self.0.put_u16(*group));
+        groups[zeros..count].iter().rev().for_each(|group| self.0.put_u16(*group));
         self
+    }
+
+    pub(super) fn text(self, value: &str) -> Self {
+        self.bytes(value.as_bytes())
     }
 
     /// An `int[]`.

@@ -9,7 +9,10 @@ mod sample;
 
 use std::time::Duration;
 
-use super::{Place, ProjectArguments, project, rows::Rows, verify_db};
+use super::{
+    Place, ProjectArguments, database::Database, migrate::migrate_to, project, rows::Rows,
+    verify_db,
+};
 use postgres::Server;
 use sample::{Log, PAYMENTS_A_BLOCK};
 
@@ -23,7 +26,7 @@ fn place(server: &Server, log: &Log) -> Place {
 }
 
 async fn catch_up(place: &Place) {
-    project(&ProjectArguments { place: place.clone(), once: true }).await.unwrap();
+    project(&ProjectArguments { place: place.clone(), once: true, anew: false }).await.unwrap();
 }
 
 async fn number(client: &tokio_postgres::Client, question: &str) -> i64 {
@@ -35,10 +38,10 @@ fn numbers_and_arrays_have_the_bytes_of_the_manual() {
     use super::rows::Table;
     let mut rows = Rows::default();
     rows.row(Table::Participants).number(-123_450_000).ints(&[7].into());
-    let bytes = rows.copy(Table::Participants).unwrap();
+    let bytes = rows.copy(Table::Participants);
     let expected: &[u8] = &[
-        0, 4, // columns
-        0, 0, 0, 14, 0, 3, 0, 2, 0x40, 0, 0, 0, 0, 1, 0x09, 0x29, 0, 0, // 1 2345 0000
+        0, 5, // columns
+        0, 0, 0, 12, 0, 2, 0, 2, 0x40, 0, 0, 0, 0, 1, 0x09, 0x29, // 1 2345 and four zeros
         0, 0, 0, 28, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 1, 0, 0, 0,
         1, // dimensions
         0, 0, 0, 4, 0, 0, 0, 7, 0xff, 0xff,
@@ -48,12 +51,12 @@ fn numbers_and_arrays_have_the_bytes_of_the_manual() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_row_once_whatever_becomes_of_writer_and_server() {
-    let Some(server) = Server::start() else { return };
+    let Some(mut server) = Server::start() else { return };
     let log = Log::serve(200).await;
     let place = place(&server, &log);
     // Killed at 20 different moments, most of them within a transaction.
     for round in 0..20u64 {
-        let arguments = ProjectArguments { place: place.clone(), once: false };
+        let arguments = ProjectArguments { place: place.clone(), once: false, anew: false };
         let writer = tokio::spawn(async move { project(&arguments).await });
         tokio::time::sleep(Duration::from_millis(3 + 29 * round)).await;
         writer.abort();
@@ -92,11 +95,11 @@ async fn every_row_once_whatever_becomes_of_writer_and_server() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn absence_is_waited_for_and_banks_see_their_own_rows() {
-    let Some(server) = Server::start() else { return };
+    let Some(mut server) = Server::start() else { return };
     let log = Log::serve(20).await;
     let place = place(&server, &log);
     server.stop();
-    let arguments = ProjectArguments { place: place.clone(), once: true };
+    let arguments = ProjectArguments { place: place.clone(), once: true, anew: false };
     let writer = tokio::spawn(async move { project(&arguments).await });
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(!writer.is_finished());
@@ -124,6 +127,7 @@ async fn absence_is_waited_for_and_banks_see_their_own_rows() {
         "INSERT INTO corridor.bank_logins VALUES ('anna', 'BANKBBBB')",
         "UPDATE corridor.postings SET balance = 0",
         "SELECT corridor.add_month('2030-01-01')",
+        "SELECT corridor.look_again()",
         "SET ROLE auditor",
     ] {
         assert!(anna.batch_execute(forbidden).await.is_err(), "{forbidden}");
@@ -136,4 +140,95 @@ async fn absence_is_waited_for_and_banks_see_their_own_rows() {
     let olga = server.client("olga").await;
     assert_eq!(number(&olga, all).await, number(&admin, all).await);
     assert!(olga.batch_execute("DELETE FROM corridor.postings").await.is_err());
+    // Who may read everything may verify everything.
+    let mut by_olga = place.clone();
+    by_olga.postgres = server.url("olga");
+    assert_eq!(verify_db(&by_olga).await.unwrap(), Vec::<String>::new());
+    for view in ["payments", "payment_trace", "position", "keys", "account_state"] {
+        let question = format!("SELECT count(*) FROM corridor.{view}");
+        assert!(number(&olga, &question).await > 0, "{view}");
+        assert!(number(&anna, &question).await > 0, "{view}");
+    }
+    let bank = "SELECT corridor.bank('BANKAAAA')::bigint";
+    assert_eq!(number(&anna, bank).await, 0);
+}
+
+/// A writer that runs sees its schema vanish: it makes it anew, and every row is there once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wipe_under_a_running_projector_is_recovered_from() {
+    let Some(server) = Server::start() else { return };
+    let log = Log::serve(200).await;
+    let place = place(&server, &log);
+    let client = server.client("postgres").await;
+    let arguments = ProjectArguments { place: place.clone(), once: false, anew: false };
+    let writer = tokio::spawn(async move { project(&arguments).await });
+    let leaves = "SELECT coalesce((SELECT leaves FROM corridor.cursor), 0)";
+    let reach = async || {
+        while !matches!(client.query_one(leaves, &[]).await, Ok(row) if row.get::<_, i64>(0) as u64 == log.leaves())
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    for round in 0..6u64 {
+        tokio::time::sleep(Duration::from_millis(25 * round)).await;
+        // While it writes the wipe may be the one that gives way.
+        let _ = client.batch_execute("DROP SCHEMA IF EXISTS corridor CASCADE").await;
+    }
+    log.grow();
+    tokio::time::timeout(Duration::from_secs(60), reach()).await.unwrap();
+    assert!(!writer.is_finished());
+    // Idle, it notices with the next block.
+    client.batch_execute("DROP SCHEMA corridor CASCADE").await.unwrap();
+    log.grow();
+    tokio::time::timeout(Duration::from_secs(60), reach()).await.unwrap();
+    writer.abort();
+    assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn older_schemas_are_made_anew_and_newer_ones_left_alone() {
+    let Some(server) = Server::start() else { return };
+    let log = Log::serve(20).await;
+    let place = place(&server, &log);
+    let admin = server.client("postgres").await;
+    // What version 1 had of this: its number, and the logins, which are not of the log.
+    let old = "CREATE SCHEMA corridor; CREATE TABLE corridor.migrations (version int PRIMARY KEY);
+        INSERT INTO corridor.migrations VALUES (1); CREATE TABLE corridor.postings (leaf bigint);
+        CREATE TABLE corridor.bank_logins (login name PRIMARY KEY, bic text NOT NULL);
+        INSERT INTO corridor.bank_logins VALUES ('anna', 'BANKAAAA')";
+    admin.batch_execute(old).await.unwrap();
+    catch_up(&place).await;
+    assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
+    let version = "SELECT max(version)::bigint FROM corridor.migrations";
+    assert_eq!(number(&admin, version).await, 2);
+    assert_eq!(number(&admin, "SELECT count(*) FROM corridor.bank_logins").await, 1);
+
+    // A login that may only write goes on where the administrator made the schema.
+    admin.batch_execute("CREATE ROLE paul LOGIN IN ROLE projector").await.unwrap();
+    log.grow();
+    let mut by_paul = place.clone();
+    by_paul.postgres = server.url("paul");
+    catch_up(&by_paul).await;
+    assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
+
+    // A later version adds to it and keeps the rows; a program that does not know it leaves all alone.
+    let network = log.network();
+    let mut database = Database::connect(&place.postgres).await.unwrap();
+    let later = ["CREATE VIEW corridor.more AS SELECT count(*) FROM corridor.postings"];
+    let rows = number(&admin, "SELECT count(*) FROM corridor.postings").await;
+    migrate_to(&mut database, &network, false, &later).await.unwrap();
+    assert_eq!(number(&admin, version).await, 3);
+    assert_eq!(number(&admin, "SELECT count FROM corridor.more").await, rows);
+    let arguments = ProjectArguments { place: place.clone(), once: true, anew: false };
+    let error = project(&arguments).await.unwrap_err().to_string();
+    assert!(error.contains("version 3"), "{error}");
+
+    // A cursor that was taken away would double every row.
+    admin.batch_execute("DROP SCHEMA corridor CASCADE").await.unwrap();
+    catch_up(&place).await;
+    admin.batch_execute("DELETE FROM corridor.cursor").await.unwrap();
+    let error = project(&arguments).await.unwrap_err().to_string();
+    assert!(error.contains("--anew"), "{error}");
+    project(&ProjectArguments { place: place.clone(), once: true, anew: true }).await.unwrap();
+    assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
 }

@@ -131,7 +131,13 @@ pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
         let (batch, in_flight) = PREFILL;
         let load = Load { transfers: arguments.prefill, seconds: None, batch, in_flight };
         let start = Instant::now();
-        total.add(&phase(plans(&arguments, &load, &cluster, leader)?, &Pace::start()).await?)?;
+        total.add(
+            &phase(
+                plans(arguments.clients, arguments.accounts, &load, &cluster, leader)?,
+                &Pace::start(),
+            )
+            .await?,
+        )?;
         cluster.wait_equal(EQUAL_TIME_MAX).await?;
         prefill_per_second = (arguments.prefill as f64 / start.elapsed().as_secs_f64()).round();
         println!("{} transfers in the ledger, {prefill_per_second:.0}/s", arguments.prefill);
@@ -142,7 +148,7 @@ pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
         batch: arguments.batch,
         in_flight: arguments.in_flight,
     };
-    let plans = plans(&arguments, &load, &cluster, leader)?;
+    let plans = plans(arguments.clients, arguments.accounts, &load, &cluster, leader)?;
     let addresses = cluster.node_ids().into_iter().map(|id| cluster.node_http(id));
     let addresses = addresses.collect::<Result<Vec<_>>>()?;
     let before = Usage::now(&cluster).await?;
@@ -249,15 +255,15 @@ pub(super) fn network(clients: usize, nodes: usize, accounts: u32) -> Result<Des
 }
 
 /// What all clients of a phase do together.
-struct Load {
-    transfers: u64,
-    seconds: Option<Duration>,
-    batch: u32,
-    in_flight: u16,
+pub(super) struct Load {
+    pub(super) transfers: u64,
+    pub(super) seconds: Option<Duration>,
+    pub(super) batch: u32,
+    pub(super) in_flight: u16,
 }
 
 /// Runs one client for each plan to its end.
-async fn phase(plans: Vec<ClientPlan>, pace: &Arc<Pace>) -> Result<ClientResult> {
+pub(super) async fn phase(plans: Vec<ClientPlan>, pace: &Arc<Pace>) -> Result<ClientResult> {
     let accounts = plans.first().map_or(0, |plan| plan.accounts);
     let mut result = ClientResult::new(accounts as usize)?;
     let mut tasks = JoinSet::new();
@@ -290,15 +296,17 @@ pub(super) fn servers(
     Ok((genesis, servers))
 }
 
-fn plans(
-    arguments: &LedgerArguments,
+/// A plan for each client, so that together they do a load.
+pub(super) fn plans(
+    clients: u8,
+    accounts: u32,
     load: &Load,
     cluster: &Cluster,
     leader: u64,
 ) -> Result<Vec<ClientPlan>> {
     let (genesis, servers) = servers(cluster, leader)?;
     let layout = cluster.layout();
-    let clients = u64::from(arguments.clients);
+    let clients = u64::from(clients);
     (0..clients)
         .map(|number| {
             let bank = &layout.description().banks[number as usize];
@@ -306,7 +314,7 @@ fn plans(
             Ok(ClientPlan {
                 number: number as u32,
                 clients: clients as u32,
-                accounts: arguments.accounts,
+                accounts,
                 transfers,
                 seconds: load.seconds,
                 batch: load.batch,

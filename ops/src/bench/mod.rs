@@ -3,6 +3,7 @@
 //! Every run checks at the end that nothing was lost or doubled and that money adds up: a run that
 //! does not has no speed and ends with exit code 1. Figures mean something only on a quiet machine.
 
+mod audit;
 mod failover;
 mod iso;
 mod ledger;
@@ -39,6 +40,8 @@ pub enum BenchCommand {
     Failover(failover::FailoverArguments),
     /// Loss and distance between the nodes: what they cost in rate and latency
     Net(net::NetArguments),
+    /// The auditor's PostgreSQL: how fast it catches up, is verified, and answers
+    Audit(audit::AuditArguments),
     /// The message library alone: reading, validating and writing ISO 20022
     Iso(iso::IsoArguments),
     /// Each stage of a payment by itself, in this process: which one costs most
@@ -63,6 +66,7 @@ pub fn run(command: BenchCommand) -> Result<()> {
             serve::runtime(WORKERS)?.block_on(failover::run(arguments))
         }
         BenchCommand::Net(arguments) => serve::runtime(WORKERS)?.block_on(net::run(arguments)),
+        BenchCommand::Audit(arguments) => serve::runtime(WORKERS)?.block_on(audit::run(arguments)),
         BenchCommand::Iso(arguments) => iso::run(arguments),
         BenchCommand::Stages(arguments) => stages::run(arguments),
         BenchCommand::Liquidity(arguments) => liquidity::run(arguments),

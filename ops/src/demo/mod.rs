@@ -7,6 +7,7 @@
 mod book;
 mod check;
 mod exchange;
+mod projection;
 mod quotes;
 mod scenario;
 mod traffic;
@@ -25,6 +26,7 @@ use crate::description::{Description, PortPlan};
 use crate::serve;
 
 use book::Book;
+use projection::Projection;
 use scenario::Stage;
 use voice::Voice;
 
@@ -49,6 +51,9 @@ pub struct DemoArguments {
     /// Seconds of continuous traffic, during which the leader is killed
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(6..=3600))]
     seconds: u16,
+    /// The history in PostgreSQL beside it: `auto` starts a private one where it is installed
+    #[arg(long, value_name = "auto|URL")]
+    postgres: Option<String>,
 }
 
 /// What the demo found out.
@@ -80,6 +85,8 @@ pub struct DemoResult {
     pub nodes_equal: bool,
     /// Whether each wrong message got the answer it should.
     pub refusals_as_expected: bool,
+    /// Whether every row in PostgreSQL follows from the ledger; nothing when none was asked for or installed.
+    pub projected: Option<bool>,
     /// Seconds the whole demo took.
     pub seconds: f64,
     /// Whether all of the above is as it should be.
@@ -95,7 +102,8 @@ impl DemoResult {
             && self.settled + self.refused == self.payments_sent
             && self.conserved
             && self.nodes_equal
-            && self.refusals_as_expected;
+            && self.refusals_as_expected
+            && self.projected != Some(false);
     }
 }
 
@@ -108,9 +116,15 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
         outcome = play(&arguments) => outcome,
         () = &mut ended => bail!("interrupted; all processes of the demo are ended"),
     };
-    let (result, mut cluster) = outcome?;
+    let (result, mut cluster, projection) = outcome?;
     if !arguments.once {
         voice::urls(&cluster)?;
+        if let Some(projection) = &projection {
+            println!(
+                "  {}  (schema corridor; try: SELECT * FROM corridor.payments LIMIT 5)",
+                projection.psql()
+            );
+        }
         println!("\nThe network stays up. Ctrl-C ends it.");
     }
     if arguments.json {
@@ -125,7 +139,7 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
     stopped
 }
 
-async fn play(arguments: &DemoArguments) -> Result<(DemoResult, Cluster)> {
+async fn play(arguments: &DemoArguments) -> Result<(DemoResult, Cluster, Option<Projection>)> {
     let start = Instant::now();
     let banks = usize::from(arguments.banks);
     let mut description = Description::example("corridor demo", banks, banks, PortPlan::Free)?;
@@ -151,6 +165,15 @@ async fn play(arguments: &DemoArguments) -> Result<(DemoResult, Cluster)> {
         starting.elapsed().as_millis()
     ));
 
+    let mut projection = None;
+    if let Some(wish) = &arguments.postgres {
+        projection = Projection::start(wish, &cluster, &program, &arguments.dir)?;
+        voice.line(match &projection {
+            Some(projection) => format!("the history goes into PostgreSQL: {}", projection.psql()),
+            None => "no PostgreSQL is installed; going on without one".to_owned(),
+        });
+    }
+
     let mut stage = Stage::new(cluster, book, voice)?;
     stage.first_payments().await?;
     stage.delivery().await?;
@@ -162,10 +185,19 @@ async fn play(arguments: &DemoArguments) -> Result<(DemoResult, Cluster)> {
     let outage = traffic::run(&mut stage, arguments.seconds).await?;
     let mut result = check::run(&mut stage, outage).await?;
     result.refusals_as_expected = stage.refusals_as_expected();
+    if let Some(projection) = &mut projection {
+        stage.voice.step("PostgreSQL: every row is made again from the log and compared");
+        let equal = stage.cluster.wait_equal(READY_TIME_MAX).await?;
+        let leaves = equal.iter().map(|status| status.leaves).max().unwrap_or(0);
+        let lines = projection.check(leaves).await?;
+        lines.iter().for_each(|line| stage.voice.line(line.clone()));
+        stage.voice.line(format!("{leaves} records, {} rows that differ", lines.len()));
+        result.projected = Some(lines.is_empty());
+    }
     result.seconds = start.elapsed().as_secs_f64();
     result.judge();
     stage.voice.verdict(&result);
-    Ok((result, stage.cluster))
+    Ok((result, stage.cluster, projection))
 }
 
 /// Makes the folder empty but for the marker, which stays locked as long as the file returned lives.

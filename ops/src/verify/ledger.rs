@@ -5,9 +5,7 @@
 //! checked by the rule of the nodes, every command applied again, and answers, state roots, tiles
 //! and checkpoints are compared with what that gives. Nothing is written but the mirror.
 
-mod blocks;
 mod mirror;
-mod pipeline;
 mod progress;
 mod replay;
 mod source;
@@ -32,8 +30,9 @@ use serde::Serialize;
 use settlement_node::finality::Members;
 use wire::{genesis::Genesis, limits::GENESIS_BYTES_MAX};
 
-use self::{progress::Progress, source::Source};
+use self::{progress::Progress, replay::Replay, source::Source};
 use super::read_file;
+use crate::replay::Stop;
 
 /// Longest checkpoint that is read, in bytes.
 const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
@@ -71,21 +70,6 @@ pub struct NotChecked;
 impl NotChecked {
     /// Exit code of the program then.
     pub const EXIT_CODE: u8 = 3;
-}
-
-/// Why verification ended early.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// The ledger is not what it should be.
-    Wrong(String),
-    /// It could not be read.
-    Failed(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Stop {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Failed(error)
-    }
 }
 
 /// A checkpoint that the ledger was compared with.
@@ -227,7 +211,7 @@ fn verify(task: &Task<'_>, source: Source, bar: &mut Progress) -> Result<Report>
     let started = Instant::now();
     let mut report =
         Report { network: wire::genesis::hex(&task.genesis.domain.network), ..Report::default() };
-    let ended = pipeline::run(task, source, bar, &mut report);
+    let ended = replay_all(task, source, bar, &mut report);
     bar.end();
     match ended {
         Ok(()) => report.valid = true,
@@ -236,6 +220,28 @@ fn verify(task: &Task<'_>, source: Source, bar: &mut Progress) -> Result<Report>
     }
     report.milliseconds = started.elapsed().as_millis() as u64;
     Ok(report)
+}
+
+/// Applies everything again; `report` says how far that came, also when it fails.
+fn replay_all(
+    task: &Task<'_>,
+    source: Source,
+    bar: &mut Progress,
+    report: &mut Report,
+) -> Result<(), Stop> {
+    let (mut replay, first) = Replay::genesis(task.genesis, source.tiles(), task.signed.clone())?;
+    let total = source.progress().1;
+    let domain = &task.genesis.domain;
+    let ended = crate::replay::run(domain, &first, task.threads, source, &mut |part| {
+        for block in &part.blocks {
+            replay.apply(block, report)?;
+        }
+        bar.show("verified", part.done, total, report.transfers);
+        Ok(())
+    });
+    replay.reached(report);
+    ended?;
+    replay.end()
 }
 
 impl Report {

@@ -1,6 +1,9 @@
 //! The log of a small network, and a server that hands it out as a node does.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use ed25519_dalek::SigningKey;
 use ledger::{
@@ -35,9 +38,12 @@ const BANKS: [&str; 3] = ["BANKAAAA", "BANKBBBB", "BANKCCCC"];
 pub(super) struct Log {
     folder: TempDir,
     address: String,
-    leaves: u64,
+    logs: [(Vec<Vec<u8>>, String); 3],
+    served: Served,
     server: tokio::task::JoinHandle<()>,
 }
+
+type Served = Arc<Mutex<Arc<(Vec<Vec<u8>>, String)>>>;
 
 impl Drop for Log {
     fn drop(&mut self) {
@@ -51,17 +57,28 @@ impl Log {
         let folder = tempfile::tempdir().unwrap();
         let text = genesis_text();
         std::fs::write(folder.path().join("genesis.toml"), &text).unwrap();
-        let (records, checkpoint) = records(&Genesis::parse(text.as_bytes()).unwrap(), blocks);
+        let genesis = Genesis::parse(text.as_bytes()).unwrap();
+        let logs = [0, 1, 2].map(|more| records(&genesis, blocks + more));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let leaves = records.len() as u64;
-        let served = Arc::new((records, checkpoint));
+        let served: Served = Arc::new(Mutex::new(Arc::new(logs[0].clone())));
+        let shown = Arc::clone(&served);
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(BufReader::new(stream), Arc::clone(&served)));
+                tokio::spawn(answer(BufReader::new(stream), Arc::clone(&shown)));
             }
         });
-        Self { folder, address, leaves, server }
+        Self { folder, address, logs, served, server }
+    }
+
+    /// Adds a block; twice at most.
+    pub(super) fn grow(&self) {
+        let next = self.logs.iter().find(|log| log.0.len() as u64 > self.leaves()).unwrap();
+        *self.served.lock().unwrap() = Arc::new(next.clone());
+    }
+
+    pub(super) fn network(&self) -> [u8; 32] {
+        Genesis::parse(genesis_text().as_bytes()).unwrap().domain.network
     }
 
     pub(super) fn address(&self) -> String {
@@ -73,14 +90,11 @@ impl Log {
     }
 
     pub(super) fn leaves(&self) -> u64 {
-        self.leaves
+        self.served.lock().unwrap().0.len() as u64
     }
 }
 
-async fn answer(
-    mut stream: BufReader<tokio::net::TcpStream>,
-    served: Arc<(Vec<Vec<u8>>, String)>,
-) -> Option<()> {
+async fn answer(mut stream: BufReader<tokio::net::TcpStream>, shown: Served) -> Option<()> {
     loop {
         let mut request = String::new();
         stream.read_line(&mut request).await.ok().filter(|read| *read > 0)?;
@@ -90,6 +104,7 @@ async fn answer(
             stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
         }
         let path = request.split(' ').nth(1)?;
+        let served = Arc::clone(&shown.lock().unwrap());
         let body = match TileName::parse(path.trim_start_matches('/')) {
             Some(name) => {
                 let from = name.number as usize * 256;

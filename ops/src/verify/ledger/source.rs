@@ -21,8 +21,11 @@ use settlement_node::{
 };
 use wire::batch::Domain;
 
-use super::{CHECKPOINT_BYTES_MAX, Stop, mirror::CHECKPOINT};
-use crate::verify::read_file;
+use super::{CHECKPOINT_BYTES_MAX, mirror::CHECKPOINT};
+use crate::{
+    replay::{Read, Records, Stop},
+    verify::read_file,
+};
 
 /// Records in their order.
 pub(super) enum Source {
@@ -65,25 +68,26 @@ impl Source {
             Self::History { files, .. } => files.progress(),
         }
     }
+}
 
-    /// Calls `each` with some records more; `false` when there are none. A history has no genesis record.
-    pub(super) fn read(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<bool, Stop> {
+impl Records for Source {
+    fn read(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<Read, Stop> {
         match self {
             Self::Mirror { dir, size, next } => {
                 let Some(name) = TileName::of_tree(TileKind::Entries, *next, *size) else {
-                    return Ok(false);
+                    return Ok(Read::End);
                 };
                 let bundle = read_file(&dir.join(name.to_string()), BUNDLE_BYTES_MAX)?;
                 let records = entries(&bundle, name.width)
                     .map_err(|error| Stop::Wrong(format!("{name}: {error}")))?;
                 records.into_iter().for_each(each);
                 *next += 1;
-                Ok(true)
+                Ok(Read::More)
             }
             Self::History { files, domain } => {
                 let block = match files.next_block() {
                     Ok(Some(block)) => block,
-                    Ok(None) => return Ok(false),
+                    Ok(None) => return Ok(Read::End),
                     Err(HistoryError::Corrupt { height }) => {
                         let what =
                             format!("the history is damaged or unfinished at block {height}");
@@ -94,14 +98,17 @@ impl Source {
                 let seal = Seal::decode(&block.seal)
                     .ok_or_else(|| Stop::Wrong(format!("block {} has no seal", block.height)))?;
                 PastBlock::read(&block, domain).map_err(Stop::Wrong)?.for_each_record(&seal, each);
-                Ok(true)
+                Ok(Read::More)
             }
         }
     }
 
-    /// Whether leaf 0 is among its records.
-    pub(super) fn has_genesis(&self) -> bool {
+    fn has_genesis(&self) -> bool {
         matches!(self, Self::Mirror { .. })
+    }
+
+    fn done(&self) -> u64 {
+        self.progress().0
     }
 }
 

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use proof::{
     Hash,
+    checkpoint::Checkpoint,
     record::{self, PROGRESS_BODY_BYTES, Record, Seal},
     tree::leaf_hash,
 };
@@ -14,19 +15,21 @@ use wire::batch::{Domain, HEADER_BYTES, SignedBatch, VerifiedBatch};
 
 /// The records of whole blocks, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Group {
+pub(crate) struct Group {
     bytes: Vec<u8>,
     /// End of each record.
     ends: Vec<usize>,
     /// How many records are in whole blocks.
     whole: usize,
     /// How far the source was read then.
-    pub(super) done: u64,
+    pub(crate) done: u64,
+    /// The checkpoint at whose size the whole blocks end.
+    pub(crate) edge: Option<Checkpoint>,
 }
 
 impl Group {
     /// Adds a record.
-    pub(super) fn push(&mut self, record: &[u8]) {
+    pub(crate) fn push(&mut self, record: &[u8]) {
         self.bytes.extend_from_slice(record);
         self.ends.push(self.bytes.len());
         if record.first() == Some(&record::KIND_SEAL) {
@@ -35,23 +38,24 @@ impl Group {
     }
 
     /// Records of whole blocks.
-    pub(super) fn whole(&self) -> usize {
+    pub(crate) fn whole(&self) -> usize {
         self.whole
     }
 
     /// Bytes of a block that is not ended yet.
-    pub(super) fn open_bytes(&self) -> usize {
+    pub(crate) fn open_bytes(&self) -> usize {
         self.bytes.len() - self.start(self.whole)
     }
 
     /// Takes the whole blocks and leaves the rest.
-    pub(super) fn take(&mut self) -> Self {
+    pub(crate) fn take(&mut self) -> Self {
         let cut = self.start(self.whole);
         let rest = Self {
             bytes: self.bytes.split_off(cut),
             ends: self.ends.split_off(self.whole).into_iter().map(|end| end - cut).collect(),
             whole: 0,
             done: self.done,
+            edge: None,
         };
         std::mem::replace(self, rest)
     }
@@ -59,29 +63,35 @@ impl Group {
     fn start(&self, record: usize) -> usize {
         record.checked_sub(1).map_or(0, |before| self.ends[before])
     }
-
-    fn records(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.whole).map(|at| &self.bytes[self.start(at)..self.ends[at]])
-    }
 }
 
 /// A batch whose signatures hold, with the answers that its records give.
-pub(super) struct CheckedBatch {
-    pub(super) batch: VerifiedBatch,
+pub(crate) struct CheckedBatch {
+    pub(crate) batch: VerifiedBatch,
     /// Numbered answer, and leaf of the first answer, of each command.
-    pub(super) answers: Vec<(u16, Option<u64>)>,
+    pub(crate) answers: Vec<(u16, Option<u64>)>,
 }
 
 /// A block with all that can be said without the state.
-pub(super) struct CheckedBlock {
-    pub(super) batches: Vec<CheckedBatch>,
-    pub(super) progress: Vec<[u8; PROGRESS_BODY_BYTES]>,
-    pub(super) exchanges: Vec<Vec<u8>>,
-    pub(super) notices: Vec<Vec<u8>>,
-    pub(super) seal: Seal,
+pub(crate) struct CheckedBlock {
+    pub(crate) batches: Vec<CheckedBatch>,
+    pub(crate) progress: Vec<[u8; PROGRESS_BODY_BYTES]>,
+    pub(crate) exchanges: Vec<Vec<u8>>,
+    pub(crate) notices: Vec<Vec<u8>>,
+    pub(crate) seal: Seal,
     /// Leaf hashes of all its records.
-    pub(super) leaves: Vec<Hash>,
-    pub(super) signatures: u64,
+    pub(crate) leaves: Vec<Hash>,
+    pub(crate) signatures: u64,
+    bytes: Bytes,
+    ends: Vec<usize>,
+}
+
+impl CheckedBlock {
+    /// Canonical bytes of all its records, the seal last.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(from, end)| &self.bytes[*from..*end])
+    }
 }
 
 /// A block before its signatures are checked.
@@ -92,6 +102,9 @@ struct Read {
     exchanges: Vec<Vec<u8>>,
     notices: Vec<Vec<u8>>,
     leaves: Vec<Hash>,
+    bytes: Bytes,
+    /// End of each record, from the beginning of the block.
+    ends: Vec<usize>,
 }
 
 impl Read {
@@ -117,11 +130,16 @@ struct Open<'a> {
 }
 
 /// Reads and checks the blocks of a group. The error names what is wrong.
-pub(super) fn check(group: &Group, domain: &Domain) -> Result<Vec<CheckedBlock>, String> {
+pub(crate) fn check(group: Group, domain: &Domain) -> Result<Vec<CheckedBlock>, String> {
     let (mut found, mut read) = (Vec::new(), Read::default());
     let mut open: Option<Open<'_>> = None;
-    for bytes in group.records() {
+    let all = Bytes::from(group.bytes);
+    let (mut block_from, mut from) = (0, 0);
+    for end in &group.ends[..group.whole] {
+        let bytes = &all[from..*end];
+        from = *end;
         read.leaves.push(leaf_hash(bytes));
+        read.ends.push(end - block_from);
         match record::decode(bytes).map_err(|error| format!("a record is none: {error}"))? {
             Record::Batch(body) => {
                 if open.is_some() || !read.progress.is_empty() || read.is_closing() {
@@ -148,7 +166,11 @@ pub(super) fn check(group: &Group, domain: &Domain) -> Result<Vec<CheckedBlock>,
             }
             Record::Exchange(body) => read.exchanges.push(body.to_vec()),
             Record::Notice(body) => read.notices.push(body.to_vec()),
-            Record::Seal(seal) => found.push((seal, std::mem::take(&mut read))),
+            Record::Seal(seal) => {
+                read.bytes = all.slice(block_from..*end);
+                block_from = *end;
+                found.push((seal, std::mem::take(&mut read)));
+            }
             Record::Genesis { .. } => return Err("a second genesis".to_owned()),
         }
         if let Some(whole) = open.take_if(|batch| batch.left == 0) {
@@ -202,7 +224,7 @@ fn signed(found: Vec<(Seal, Read)>, domain: &Domain) -> Result<Vec<CheckedBlock>
             signatures += batch.batch().authorisations.len() as u64;
             batches.push(CheckedBatch { batch, answers });
         }
-        let Read { progress, exchanges, notices, leaves, .. } = read;
+        let Read { progress, exchanges, notices, leaves, bytes, ends, .. } = read;
         blocks.push(CheckedBlock {
             batches,
             progress,
@@ -211,6 +233,8 @@ fn signed(found: Vec<(Seal, Read)>, domain: &Domain) -> Result<Vec<CheckedBlock>
             seal,
             leaves,
             signatures,
+            bytes,
+            ends,
         });
     }
     Ok(blocks)

@@ -1,0 +1,31 @@
+-- Who sees what. Run by the administrator, who alone says which bank a login looks for.
+
+CREATE TABLE corridor.bank_logins (login name PRIMARY KEY, bic text NOT NULL);
+CREATE FUNCTION corridor.my_bank() RETURNS int LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS
+    'SELECT p.number FROM corridor.bank_logins l JOIN corridor.participants p USING (bic) WHERE l.login = session_user';
+
+DO $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['commands', 'progress', 'exchanges', 'postings', 'accounts', 'account_states', 'balances_by_day'] LOOP
+        EXECUTE format('ALTER TABLE corridor.%I ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('CREATE POLICY everything ON corridor.%I FOR SELECT TO auditor USING (true)', name);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['commands', 'progress', 'exchanges'] LOOP
+        EXECUTE format('CREATE POLICY own ON corridor.%I FOR SELECT TO bank_auditor
+            USING ((SELECT corridor.my_bank()) = ANY (parties))', name);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['postings', 'accounts', 'account_states', 'balances_by_day'] LOOP
+        EXECUTE format('CREATE POLICY own ON corridor.%I FOR SELECT TO bank_auditor
+            USING (owner = (SELECT corridor.my_bank()))', name);
+    END LOOP;
+END $$;
+
+GRANT USAGE ON SCHEMA corridor TO auditor, bank_auditor;
+GRANT SELECT ON ALL TABLES IN SCHEMA corridor TO auditor;
+REVOKE ALL ON corridor.bank_logins FROM auditor;
+-- Records hold the bytes of all banks; the rest is either everybody's or guarded row by row.
+GRANT SELECT ON corridor.cursor, corridor.blocks, corridor.commands, corridor.progress, corridor.exchanges, corridor.postings,
+    corridor.participants, corridor.participant_states, corridor.accounts, corridor.account_states, corridor.key_states,
+    corridor.governance, corridor.answers, corridor.balances_by_day, corridor.statement, corridor.position, corridor.payments,
+    corridor.payment_trace, corridor.proposals, corridor.keys, corridor.account_state TO bank_auditor;
