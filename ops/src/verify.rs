@@ -1,6 +1,7 @@
 //! `corridor verify`: checks evidence offline. What is checked is believed only for what it proves;
 //! the verifier's own policy file is the one thing that is taken for granted.
 
+mod export;
 mod ledger;
 mod receipt;
 mod record;
@@ -11,7 +12,9 @@ use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
 pub use self::ledger::NotChecked;
+pub(crate) use self::ledger::{Progress, fetch_mirror, policy};
 pub use receipt::{Check, Report, verify};
+pub(crate) use record::describe;
 pub use record::{Facts, Names};
 
 /// What can be verified.
@@ -21,6 +24,8 @@ pub enum VerifyCommand {
     Receipt(receipt::ReceiptArguments),
     /// Verify a whole ledger: every hash and signature, every rule, against what the nodes cosigned
     Ledger(ledger::LedgerArguments),
+    /// Verify an export of `corridor audit export` with the network's policy alone: each row, count and sum
+    Export(export::ExportArguments),
 }
 
 /// Runs one of them.
@@ -28,11 +33,12 @@ pub fn run(command: VerifyCommand) -> Result<()> {
     match command {
         VerifyCommand::Receipt(arguments) => receipt::run(arguments),
         VerifyCommand::Ledger(arguments) => ledger::run(arguments),
+        VerifyCommand::Export(arguments) => export::run(&arguments),
     }
 }
 
 /// A file of at most `limit` bytes.
-fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>> {
     use std::io::Read as _;
     let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
     let mut bytes = Vec::new();

@@ -131,7 +131,8 @@ pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
         let (batch, in_flight) = PREFILL;
         let load = Load { transfers: arguments.prefill, seconds: None, batch, in_flight };
         let start = Instant::now();
-        total.add(&phase(plans(&arguments, &load, &cluster, leader)?, &Pace::start()).await?)?;
+        let size = (arguments.clients, arguments.accounts);
+        total.add(&phase(plans(size, &load, &cluster, leader)?, &Pace::start()).await?)?;
         cluster.wait_equal(EQUAL_TIME_MAX).await?;
         prefill_per_second = (arguments.prefill as f64 / start.elapsed().as_secs_f64()).round();
         println!("{} transfers in the ledger, {prefill_per_second:.0}/s", arguments.prefill);
@@ -142,7 +143,7 @@ pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
         batch: arguments.batch,
         in_flight: arguments.in_flight,
     };
-    let plans = plans(&arguments, &load, &cluster, leader)?;
+    let plans = plans((arguments.clients, arguments.accounts), &load, &cluster, leader)?;
     let addresses = cluster.node_ids().into_iter().map(|id| cluster.node_http(id));
     let addresses = addresses.collect::<Result<Vec<_>>>()?;
     let before = Usage::now(&cluster).await?;
@@ -256,6 +257,21 @@ struct Load {
     in_flight: u16,
 }
 
+/// Brings transfers into a network of [`network`], all of which must settle.
+pub(super) async fn fill(
+    cluster: &Cluster,
+    leader: u64,
+    clients: u8,
+    accounts: u32,
+    transfers: u64,
+) -> Result<()> {
+    let (batch, in_flight) = PREFILL;
+    let load = Load { transfers, seconds: None, batch, in_flight };
+    let done = phase(plans((clients, accounts), &load, cluster, leader)?, &Pace::start()).await?;
+    ensure!(done.settled == transfers, "{} of {transfers} transfers settled", done.settled);
+    Ok(())
+}
+
 /// Runs one client for each plan to its end.
 async fn phase(plans: Vec<ClientPlan>, pace: &Arc<Pace>) -> Result<ClientResult> {
     let accounts = plans.first().map_or(0, |plan| plan.accounts);
@@ -290,15 +306,16 @@ pub(super) fn servers(
     Ok((genesis, servers))
 }
 
+/// Plans of so many clients with so many accounts in all.
 fn plans(
-    arguments: &LedgerArguments,
+    (clients, accounts): (u8, u32),
     load: &Load,
     cluster: &Cluster,
     leader: u64,
 ) -> Result<Vec<ClientPlan>> {
     let (genesis, servers) = servers(cluster, leader)?;
     let layout = cluster.layout();
-    let clients = u64::from(arguments.clients);
+    let clients = u64::from(clients);
     (0..clients)
         .map(|number| {
             let bank = &layout.description().banks[number as usize];
@@ -306,7 +323,7 @@ fn plans(
             Ok(ClientPlan {
                 number: number as u32,
                 clients: clients as u32,
-                accounts: arguments.accounts,
+                accounts,
                 transfers,
                 seconds: load.seconds,
                 batch: load.batch,
