@@ -86,10 +86,17 @@ impl Api {
             .route("/healthz", get(status::health))
             .route("/readyz", get(status::ready))
             .route("/metrics", get(status::metrics))
+            .route("/openapi.json", get(openapi))
             .fallback(|| async { Problem::not_found("There is no such resource.") })
             .layer(middleware::from_fn(count))
             .with_state(self)
     }
+}
+
+/// This interface in OpenAPI 3.1.
+async fn openapi() -> Response {
+    const DOCUMENT: &str = include_str!("../../ops/docs/openapi/gateway.json");
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
 }
 
 /// An error as clients see it: `{"error": "..."}`.

@@ -73,6 +73,13 @@ pub async fn receipt(arguments: ReceiptArguments) -> Result<()> {
     write(arguments.out.as_deref(), &text)
 }
 
+/// Fetches a receipt from the first node that gives one, into a file.
+pub(crate) async fn fetch(uetr: &str, nodes: &NodeChoice, out: &Path) -> Result<()> {
+    let answer = first(nodes, &format!("/v1/receipts/{uetr}")).await?;
+    ensure!(answer.status == 200, "{uetr}: {}", answer.text().trim());
+    write(Some(out), &answer.text())
+}
+
 async fn ask(arguments: &ReceiptArguments, path: &str) -> Result<Answer> {
     let Source { nodes, dir, gateway } = &arguments.source;
     let (Some(gateway), Some(token)) = (gateway, &arguments.token_file) else {

@@ -2,6 +2,7 @@
 //! the verifier's own policy file is the one thing that is taken for granted.
 
 mod evidence;
+mod export;
 mod ledger;
 mod receipt;
 mod record;
@@ -12,9 +13,11 @@ use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
 pub use self::ledger::NotChecked;
+pub(crate) use self::ledger::{Progress, fetch_mirror, policy};
 pub use evidence::{Verdict, weigh};
 pub(crate) use receipt::read_receipt;
 pub use receipt::{Check, Report, verify};
+pub(crate) use record::describe;
 pub use record::{Facts, Names};
 
 /// What can be verified.
@@ -26,6 +29,8 @@ pub enum VerifyCommand {
     Ledger(ledger::LedgerArguments),
     /// Verify evidence of abused signatures: whom the files of a node's evidence folder convict
     Evidence(evidence::EvidenceArguments),
+    /// Verify an export of `corridor audit export` with the network's policy alone: each row, count and sum
+    Export(export::ExportArguments),
 }
 
 /// Runs one of them.
@@ -34,6 +39,7 @@ pub fn run(command: VerifyCommand) -> Result<()> {
         VerifyCommand::Receipt(arguments) => receipt::run(arguments),
         VerifyCommand::Ledger(arguments) => ledger::run(arguments),
         VerifyCommand::Evidence(arguments) => evidence::run(arguments),
+        VerifyCommand::Export(arguments) => export::run(&arguments),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Whole-system tests: the list of modules is the table of contents.
 
 mod graph;
+mod openapi;
+mod process_audit;
 mod process_bulk;
 mod process_chaos;
 mod process_disk;

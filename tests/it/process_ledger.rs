@@ -52,7 +52,8 @@ async fn use_it(stage: &mut Stage) -> Result<()> {
     bench.mistakes_are_explained()?;
     bench.gateway_goes_on().await?;
     bench.deadline_outlives_a_leader().await?;
-    bench.money_is_right().await
+    bench.money_is_right().await?;
+    crate::process_audit::statements_lead_to_balances(stage).await
 }
 
 impl Bench<'_> {

@@ -6,15 +6,20 @@
 
 mod book;
 mod database;
+pub(crate) mod export;
 mod governance;
+pub(crate) mod manifest;
 mod migrate;
 mod project;
 mod registry;
 mod rows;
 mod runs;
+pub(crate) mod search;
 mod source;
+mod statement;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod verify_db;
 
 use std::path::PathBuf;
@@ -40,6 +45,14 @@ pub enum AuditCommand {
     Access(crate::access::AccessArguments),
     /// Recompute every row in PostgreSQL from the log, and name those that differ
     VerifyDb(Place),
+    /// Rows of the log by filters, with count and sums; no database is needed
+    Search(search::SearchArguments),
+    /// The movements of an account with the balance after each
+    Statement(statement::StatementArguments),
+    /// Everything that the log says of one payment
+    Trace(trace::TraceArguments),
+    /// Rows or a statement as CSV, JSON lines or camt.053, with a manifest and a proof
+    Export(export::ExportArguments),
 }
 
 /// Where log and database are.
@@ -87,7 +100,16 @@ pub async fn run(command: AuditCommand) -> Result<()> {
             println!("every row follows from the ledger");
             Ok(())
         }
+        AuditCommand::Search(arguments) => blocking(move || search::run(&arguments)).await,
+        AuditCommand::Statement(arguments) => blocking(move || statement::run(&arguments)).await,
+        AuditCommand::Trace(arguments) => blocking(move || trace::run(&arguments)).await,
+        AuditCommand::Export(arguments) => blocking(move || export::run(&arguments)).await,
     }
+}
+
+/// What reads a whole log does so on a thread of its own.
+async fn blocking(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    tokio::task::spawn_blocking(work).await.context("the work broke off")?
 }
 
 impl Place {

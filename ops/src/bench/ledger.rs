@@ -262,6 +262,21 @@ pub(super) struct Load {
     pub(super) in_flight: u16,
 }
 
+/// Brings transfers into a network of [`network`], all of which must settle.
+pub(super) async fn fill(
+    cluster: &Cluster,
+    leader: u64,
+    clients: u8,
+    accounts: u32,
+    transfers: u64,
+) -> Result<()> {
+    let (batch, in_flight) = PREFILL;
+    let load = Load { transfers, seconds: None, batch, in_flight };
+    let done = phase(plans(clients, accounts, &load, cluster, leader)?, &Pace::start()).await?;
+    ensure!(done.settled == transfers, "{} of {transfers} transfers settled", done.settled);
+    Ok(())
+}
+
 /// Runs one client for each plan to its end.
 pub(super) async fn phase(plans: Vec<ClientPlan>, pace: &Arc<Pace>) -> Result<ClientResult> {
     let accounts = plans.first().map_or(0, |plan| plan.accounts);

@@ -14,6 +14,7 @@ mod overload;
 mod pace;
 mod payments;
 mod place;
+mod queries;
 mod raft;
 mod stages;
 mod stream;
@@ -48,6 +49,8 @@ pub enum BenchCommand {
     Stages(stages::StagesArguments),
     /// A day of payments in this process: what offsetting saves against FIFO gross, and what a long queue costs
     Liquidity(liquidity::LiquidityArguments),
+    /// What an auditor waits for: lookups, statements, exports and verification of a large ledger
+    Queries(queries::QueriesArguments),
 }
 
 /// Runs `corridor bench`.
@@ -70,5 +73,8 @@ pub fn run(command: BenchCommand) -> Result<()> {
         BenchCommand::Iso(arguments) => iso::run(arguments),
         BenchCommand::Stages(arguments) => stages::run(arguments),
         BenchCommand::Liquidity(arguments) => liquidity::run(arguments),
+        BenchCommand::Queries(arguments) => {
+            serve::runtime(WORKERS)?.block_on(queries::run(arguments))
+        }
     }
 }

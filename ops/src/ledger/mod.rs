@@ -14,7 +14,7 @@ mod look;
 mod network;
 mod sign;
 mod submit;
-mod times;
+pub(crate) mod times;
 mod transfer;
 mod what_if;
 

@@ -40,7 +40,8 @@ fn span_ns(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit_ns)
 }
 
-fn date_time_ns(text: &str) -> Option<u64> {
+/// Nanoseconds since 1970 of a date and time such as `2026-11-22T12:00:00.5Z`.
+pub(crate) fn date_time_ns(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let (time, decimals) = time.split_once('.').unwrap_or((time, ""));
     let [year, month, day] = numbers(date, '-')?;

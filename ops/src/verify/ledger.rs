@@ -10,7 +10,7 @@ mod progress;
 mod replay;
 mod source;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,8 @@ use serde::Serialize;
 use settlement_node::finality::Members;
 use wire::{genesis::Genesis, limits::GENESIS_BYTES_MAX};
 
-use self::{progress::Progress, replay::Replay, source::Source};
+pub(crate) use self::{mirror::fetch as fetch_mirror, progress::Progress};
+use self::{replay::Replay, source::Source};
 use super::read_file;
 use crate::replay::Stop;
 
@@ -165,7 +166,8 @@ fn check(arguments: &LedgerArguments) -> Result<Report> {
     }
 }
 
-fn policy(genesis: &Genesis, file: Option<&Path>) -> Result<Policy> {
+/// The policy in a file, or that of the genesis file; it must know the log of the genesis file.
+pub(crate) fn policy(genesis: &Genesis, file: Option<&Path>) -> Result<Policy> {
     let text = match file {
         Some(path) => read_file(path, POLICY_BYTES_MAX)?,
         None => {

@@ -81,7 +81,7 @@ pub struct Facts {
 }
 
 /// Reads a record. An error is a sentence.
-pub(super) fn describe(bytes: &[u8], names: &Names) -> Result<Facts, String> {
+pub(crate) fn describe(bytes: &[u8], names: &Names) -> Result<Facts, String> {
     match record::decode(bytes).map_err(|error| error.to_string())? {
         Record::Command { answer, original, command } => {
             let (command, length) = Command::decode(command).map_err(|error| error.to_string())?;

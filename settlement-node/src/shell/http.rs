@@ -133,6 +133,7 @@ pub(super) async fn serve(
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/openapi.json", get(openapi))
         .route("/v1/status", get(status))
         .route("/v1/balances", get(balances))
         .route("/v1/quotes", get(quotes))
@@ -375,6 +376,12 @@ async fn metrics(State(context): State<Context>) -> Response {
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
+}
+
+/// This interface in OpenAPI 3.1.
+async fn openapi() -> Response {
+    const DOCUMENT: &str = include_str!("../../../ops/docs/openapi/node.json");
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
 }
 
 /// Alive: the loop answers.

@@ -27,7 +27,7 @@ const CHECKPOINTS: &str = "checkpoints";
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Brings a mirror up to what a node has certified.
-pub(super) fn fetch(url: &str, dir: &Path, policy: &Policy, bar: &mut Progress) -> Result<()> {
+pub(crate) fn fetch(url: &str, dir: &Path, policy: &Policy, bar: &mut Progress) -> Result<()> {
     serve::runtime(1)?.block_on(fetch_all(url, dir, policy, bar))
 }
 

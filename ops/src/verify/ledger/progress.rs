@@ -9,7 +9,7 @@ const WIDTH: u64 = 30;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The bar.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     shown: bool,
     started: Instant,
     last: Option<Instant>,
@@ -17,12 +17,12 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A bar that is only shown when `wanted`, and to people.
-    pub(super) fn new(wanted: bool) -> Self {
+    pub(crate) fn new(wanted: bool) -> Self {
         Self { shown: wanted && stderr().is_terminal(), started: Instant::now(), last: None }
     }
 
     /// Shows `done` of `total`, and how many of `count` there were a second.
-    pub(super) fn show(&mut self, what: &str, done: u64, total: u64, count: u64) {
+    pub(crate) fn show(&mut self, what: &str, done: u64, total: u64, count: u64) {
         if !self.shown || self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
             return;
         }
@@ -33,7 +33,7 @@ impl Progress {
     }
 
     /// Removes the bar, and begins anew.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if self.shown && self.last.take().is_some() {
             let _ = write!(stderr(), "\r\x1b[K");
         }

@@ -98,7 +98,7 @@ fn transfer(number: u64, amount: u64) -> Command {
 }
 
 /// A mirror of a ledger with so many transfers, written to a folder; the genesis file beside it.
-fn ledger(dir: &Path, transfers: u64, batch: u64, batches: u64) -> Genesis {
+pub(in crate::verify) fn ledger(dir: &Path, transfers: u64, batch: u64, batches: u64) -> Genesis {
     let file = genesis();
     let genesis = Genesis::parse(file.as_bytes()).unwrap();
     let mut chain = Chain::genesis(&genesis, [1, 2]).unwrap();
