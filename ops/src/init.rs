@@ -180,6 +180,7 @@ fn create_node(layout: &Layout, id: u64, bank: &Bank) -> Result<RawNode> {
         cosign_key: Some(hex(SigningKey::from_bytes(&cosign).verifying_key().as_bytes())),
         address: addresses.address.to_string(),
         client_address: addresses.client_address.to_string(),
+        standby: addresses.standby,
     })
 }
 

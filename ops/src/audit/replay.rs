@@ -176,6 +176,10 @@ impl Replay {
         let at =
             |index: usize| At { leaf: first + index as u64, height: seal.height, time: seal.time };
         self.ledger.open_block(LedgerTime(seal.time));
+        let (step, before) = split_step(before)?;
+        if let Some(step) = step {
+            self.ledger.seat_node(step);
+        }
         let (mut index, mut commands) = (0, 0);
         let mut exchanges = BTreeMap::new();
         while before.get(index).is_some_and(|bytes| bytes.first() == Some(&KIND_BATCH)) {
@@ -578,5 +582,17 @@ fn first_leg(command: &Command) -> (First, u32) {
             (First { debit, credit, amount: Some(back.amount.minor().into()) }, 1)
         }
         _ => (First::default(), 0),
+    }
+}
+
+/// The step of membership that a block ends with, if it carries one out, and the records before it.
+fn split_step(records: &[Vec<u8>]) -> Result<(Option<NodeStep>, &[Vec<u8>])> {
+    let Some((last, before)) = records.split_last() else { return Ok((None, records)) };
+    match record::decode(last) {
+        Ok(Record::Step { node, seat }) => {
+            let seat = Seat::from_number(seat).context("a step to an unknown seat")?;
+            Ok((Some(NodeStep { node, seat }), before))
+        }
+        _ => Ok((None, records)),
     }
 }

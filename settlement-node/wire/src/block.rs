@@ -3,9 +3,12 @@
 //! `version u8 = 1 | time u64 | submissions u32 | { length u32 | submission }*`. Nothing in a block
 //! is signed by the leader: what moves money is signed by its owner, and the time is checked
 //! against each node's clock and against the block before.
+//!
+//! A block that carries out one step of a decision about a voting node holds nothing else:
+//! `version u8 = 2 | time u64 | seat u8 | node u64`. Such a block is also what changes who votes in the order of the log.
 
 use bytes::Bytes;
-use ledger::LedgerTime;
+use ledger::{LedgerTime, NodeStep, Seat};
 
 use crate::{
     batch::{BatchError, Domain, RawSubmission, Submission},
@@ -15,6 +18,10 @@ use crate::{
 
 /// Version of the block format.
 pub const VERSION: u8 = 1;
+/// Version of a block that carries out a step of membership.
+pub const STEP_VERSION: u8 = 2;
+/// Bytes of such a block.
+const STEP_BYTES: usize = 1 + 8 + 1 + 8;
 /// Bytes of a block beside its submissions.
 pub const HEADER_BYTES: usize = 1 + 8 + 4;
 /// Bytes that each submission costs beside itself.
@@ -33,6 +40,25 @@ pub fn encode<'a>(
         put_bytes(&mut out, submission);
     }
     Bytes::from(out)
+}
+
+/// Writes a block that carries out a step of membership.
+pub fn encode_step(time: LedgerTime, step: NodeStep) -> Bytes {
+    let mut out = Vec::with_capacity(STEP_BYTES);
+    out.push(STEP_VERSION);
+    out.extend_from_slice(&time.0.to_le_bytes());
+    out.push(step.seat as u8);
+    out.extend_from_slice(&step.node.to_le_bytes());
+    Bytes::from(out)
+}
+
+/// The step of membership that a block carries out; `None` for all others, and for what is no block.
+pub fn step_of(block: &[u8]) -> Option<NodeStep> {
+    let block: &[u8; STEP_BYTES] = block.try_into().ok()?;
+    let [STEP_VERSION, _, _, _, _, _, _, _, _, seat, node @ ..] = *block else { return None };
+    let node = u64::from_le_bytes(node);
+    let seat = Seat::from_number(seat).filter(|_| node != 0)?;
+    Some(NodeStep { node, seat })
 }
 
 /// A block as received: form checked, signatures not yet.
@@ -63,8 +89,12 @@ pub fn split(bytes: Bytes) -> Result<(LedgerTime, Vec<Bytes>), BatchError> {
         }
         .into());
     }
+    let step = step_of(&bytes);
     let mut reader = Reader::new(bytes);
     let version = reader.u8("block version")?;
+    if version == STEP_VERSION && step.is_some() {
+        return Ok((LedgerTime(reader.u64("block time")?), Vec::new()));
+    }
     if version != VERSION {
         return Err(
             CodecError::Unknown { field: "block version", value: u64::from(version) }.into()

@@ -5,6 +5,7 @@
 //! belongs to its bank, and what a command does, is for the replay.
 
 use bytes::Bytes;
+use ledger::{NodeStep, Seat};
 use proof::{
     Hash,
     record::{self, PROGRESS_BODY_BYTES, Record, Seal},
@@ -78,6 +79,7 @@ pub(super) struct CheckedBlock {
     pub(super) progress: Vec<[u8; PROGRESS_BODY_BYTES]>,
     pub(super) exchanges: Vec<Vec<u8>>,
     pub(super) notices: Vec<Vec<u8>>,
+    pub(super) step: Option<NodeStep>,
     pub(super) seal: Seal,
     /// Leaf hashes of all its records.
     pub(super) leaves: Vec<Hash>,
@@ -91,6 +93,7 @@ struct Read {
     progress: Vec<[u8; PROGRESS_BODY_BYTES]>,
     exchanges: Vec<Vec<u8>>,
     notices: Vec<Vec<u8>>,
+    step: Option<NodeStep>,
     leaves: Vec<Hash>,
 }
 
@@ -124,7 +127,8 @@ pub(super) fn check(group: &Group, domain: &Domain) -> Result<Vec<CheckedBlock>,
         read.leaves.push(leaf_hash(bytes));
         match record::decode(bytes).map_err(|error| format!("a record is none: {error}"))? {
             Record::Batch(body) => {
-                if open.is_some() || !read.progress.is_empty() || read.is_closing() {
+                let late = !read.progress.is_empty() || read.is_closing() || read.step.is_some();
+                if open.is_some() || late {
                     return Err("a batch is not in its place".to_owned());
                 }
                 open = Some(Open::new(body)?);
@@ -139,6 +143,8 @@ pub(super) fn check(group: &Group, domain: &Domain) -> Result<Vec<CheckedBlock>,
                 batch.left -= 1;
             }
             _ if open.is_some() => return Err("a batch lacks commands".to_owned()),
+            Record::Seal(seal) => found.push((seal, std::mem::take(&mut read))),
+            _ if read.step.is_some() => return Err("a step is not the last record".to_owned()),
             Record::Progress(_) if read.is_closing() => {
                 return Err("a change of a waiting transfer is not in its place".to_owned());
             }
@@ -148,7 +154,10 @@ pub(super) fn check(group: &Group, domain: &Domain) -> Result<Vec<CheckedBlock>,
             }
             Record::Exchange(body) => read.exchanges.push(body.to_vec()),
             Record::Notice(body) => read.notices.push(body.to_vec()),
-            Record::Seal(seal) => found.push((seal, std::mem::take(&mut read))),
+            Record::Step { node, seat } => {
+                let seat = Seat::from_number(seat).ok_or("a step to an unknown seat")?;
+                read.step = Some(NodeStep { node, seat });
+            }
             Record::Genesis { .. } => return Err("a second genesis".to_owned()),
         }
         if let Some(whole) = open.take_if(|batch| batch.left == 0) {
@@ -202,12 +211,13 @@ fn signed(found: Vec<(Seal, Read)>, domain: &Domain) -> Result<Vec<CheckedBlock>
             signatures += batch.batch().authorisations.len() as u64;
             batches.push(CheckedBatch { batch, answers });
         }
-        let Read { progress, exchanges, notices, leaves, .. } = read;
+        let Read { progress, exchanges, notices, step, leaves, .. } = read;
         blocks.push(CheckedBlock {
             batches,
             progress,
             exchanges,
             notices,
+            step,
             seal,
             leaves,
             signatures,

@@ -66,6 +66,9 @@ impl Replay {
         self.check_seal(block).map_err(&wrong)?;
         let time = LedgerTime(block.seal.time);
         self.ledger.open_block(time);
+        if let Some(step) = block.step {
+            self.ledger.seat_node(step);
+        }
         let (mut leaf, mut outcomes, mut events) = (self.frontier.size(), Vec::new(), Vec::new());
         for one in &block.batches {
             let context = BatchContext { height: Height(height), time, first_leaf: leaf + 1 };
