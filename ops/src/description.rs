@@ -171,6 +171,7 @@ impl Description {
                 address: ports.udp()?,
                 client_address: ports.udp()?,
                 http: ports.tcp()?,
+                standby: false,
             };
             description.banks.push(Bank {
                 bic: format!("{}{place}XXX", name[..4].to_uppercase()),

@@ -95,7 +95,6 @@ impl Members {
         let (name, id) = (key.name().to_owned(), key.id());
         Some(SignatureLine { name, id, signature: said.signature.to_vec() })
     }
-
 }
 
 fn name_of(node: &GenesisNode) -> String {

@@ -89,9 +89,7 @@ impl Membership {
     /// All steps that the decisions ask for now: of each node the next one.
     #[must_use]
     pub fn demanded(&self, roster: &Roster, ledger: &Ledger) -> Vec<NodeStep> {
-        let step = |(node, what)| {
-            self.next(roster, node, what).map(|seat| NodeStep { node, seat })
-        };
+        let step = |(node, what)| self.next(roster, node, what).map(|seat| NodeStep { node, seat });
         ledger.node_decisions().filter_map(step).collect()
     }
 

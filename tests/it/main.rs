@@ -9,6 +9,7 @@ mod process_folder;
 mod process_govern;
 mod process_kill;
 mod process_ledger;
+mod process_members;
 mod process_mend;
 mod process_settings;
 mod process_stage;

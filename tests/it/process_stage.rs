@@ -50,6 +50,15 @@ pub(crate) fn on_stage(
     folders: bool,
     test: impl AsyncFnOnce(&mut Stage) -> Result<()>,
 ) {
+    on_stage_of(name, |name| network(name, folders), test);
+}
+
+/// The same on another network.
+pub(crate) fn on_stage_of(
+    name: &str,
+    network: impl FnOnce(&str) -> Result<Description>,
+    test: impl AsyncFnOnce(&mut Stage) -> Result<()>,
+) {
     let seed = seed();
     let mut folder = new_folder(name).expect("make a folder below the build folder");
     // Kept until the test has passed, however it ends.
@@ -63,7 +72,7 @@ pub(crate) fn on_stage(
         .expect("start the runtime");
     // The processes end with the thread that starts them: this one, which outlives the test.
     let result = runtime.block_on(async {
-        let mut stage = Stage::new(name, folder.path(), folders, seed)?;
+        let mut stage = Stage::new(network(name)?, folder.path(), seed)?;
         test(&mut stage).await
     });
     if let Err(error) = result {
@@ -117,9 +126,9 @@ pub(crate) fn network(name: &str, folders: bool) -> Result<Description> {
 }
 
 impl Stage {
-    fn new(name: &str, folder: &Path, folders: bool, seed: u64) -> Result<Self> {
+    fn new(description: Description, folder: &Path, seed: u64) -> Result<Self> {
         let folder = folder.join("network");
-        let cluster = Cluster::create(&folder, network(name, folders)?, &program()?)?;
+        let cluster = Cluster::create(&folder, description, &program()?)?;
         let bics = cluster.gateway_bics();
         Ok(Self { cluster, folder, seed, bics })
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use ledger::{
     AccountNumber, Answer, BatchContext, Cause, Command, Exchanged, Height, Ledger, LedgerTime,
-    OldIds, Outcome, TransferId,
+    NodeStep, OldIds, Outcome, Seat, TransferId,
 };
 use proof::{
     Hash,

@@ -138,7 +138,8 @@ impl Order {
     /// [`StepError`] if the message was dropped; this node is unchanged then.
     pub fn step(&mut self, mut message: Message) -> Result<(), StepError> {
         self.distrust_commit(&mut message);
-        let verdict = check(&self.config, &self.members, &self.node.raft, self.vote_asked_term, &message)?;
+        let verdict =
+            check(&self.config, &self.members, &self.node.raft, self.vote_asked_term, &message)?;
         let brings_entries = message.kind == MessageKind::Append && !message.entries.is_empty();
         if self.held_messages >= HELD_MESSAGES_MAX || (brings_entries && self.is_behind()) {
             return Err(StepError::Busy);
@@ -169,7 +170,8 @@ impl Order {
 
     fn step_core(&mut self, message: Message) -> Result<(), StepError> {
         let kind = message.kind;
-        let stepped = message.into_raft(self.config.change_of).map(|message| self.node.step(message));
+        let stepped =
+            message.into_raft(self.config.change_of).map(|message| self.node.step(message));
         self.settle();
         // The checks leave no message that raft-rs refuses.
         match stepped {

@@ -94,7 +94,10 @@ impl Node {
                 return Ok(());
             }
             if !self.chain.demands(step) {
-                return Err(format!("nothing demands that node {} becomes {:?}", step.node, step.seat));
+                return Err(format!(
+                    "nothing demands that node {} becomes {:?}",
+                    step.node, step.seat
+                ));
             }
         }
         Ok(())
@@ -104,7 +107,8 @@ impl Node {
     pub(super) fn check_step(&self, index: u64, block: &PreparedBlock) -> Result<(), Fatal> {
         match block.step() {
             Some(step) if !self.chain.demands(step) => {
-                let reason = format!("nothing demands that node {} becomes {:?}", step.node, step.seat);
+                let reason =
+                    format!("nothing demands that node {} becomes {:?}", step.node, step.seat);
                 Err(Fatal::BadEntry { index, reason })
             }
             _ => Ok(()),

@@ -7,6 +7,8 @@ use ledger::{
     Reveal, Transfer, TransferId, TransferOptions,
 };
 
+use wire::genesis::Genesis;
+
 use super::{decide, market, network::account, rng::Rng};
 
 /// What a bank knows of the network when it asks.
@@ -26,6 +28,10 @@ pub(super) struct Known<'a> {
     pub(super) gateways: usize,
     /// The state of all, where the rules know all of this.
     pub(super) ledger: Option<&'a Ledger>,
+    /// Which nodes there are.
+    pub(super) genesis: &'a Genesis,
+    /// How many of them, the first ones, may be voted out.
+    pub(super) removable: usize,
 }
 
 pub(super) const MS: u64 = 1_000_000;

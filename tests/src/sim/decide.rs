@@ -10,6 +10,8 @@ use ledger::{
     RetireKey, RevokeKey, SetFundingLimit, SetSealingKey, TransferId, Vote, VotingPolicy, Withdraw,
 };
 
+use wire::genesis::GenesisNode;
+
 use super::{
     asks::{Known, MS},
     rng::Rng,
@@ -105,6 +107,10 @@ fn content(rng: &mut Rng, own: usize, known: &Known<'_>) -> Content {
     let bank = rng.index(known.banks);
     let participant = ParticipantNumber(bank as u32);
     let has_gateway = bank < known.gateways;
+    let may_come: Vec<_> = known.genesis.nodes.iter().filter(|node| node.standby).collect();
+    if !may_come.is_empty() && rng.percent(40) {
+        return come_or_go(rng, participant, &may_come, known.removable);
+    }
     match rng.range(0, 20) {
         0..7 => {
             let number = match rng.range(0, 40) {
@@ -166,6 +172,24 @@ fn content(rng: &mut Rng, own: usize, known: &Known<'_>) -> Content {
             Content::ReplaceKeys { participant: ParticipantNumber(bank as u32), signing_keys }
         }
     }
+}
+
+/// A node that is there comes, or one of the first leaves.
+fn come_or_go(
+    rng: &mut Rng,
+    operator: ParticipantNumber,
+    may_come: &[&GenesisNode],
+    removable: usize,
+) -> Content {
+    if removable > 0 && rng.percent(35) {
+        return Content::RemoveNode { id: rng.range(1, removable as u64 + 1) };
+    }
+    let one = may_come[rng.index(may_come.len())];
+    // Who has a key for the same number that is not the node's own is somebody else.
+    let link_key = if rng.percent(90) { one.link_key } else { [1; 32] };
+    let (address, client_address) = (one.address.to_string(), one.client_address.to_string());
+    let node = NodeDescription { operator, link_key, address, client_address };
+    Content::AddNode { id: one.id, node }
 }
 
 /// Hours around the present minute, or none.

@@ -65,7 +65,7 @@ pub(super) fn make(plan: &Plan, rng: &mut Rng) -> (Genesis, Vec<Bank>) {
         network: "simulated".to_owned(),
         time_ns: START_NS as i64,
         rules: plan.rules,
-        nodes: (0..plan.nodes).map(|number| node(number, &secret())).collect(),
+        nodes: (0..plan.nodes + plan.standby).map(|number| node(number, &secret())).collect(),
         participants: banks
             .iter()
             .enumerate()
