@@ -43,9 +43,10 @@ impl Group {
     /// Lets everything that waits happen.
     fn settle(&mut self) {
         loop {
-            let mut messages: Vec<Message> = Vec::new();
+            let (mut messages, mut quiet): (Vec<Message>, _) = (Vec::new(), true);
             for (id, order) in &mut self.nodes {
                 let output = order.take_output();
+                quiet &= output.is_empty();
                 if let Some(write) = output.persist.last() {
                     order.persisted(write.op);
                 }
@@ -56,15 +57,10 @@ impl Group {
                     order.applied(entry.index);
                     self.applied.get_mut(id).unwrap().push(entry.data);
                 }
-                messages.extend(order.take_output().messages.into_iter().chain(output.messages));
+                messages.extend(output.messages);
             }
             messages.retain(|one| !self.away.contains(&one.to) && !self.away.contains(&one.from));
-            let busy = self.nodes.values().any(|order| !order.is_applied());
-            if messages.is_empty() && !busy {
-                return;
-            }
-            if messages.is_empty() {
-                self.tick();
+            if messages.is_empty() && quiet {
                 return;
             }
             for message in messages {

@@ -54,8 +54,10 @@ impl Node {
         let peer = |id: u64| status.peers.iter().find(|peer| peer.id == id && peer.active);
         let can_bear = |step: &&NodeStep| match step.seat {
             Seat::Learner => true,
-            Seat::Voter => peer(step.node)
-                .is_some_and(|peer| peer.matched + LEARNER_LAG_ENTRIES >= status.last_index),
+            Seat::Voter => peer(step.node).is_some_and(|peer| {
+                // One that never answered counts as there at first.
+                peer.matched > 0 && peer.matched + LEARNER_LAG_ENTRIES >= status.last_index
+            }),
             Seat::Gone if step.node == self.id => false,
             Seat::Gone => {
                 let rest = self.membership.voters.iter().filter(|id| **id != step.node);
