@@ -132,3 +132,41 @@ impl RawBlock {
         Ok(Block { time: self.time, submissions })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_eighteen_bytes_and_nothing_else_is_one() {
+        for (number, seat) in [(1, Seat::Learner), (2, Seat::Voter), (3, Seat::Gone)] {
+            let step = NodeStep { node: 0x0807_0605_0403_0201, seat };
+            let bytes = encode_step(LedgerTime(77), step);
+            let golden = [2, 77, 0, 0, 0, 0, 0, 0, 0, number, 1, 2, 3, 4, 5, 6, 7, 8];
+            assert_eq!(bytes[..], golden);
+            assert_eq!(step_of(&bytes), Some(step));
+            let (time, submissions) = split(bytes.clone()).unwrap();
+            assert_eq!((time, submissions.len()), (LedgerTime(77), 0));
+            for end in 0..bytes.len() {
+                assert_eq!(step_of(&bytes[..end]), None);
+                assert!(split(bytes.slice(..end)).is_err(), "cut at {end}");
+            }
+            let longer = Bytes::from([&bytes[..], &[0]].concat());
+            assert_eq!(step_of(&longer), None);
+            assert!(split(longer).is_err());
+        }
+        let wrong = |at: usize, byte: u8| {
+            let mut bytes = [2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0];
+            bytes[at] = byte;
+            assert_eq!(step_of(&bytes), None);
+            assert!(split(Bytes::copy_from_slice(&bytes)).is_err());
+        };
+        [(0, 3), (0, 0), (9, 0), (9, 4), (10, 0)]
+            .into_iter()
+            .for_each(|(at, byte)| wrong(at, byte));
+        let empty = encode(LedgerTime(5), std::iter::empty());
+        assert_eq!(step_of(&empty), None);
+    }
+}

@@ -64,3 +64,110 @@ impl Ledger {
         !self.gov.nodes.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::command::{ActivateRules, AddAsset, AdmitParticipant, Command, Propose, RULES_LAST};
+    use crate::govern::{Content, NodeDescription};
+    use crate::id::{LedgerTime, ParticipantNumber, PublicKey, TransferId};
+    use crate::refusal::Refusal;
+
+    fn add(id: u64) -> Content {
+        let node = NodeDescription {
+            operator: ParticipantNumber(0),
+            link_key: [id as u8; 32],
+            address: "a:1".to_owned(),
+            client_address: "a:2".to_owned(),
+        };
+        Content::AddNode { id, node }
+    }
+
+    /// A ledger in which this was decided about nodes.
+    fn ledger(decided: &[Content]) -> Ledger {
+        let mut commands = vec![
+            Command::ActivateRules(ActivateRules { version: RULES_LAST }),
+            Command::AdmitParticipant(AdmitParticipant {
+                bic: "ALPHDEFF".parse().unwrap(),
+                name: "Alpha".to_owned(),
+                signing_keys: vec![PublicKey([7; 32])],
+                sealing_key: [9; 32],
+            }),
+            Command::AddAsset(AddAsset {
+                code: "EUR".parse().unwrap(),
+                exponent: crate::amount::Exponent::new(2).unwrap(),
+                issuer: ParticipantNumber(0),
+            }),
+        ];
+        commands.extend(decided.iter().zip(1..).map(|(content, number)| {
+            Command::Propose(Propose {
+                id: TransferId([number; 16]),
+                proposer: ParticipantNumber(0),
+                expires: LedgerTime(0),
+                content: Box::new(content.clone()),
+            })
+        }));
+        Ledger::genesis(LedgerTime(5), &commands).unwrap()
+    }
+
+    fn step(ledger: &mut Ledger, time: u64, node: u64, seat: Seat) -> crate::id::Digest {
+        ledger.open_block(LedgerTime(time));
+        ledger.seat_node(NodeStep { node, seat });
+        ledger.close_block(1);
+        ledger.seal_block()
+    }
+
+    #[test]
+    fn every_step_is_in_the_state_root_and_in_the_checkpoint() {
+        let mut ledger = ledger(&[add(4), Content::RemoveNode { id: 1 }]);
+        let mut roots = vec![ledger.seal_block()];
+        for (time, node, seat) in
+            [(10, 4, Seat::Learner), (11, 4, Seat::Voter), (12, 1, Seat::Gone)]
+        {
+            roots.push(step(&mut ledger, time, node, seat));
+            let mut bytes = Vec::new();
+            let mut write = |piece: &[u8]| {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            };
+            ledger.checkpoint(0).unwrap().encode(&mut write).unwrap();
+            let mut source = &bytes[..];
+            let mut restored = Ledger::restore(&mut source, 1).unwrap();
+            assert!(source.is_empty());
+            assert!(restored.node_seats().eq(ledger.node_seats()));
+            assert_eq!(restored.state_root(), *roots.last().unwrap());
+        }
+        assert_eq!(ledger.node_seats().collect::<Vec<_>>(), [(1, Seat::Gone), (4, Seat::Voter)]);
+        roots.sort_by_key(|root| root.0);
+        roots.dedup();
+        assert_eq!(roots.len(), 4, "each step has a root of its own");
+    }
+
+    #[test]
+    fn a_node_that_is_gone_is_not_added_again() {
+        let mut ledger = ledger(&[add(4)]);
+        step(&mut ledger, 10, 4, Seat::Learner);
+        ledger.gov.nodes.insert(4, None);
+        assert_eq!(add(4).check(&ledger), Ok(()), "it may stay while it is there");
+        step(&mut ledger, 11, 4, Seat::Gone);
+        assert_eq!(add(4).check(&ledger), Err(Refusal::RemovedForEver));
+    }
+
+    #[test]
+    #[should_panic(expected = "gone for ever")]
+    fn a_node_that_is_gone_gets_no_seat() {
+        let mut ledger = ledger(&[Content::RemoveNode { id: 1 }]);
+        step(&mut ledger, 10, 1, Seat::Gone);
+        step(&mut ledger, 11, 1, Seat::Learner);
+    }
+
+    #[test]
+    fn numbers_of_seats_are_fixed() {
+        for (number, seat) in [(1, Seat::Learner), (2, Seat::Voter), (3, Seat::Gone)] {
+            assert_eq!((seat as u8, Seat::from_number(number)), (number, Some(seat)));
+        }
+        assert_eq!((Seat::from_number(0), Seat::from_number(4)), (None, None));
+    }
+}
