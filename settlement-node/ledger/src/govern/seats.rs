@@ -134,7 +134,7 @@ mod tests {
             };
             ledger.checkpoint(0).unwrap().encode(&mut write).unwrap();
             let mut source = &bytes[..];
-            let mut restored = Ledger::restore(&mut source, 1).unwrap();
+            let restored = Ledger::restore(&mut source, 1).unwrap();
             assert!(source.is_empty());
             assert!(restored.node_seats().eq(ledger.node_seats()));
             assert_eq!(restored.state_root(), *roots.last().unwrap());
