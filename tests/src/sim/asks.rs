@@ -52,6 +52,10 @@ pub(super) fn command(
         count => Some(known.waiting[rng.index(count)]),
     };
     if let Some(ledger) = known.ledger {
+        // Where nodes may come, much is said of that.
+        if known.genesis.nodes.iter().any(|node| node.standby) && rng.percent(12) {
+            return decide::about_nodes(rng, own, id, known, ledger);
+        }
         match rng.range(0, 100) {
             0..16 => return decide::command(rng, own, id, known, ledger),
             16..26 => return market::liquidity(rng, own, id, known),

@@ -85,6 +85,29 @@ pub(super) fn command(
     }
 }
 
+/// A vote on a proposal of another bank about a node where there is one, else a proposal.
+pub(super) fn about_nodes(
+    rng: &mut Rng,
+    own: usize,
+    id: TransferId,
+    known: &Known<'_>,
+    ledger: &Ledger,
+) -> Command {
+    let me = ParticipantNumber(own as u32);
+    let about_node =
+        |content: &Content| matches!(content, Content::AddNode { .. } | Content::RemoveNode { .. });
+    let open = ledger.proposals().filter(|(_, one)| one.proposer != me && about_node(&one.content));
+    let open: Vec<TransferId> = open.map(|(id, _)| *id).collect();
+    if !open.is_empty() && rng.percent(85) {
+        let proposal = some(rng, &open, id);
+        return Command::Vote(Vote { proposal, in_favour: rng.percent(90) });
+    }
+    let may_come: Vec<_> = known.genesis.nodes.iter().filter(|node| node.standby).collect();
+    let content = Box::new(come_or_go(rng, me, &may_come, known.removable));
+    let expires = LedgerTime(known.clock + rng.range(2_000, 8_000) * MS);
+    Command::Propose(Propose { id, proposer: me, expires, content })
+}
+
 fn some(rng: &mut Rng, of: &[TransferId], otherwise: TransferId) -> TransferId {
     if of.is_empty() { otherwise } else { of[rng.index(of.len())] }
 }
@@ -107,10 +130,6 @@ fn content(rng: &mut Rng, own: usize, known: &Known<'_>) -> Content {
     let bank = rng.index(known.banks);
     let participant = ParticipantNumber(bank as u32);
     let has_gateway = bank < known.gateways;
-    let may_come: Vec<_> = known.genesis.nodes.iter().filter(|node| node.standby).collect();
-    if !may_come.is_empty() && rng.percent(40) {
-        return come_or_go(rng, participant, &may_come, known.removable);
-    }
     match rng.range(0, 20) {
         0..7 => {
             let number = match rng.range(0, 40) {
