@@ -114,7 +114,10 @@ impl Gateway {
         let mut nodes: Vec<_> = config.genesis.nodes.iter().collect();
         // Without a preference banks begin with their own node, then spread over the others.
         let own = config.bic;
-        nodes.sort_by_key(|node| (config.prefer_node != Some(node.id), node.bic != own, node.id));
+        let rank = |node: &wire::genesis::GenesisNode| {
+            (config.prefer_node != Some(node.id), node.standby, node.bic != own, node.id)
+        };
+        nodes.sort_by_key(|node| rank(node));
         let servers = nodes
             .into_iter()
             .map(|node| ServerAddress {

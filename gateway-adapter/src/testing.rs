@@ -80,6 +80,7 @@ pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
             cosign_key: None,
             address: "127.0.0.1:1".to_owned(),
             client_address: "127.0.0.1:2".to_owned(),
+            standby: false,
         }],
         participants: vec![participant(PAYER, 10), participant(PAYEE, 20)],
         assets: vec![RawAsset { code: "EUR".to_owned(), exponent: 2, issuer: PAYER.to_owned() }],

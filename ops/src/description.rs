@@ -58,6 +58,9 @@ pub struct NodeAddresses {
     pub client_address: SocketAddr,
     /// For operators (HTTP).
     pub http: SocketAddr,
+    /// It does not vote until it is voted in (`corridor govern propose --add-node`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
 }
 
 /// Where a gateway takes messages.
@@ -168,6 +171,7 @@ impl Description {
                 address: ports.udp()?,
                 client_address: ports.udp()?,
                 http: ports.tcp()?,
+                standby: false,
             };
             description.banks.push(Bank {
                 bic: format!("{}{place}XXX", name[..4].to_uppercase()),

@@ -29,7 +29,7 @@ pub struct InitArguments {
     dir: PathBuf,
     /// Make the network that this file describes instead of an invented one (the description.toml of
     /// any network is an example)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["banks", "nodes", "base_port", "name", "rules"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["banks", "nodes", "standby", "base_port", "name", "rules"])]
     from: Option<PathBuf>,
     /// Number of invented banks, 2 to 26
     #[arg(long, default_value_t = 4)]
@@ -37,6 +37,9 @@ pub struct InitArguments {
     /// How many of them run a node [default: all]
     #[arg(long)]
     nodes: Option<usize>,
+    /// How many of these nodes, the last ones, vote only once they are voted in
+    #[arg(long, default_value_t = 0)]
+    standby: usize,
     /// First of the ports to use, four for each bank
     #[arg(long, default_value_t = 7100)]
     base_port: u16,
@@ -59,7 +62,12 @@ pub fn run(arguments: InitArguments) -> Result<()> {
         None => {
             let nodes = arguments.nodes.unwrap_or(arguments.banks);
             let plan = PortPlan::From(arguments.base_port);
-            let example = Description::example(&arguments.name, arguments.banks, nodes, plan)?;
+            ensure!(arguments.standby < nodes, "at least one node votes from the beginning");
+            let mut example = Description::example(&arguments.name, arguments.banks, nodes, plan)?;
+            let running = example.banks.iter_mut().filter_map(|bank| bank.node.as_mut());
+            for node in running.skip(nodes - arguments.standby) {
+                node.standby = true;
+            }
             Description { rules: arguments.rules, ..example }
         }
     };
@@ -180,6 +188,7 @@ fn create_node(layout: &Layout, id: u64, bank: &Bank) -> Result<RawNode> {
         cosign_key: Some(hex(SigningKey::from_bytes(&cosign).verifying_key().as_bytes())),
         address: addresses.address.to_string(),
         client_address: addresses.client_address.to_string(),
+        standby: addresses.standby,
     })
 }
 

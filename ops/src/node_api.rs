@@ -25,6 +25,9 @@ pub struct NodeStatus {
     /// Id of the leader that the node knows.
     #[serde(default)]
     pub leader: Option<u64>,
+    /// Nodes that vote, as of its last block.
+    #[serde(default)]
+    pub voters: Vec<u64>,
     /// Raft term.
     #[serde(default)]
     pub term: u64,

@@ -3,12 +3,15 @@
 //! [`Chain::apply`] is the only way forward. It takes checked blocks in the order of the log and is
 //! deterministic: the same blocks give the same roots on every node and after every restart.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use ledger::{
     AccountNumber, Answer, BatchContext, Digest, Event as LedgerEvent, Exchanged, Height, Ledger,
-    LedgerTime, OldIds, Outcome, ParticipantNumber, Progress, TransferId,
+    LedgerTime, NodeStep, OldIds, Outcome, ParticipantNumber, Progress, TransferId,
 };
 use proof::{
     Hash,
@@ -19,6 +22,7 @@ use wire::{batch::Domain, genesis::Genesis, notice::BankNotice};
 
 use crate::{
     deliver::{self, Parties},
+    membership::{Membership, Roster},
     prepare::{OldIdSource, PrepareError, PreparedBlock, PreparedSubmission},
 };
 
@@ -70,6 +74,7 @@ pub(crate) struct Restored {
     pub(crate) time: LedgerTime,
     pub(crate) log_index: u64,
     pub(crate) head: crate::checkpoint::Head,
+    pub(crate) roster: Roster,
 }
 
 /// The applied state of a node.
@@ -94,6 +99,9 @@ pub struct Chain {
     /// Reused from block to block, so that a record costs no allocation.
     record: Vec<u8>,
     events: Vec<LedgerEvent>,
+    roster: Roster,
+    /// Who votes after the last block.
+    voters: Arc<BTreeSet<u64>>,
     /// Of each transfer that waits: who is told how it goes on.
     parties: BTreeMap<TransferId, Parties>,
 }
@@ -112,7 +120,10 @@ impl Chain {
         let mut bytes = Vec::new();
         record::genesis(&mut bytes, &genesis.domain.network, &state_root.0);
         let previous_seal = frontier.append(&bytes);
+        let roster = Roster::of(genesis);
         Ok(Self {
+            voters: voters_of(&roster, &ledger),
+            roster,
             ledger,
             frontier,
             domain: genesis.domain,
@@ -135,10 +146,12 @@ impl Chain {
 
     /// A chain with a state that was read and checked.
     pub(crate) fn restored(from: Restored) -> Self {
-        let Restored { ledger, domain, height, time, log_index, head } = from;
+        let Restored { ledger, domain, height, time, log_index, head, roster } = from;
         let parties = waiting_parties(&ledger);
         Self {
             parties,
+            voters: voters_of(&roster, &ledger),
+            roster,
             ledger,
             frontier: head.frontier,
             domain,
@@ -176,6 +189,11 @@ impl Chain {
         let mut submissions = Vec::with_capacity(block.submissions.len());
         let mut commands = 0;
         self.ledger.open_block(time);
+        let step = block.step();
+        if let Some(step) = step {
+            self.ledger.seat_node(step);
+            self.voters = voters_of(&self.roster, &self.ledger);
+        }
         for (number, prepared) in block.submissions.iter().enumerate() {
             let old_ids = late.get(number).map_or(&prepared.old_ids[..], |found| &found[..]);
             let applied = self.apply_submission(height, time, prepared, old_ids);
@@ -203,6 +221,10 @@ impl Chain {
         }
         for one in &notices {
             record::notice(&mut self.record, &wire::notice::encode(one));
+            self.frontier.append(&self.record);
+        }
+        if let Some(step) = step {
+            record::step(&mut self.record, step.node, step.seat as u8);
             self.frontier.append(&self.record);
         }
         self.state_root = self.ledger.seal_block();
@@ -357,7 +379,23 @@ impl Chain {
             time: self.time,
             previous_seal: self.previous_seal,
             frontier: self.frontier.clone(),
+            voters: Arc::clone(&self.voters),
         }
+    }
+
+    /// Who is what after the last block.
+    pub fn membership(&self) -> Membership {
+        Membership::of(&self.roster, &self.ledger)
+    }
+
+    /// Whether the state asks for a step of membership.
+    pub fn demands(&self, step: NodeStep) -> bool {
+        self.membership().demands(&self.roster, &self.ledger, step)
+    }
+
+    /// All steps of membership that the state asks for.
+    pub fn demanded_steps(&self) -> Vec<NodeStep> {
+        self.membership().demanded(&self.roster, &self.ledger)
     }
 
     /// Seal of the last block; none before the first.
@@ -453,6 +491,10 @@ fn waiting_parties(ledger: &Ledger) -> BTreeMap<TransferId, Parties> {
         .map(|(id, of, command, _)| (*id, deliver::parties(command, of, owner_in(ledger))));
     let proposals = ledger.proposals().map(|(id, _)| (*id, Parties::Everybody));
     transfers.chain(acts).chain(proposals).collect()
+}
+
+fn voters_of(roster: &Roster, ledger: &Ledger) -> Arc<BTreeSet<u64>> {
+    Arc::new(Membership::of(roster, ledger).voters)
 }
 
 fn owner_in(ledger: &Ledger) -> impl Fn(AccountNumber) -> Option<ParticipantNumber> + '_ {

@@ -194,6 +194,7 @@ impl Chain {
             time: LedgerTime(head.seal.time),
             log_index: stored.place.index,
             head,
+            roster: crate::membership::Roster::of(genesis),
         }))
     }
 }

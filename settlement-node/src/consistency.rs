@@ -120,7 +120,13 @@ mod tests {
             frontier.append(&[&leaf.to_le_bytes()[..], &[seed]].concat());
         }
         let at = FinalAt { height, size };
-        Sealed { at, time: LedgerTime(height), previous_seal: [seed; 32], frontier }
+        Sealed {
+            at,
+            time: LedgerTime(height),
+            previous_seal: [seed; 32],
+            frontier,
+            voters: Arc::default(),
+        }
     }
 
     fn cosigned(from: &Sealed) -> Cosigned {

@@ -248,6 +248,8 @@ pub struct Sealed {
     pub previous_seal: proof::Hash,
     /// The log at its end.
     pub frontier: proof::tree::Frontier,
+    /// Who votes from this block on.
+    pub voters: Arc<std::collections::BTreeSet<u64>>,
 }
 
 /// What the loop wants done, in the order in which it must be done.
@@ -271,6 +273,8 @@ pub struct Effects {
     pub history: Vec<Arc<AppliedBlock>>,
     /// What the log was after each of these blocks.
     pub sealed: Vec<Sealed>,
+    /// Steps of membership that are in force now.
+    pub seated: Vec<ledger::NodeStep>,
     /// Write a generation of ids to disk; answer with [`Event::RunWritten`].
     pub runs: Vec<(u64, Arc<ledger::Generation>)>,
     /// Write a snapshot of the state, once the history up to its height is durable; answer with

@@ -1,14 +1,17 @@
 //! What is final, and who abused a signature: the tally of the nodes' cosignatures.
 //!
 //! Pure: verified cosignatures and the node's own roots go in, the certificate and findings come out.
-//! A size is final when the quorum has cosigned the very root that this node has computed itself. Everything
+//! A size is final when the quorum of those that vote there has cosigned the very root that this node has computed itself. Everything
 //! is bounded: roots of the last blocks, and for each node the cosignatures of the last sizes.
 //!
 //! Two roots of one size are never passed over: a node that cosigned both is a liar by its own hand; one
 //! that cosigned another root than this node computed is taken for one, until more nodes say the same than
 //! can lie: then it is this node that computed wrongly, and it must stop.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use proof::{
     Hash,
@@ -31,7 +34,9 @@ const COSIGNATURES_MAX: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Members {
     origin: String,
-    cosigners: Vec<Cosigner>,
+    cosigners: BTreeMap<u64, Cosigner>,
+    /// Those that vote from the beginning.
+    first: BTreeSet<u64>,
     keys: BTreeMap<u64, VerifierKey>,
     /// The same keys as those of the log.
     logs: BTreeMap<u64, VerifierKey>,
@@ -44,16 +49,19 @@ impl Members {
     /// When a key is none that can sign.
     pub fn of(genesis: &Genesis) -> Result<Option<Self>, KeyError> {
         let origin = origin(&genesis.domain.network);
-        let (mut keys, mut logs, mut cosigners) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let (mut keys, mut logs, mut cosigners) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for node in &genesis.nodes {
             let Some(key) = node.cosign_key else { return Ok(None) };
             let name = name_of(node);
             keys.insert(node.id, VerifierKey::new(&name, KeyType::Cosignature, &key)?);
             // The same key must do as the log's.
             logs.insert(node.id, VerifierKey::new(&origin, KeyType::Note, &key)?);
-            cosigners.push(Cosigner { name, key });
+            cosigners.insert(node.id, Cosigner { name, key });
         }
-        Ok(Some(Self { origin, cosigners, keys, logs }))
+        let voting = genesis.nodes.iter().filter(|node| !node.standby);
+        let first = voting.map(|node| node.id).collect();
+        Ok(Some(Self { origin, cosigners, first, keys, logs }))
     }
 
     /// Origin of the log.
@@ -61,9 +69,16 @@ impl Members {
         &self.origin
     }
 
-    /// The network's policy file.
+    /// The network's policy file, as of the nodes that vote from the beginning.
     pub fn policy(&self) -> String {
-        policy_text(&self.origin, &self.cosigners).expect("the keys were checked")
+        self.policy_of(&self.first)
+    }
+
+    /// The policy file of a time at which these nodes vote.
+    pub fn policy_of(&self, voters: &BTreeSet<u64>) -> String {
+        let voting = self.cosigners.iter().filter(|(id, _)| voters.contains(id));
+        let cosigners: Vec<Cosigner> = voting.map(|(_, one)| one.clone()).collect();
+        policy_text(&self.origin, &cosigners).expect("the keys were checked")
     }
 
     /// The text that is signed for a size and root.
@@ -103,10 +118,6 @@ impl Members {
             };
             self.keys.iter().find(|(_, key)| verified(key)).map(|(node, _)| *node)
         })
-    }
-
-    fn quorum(&self) -> usize {
-        quorum(self.keys.len())
     }
 }
 
@@ -205,7 +216,9 @@ pub struct Certificate {
     pub at: FinalAt,
     /// The root there.
     pub root: Hash,
-    /// Cosignatures by node, at least as many as the quorum.
+    /// Who votes there.
+    pub voters: Arc<BTreeSet<u64>>,
+    /// Cosignatures by node, at least as many as the quorum of these.
     pub cosignatures: BTreeMap<u64, Cosignature>,
 }
 
@@ -225,8 +238,8 @@ impl Certificate {
 /// The tally.
 #[derive(Debug)]
 pub struct Finality {
-    quorum: usize,
-    liars: usize,
+    /// Who votes, each with the first size from which on.
+    voters: BTreeMap<u64, Arc<BTreeSet<u64>>>,
     /// Own root and block number by size.
     roots: BTreeMap<u64, (Hash, u64)>,
     /// By node and size.
@@ -239,10 +252,8 @@ pub struct Finality {
 impl Finality {
     /// The tally of a network.
     pub fn new(members: &Members) -> Self {
-        let nodes = members.keys.len();
         Self {
-            quorum: members.quorum(),
-            liars: liars_tolerated(nodes),
+            voters: BTreeMap::from([(0, Arc::new(members.first.clone()))]),
             roots: BTreeMap::new(),
             said: members.keys.keys().map(|node| (*node, BTreeMap::new())).collect(),
             fenced: BTreeSet::new(),
@@ -269,6 +280,23 @@ impl Finality {
     /// A node is known to have abused a signature; whether that is news.
     pub fn accuse(&mut self, node: u64) -> bool {
         self.said.contains_key(&node) && self.fenced.insert(node)
+    }
+
+    /// These nodes vote from a size on; sizes come in rising order.
+    pub fn voters_from(&mut self, size: u64, voters: &Arc<BTreeSet<u64>>) {
+        if self.voters_at(size) != voters {
+            self.voters.insert(size, Arc::clone(voters));
+        }
+        // Of sizes before the oldest root nothing is counted any more.
+        let oldest = self.roots.first_key_value().map_or(size, |(oldest, _)| *oldest);
+        while self.voters.range(..=oldest).nth(1).is_some() {
+            self.voters.pop_first();
+        }
+    }
+
+    fn voters_at(&self, size: u64) -> &Arc<BTreeSet<u64>> {
+        let era = self.voters.range(..=size).next_back().or(self.voters.first_key_value());
+        era.expect("there is always one").1
     }
 
     /// Notes a root that this node computed, at the end of a block.
@@ -323,13 +351,16 @@ impl Finality {
     /// Compares a cosignature with the own root of its size, if that is known.
     fn compare(&mut self, node: u64, said: &Cosignature) -> Option<Finding> {
         let (own, _) = *self.roots.get(&said.size)?;
-        if said.root == own {
+        let voters = Arc::clone(self.voters_at(said.size));
+        // What those say that do not vote finds nobody out: nothing depends on it.
+        if said.root == own || !voters.contains(&node) {
             return None;
         }
-        let same = |known: &&BTreeMap<u64, Cosignature>| {
-            known.get(&said.size).is_some_and(|other| other.root == said.root)
+        let same = |(id, known): &(&u64, &BTreeMap<u64, Cosignature>)| {
+            let other = known.get(&said.size).filter(|_| voters.contains(id));
+            other.is_some_and(|other| other.root == said.root)
         };
-        if self.said.values().filter(same).count() > self.liars {
+        if self.said.iter().filter(same).count() > liars_tolerated(voters.len()) {
             let first = !std::mem::replace(&mut self.outvoted, true);
             let (size, theirs) = (said.size, said.root);
             return first.then_some(Finding::Outvoted { size, theirs, own });
@@ -344,16 +375,17 @@ impl Finality {
         if self.outvoted || self.certificate.as_ref().is_some_and(|last| last.at.size > size) {
             return;
         }
+        let voters = Arc::clone(self.voters_at(size));
         let cosignatures: BTreeMap<u64, Cosignature> = self
             .said
             .iter()
-            .filter(|(node, _)| !self.fenced.contains(node))
+            .filter(|(node, _)| voters.contains(node) && !self.fenced.contains(node))
             .filter_map(|(node, said)| Some((*node, *said.get(&size)?)))
             .filter(|(_, said)| said.root == root)
             .collect();
-        if cosignatures.len() >= self.quorum {
-            self.certificate =
-                Some(Certificate { at: FinalAt { height, size }, root, cosignatures });
+        if cosignatures.len() >= quorum(voters.len()) {
+            let at = FinalAt { height, size };
+            self.certificate = Some(Certificate { at, root, voters, cosignatures });
         }
     }
 }

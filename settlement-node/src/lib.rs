@@ -24,6 +24,7 @@ pub mod deliver;
 pub mod finality;
 pub mod forms;
 pub mod intake;
+pub mod membership;
 pub mod mend;
 pub mod mirror;
 pub mod old_ids;

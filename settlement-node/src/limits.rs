@@ -148,6 +148,8 @@ pub const DISK_FULL_PAUSE: Duration = Duration::from_secs(1);
 pub const DISK_FULL_PATIENCE: Duration = Duration::from_secs(30);
 /// Interval in which the room on the disk is looked at.
 pub const DISK_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// Entries that a node may lack of the log of its leader when it is let vote.
+pub const LEARNER_LAG_ENTRIES: u64 = 64;
 /// Ticks between two attempts of a leader without room to hand the lead over. An attempt that nobody followed has
 /// ended by then, and the peers have been heard again since the leader last forgot whom it hears, which it does
 /// each [`ELECTION_TICKS`] after an attempt began: it must not be a multiple of those.

@@ -4,7 +4,7 @@
 //! is asked for: their root must be the certified one, else they are made again from the history. What
 //! is handed out was therefore compared with what a quorum has signed. One caller at a time; blocking.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 use ledger::{IdEntry, TransferId};
 use proof::{
@@ -82,7 +82,8 @@ pub enum Asked {
 pub struct Mirror {
     past: Past,
     cosigning: Arc<Cosigning>,
-    policy: Policy,
+    /// That of the last certificate, and who voted at it.
+    policy: (Arc<BTreeSet<u64>>, Policy),
     files: TileFiles,
     /// The first block whose leaves are not in the files.
     next: u64,
@@ -133,8 +134,7 @@ impl Mirror {
         let state_root = genesis.ledger()?.seal_block();
         let mut first = Vec::new();
         record::genesis(&mut first, &genesis.domain.network, &state_root.0);
-        let policy = Policy::parse(cosigning.members.policy().as_bytes())
-            .expect("the policy that is written can be read");
+        let policy = (Arc::default(), parsed(&cosigning.members.policy()));
         let dir = data.join("tiles");
         let files = TileFiles::open(&vfs, &dir, 0)?;
         let mut mirror = Self {
@@ -246,8 +246,12 @@ impl Mirror {
         let path = path::inclusion(&TileTree::new(&self.files, size), entry.leaf, size)?;
         let checkpoint = certificate.note(&self.cosigning)?;
         let receipt = Receipt { record, index: entry.leaf, path, checkpoint };
-        let receipt = receipt.smallest(&self.policy)?;
-        receipt.verify(&self.policy)?;
+        if self.policy.0 != certificate.voters {
+            let text = self.cosigning.members.policy_of(&certificate.voters);
+            self.policy = (Arc::clone(&certificate.voters), parsed(&text));
+        }
+        let receipt = receipt.smallest(&self.policy.1)?;
+        receipt.verify(&self.policy.1)?;
         Ok(Asked::Receipt(Box::new(receipt)))
     }
 
@@ -335,6 +339,10 @@ impl Mirror {
         let Some(height) = self.past.history.block_of_leaf(leaf) else { return Ok(None) };
         Ok(self.past.history.block(height)?)
     }
+}
+
+fn parsed(policy: &str) -> Policy {
+    Policy::parse(policy.as_bytes()).expect("the policy that is written can be read")
 }
 
 /// Calls `each` with the records of a block.

@@ -8,6 +8,7 @@
 //! Invariants: blocks are applied in the order of the log without gaps; nothing is answered
 //! "settled" before its entry is committed, which Raft says only of what a majority has fsynced.
 
+mod members;
 mod questions;
 mod snapshots;
 
@@ -15,7 +16,7 @@ pub use snapshots::SnapshotRule;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ledger::{Digest, LedgerTime};
+use ledger::{Digest, LedgerTime, NodeStep};
 use link::SessionId;
 use order::{Order, ProposeError, Role, StepError};
 use wire::{
@@ -31,7 +32,8 @@ use crate::{
     deliver::Owners,
     event::{Effects, Event, Reply, Room},
     intake::Intake,
-    limits::{BUSY_RETRY_MS, DUE_BLOCK_TICKS, FORWARD_AGAIN_TICKS, HAND_OVER_AGAIN_TICKS},
+    limits::{BUSY_RETRY_MS, DUE_BLOCK_TICKS, FORWARD_AGAIN_TICKS},
+    membership::Membership,
     pipeline::{Pipeline, Proposed},
     prepare::{OldIdSource, PreparedBlock, PreparedSubmission},
     subscribers::{self, Subscribers},
@@ -81,6 +83,9 @@ pub struct Node {
     prepared: BTreeMap<u64, (u64, Arc<PreparedBlock>)>,
     /// Blocks proposed in this term and not yet applied.
     in_flight: Pipeline,
+    membership: Membership,
+    /// Steps of membership that the applied state demands.
+    wanted: Vec<NodeStep>,
     last_block_time: LedgerTime,
     clocks: Clocks,
     room: Room,
@@ -119,6 +124,7 @@ impl Node {
             order.snapshot_made(newest.index, newest.term);
         }
         let owners = owners_of(&chain);
+        let (membership, wanted) = (chain.membership(), chain.demanded_steps());
         let (last_block_time, applied_term) = (chain.time(), snapshots.applied_term);
         Self {
             id,
@@ -129,6 +135,8 @@ impl Node {
             subscribers: Subscribers::default(),
             prepared: BTreeMap::new(),
             in_flight: Pipeline::default(),
+            membership,
+            wanted,
             last_block_time,
             clocks: Clocks::new(last_block_time),
             room: Room::Enough,
@@ -269,11 +277,15 @@ impl Node {
 
     fn on_peer(
         &mut self,
-        message: order::Message,
-        blocks: Vec<(u64, Arc<PreparedBlock>)>,
+        mut message: order::Message,
+        mut blocks: Vec<(u64, Arc<PreparedBlock>)>,
         effects: &mut Effects,
     ) {
         let from = message.from;
+        if self.membership.gone.contains(&from) {
+            // It may not know yet that it has left.
+            return;
+        }
         if self.room == Room::Nothing && !message.entries.is_empty() {
             // The leader sends them again; the others go on meanwhile.
             return;
@@ -282,6 +294,9 @@ impl Node {
             return;
         }
         if let Err(what) = self.clocks.judge(&message, &blocks, self.now, self.tick) {
+            return self.misbehaved(from, &what, effects);
+        }
+        if let Err(what) = self.cut_before_step(&mut message, &mut blocks) {
             return self.misbehaved(from, &what, effects);
         }
         let terms: Vec<u64> = message.entries.iter().map(|entry| entry.term).collect();
@@ -415,6 +430,9 @@ impl Node {
         if self.leader != Some(self.id) || self.room == Room::Nothing {
             return;
         }
+        if self.lets_step_go_first() {
+            return;
+        }
         while self.intake.has_waiting() {
             let has_room = self.in_flight.has_room(self.intake.has_block_worth(), self.now.0);
             let submissions = match has_room {
@@ -505,6 +523,7 @@ impl Node {
                     .map_err(|error| Fatal::BadEntry { index, reason: error.to_string() })?
             }
         };
+        self.check_step(index, &block)?;
         let accounts = self.chain.ledger().accounts().len();
         let applied = Arc::new(self.chain.apply(index, block, &*self.old_ids)?);
         if self.chain.ledger().accounts().len() != accounts {
@@ -514,11 +533,12 @@ impl Node {
         self.clocks.took(applied.time);
         self.answer(&applied, effects);
         self.subscribers.applied(&applied, &self.owners, effects);
-        effects.history.push(applied);
+        effects.history.push(Arc::clone(&applied));
         effects.sealed.push(self.chain.sealed());
         while let Some(full) = self.chain.take_full_generation() {
             effects.runs.push(full);
         }
+        self.follow_step(&applied.block, effects);
         self.order.applied(index);
         Ok(())
     }
@@ -543,45 +563,17 @@ impl Node {
         }
     }
 
-    /// A node with little room does not take work as leader, one with none does not take any: what a
+    /// A node that has left takes no work. One with little room does not take it as leader, one with none does not take any: what a
     /// follower passes on costs it no more than what the others pass on.
     fn has_no_room_for_work(&self) -> bool {
+        if self.membership.gone.contains(&self.id) {
+            return true;
+        }
         match self.room {
             Room::Enough => false,
             Room::Low => self.leader == Some(self.id),
             Room::Nothing => true,
         }
-    }
-
-    /// Without room another node should lead; asked again from time to time while none does.
-    fn make_way(&mut self) {
-        if self.room != Room::Enough
-            && self.leader == Some(self.id)
-            && self.tick >= self.hand_over_at
-        {
-            // A leader forgets each half second whom it hears: then the next tick tries.
-            if let Some(asked) = self.hand_over() {
-                self.hand_over_at = self.tick + HAND_OVER_AGAIN_TICKS;
-                self.handed_to = Some(asked);
-            }
-        }
-    }
-
-    /// Asks the peer that has most of the log to lead, and of equals not the one that was asked the last time
-    /// without success. Returns whom.
-    fn hand_over(&mut self) -> Option<u64> {
-        let status = self.order.status();
-        if status.role != Role::Leader {
-            return None;
-        }
-        let heard = status.peers.iter().filter(|peer| peer.active && peer.id != self.id);
-        let asked = self.handed_to;
-        let order = |peer: &&order::PeerProgress| {
-            (peer.matched, Some(peer.id) != asked, std::cmp::Reverse(peer.id))
-        };
-        let best = heard.max_by_key(order)?.id;
-        self.order.transfer_leader(best);
-        Some(best)
     }
 }
 

@@ -81,6 +81,7 @@ pub struct PastBlock {
     progress: Vec<Progress>,
     exchanges: Vec<Exchanged>,
     notices: Vec<BankNotice>,
+    step: Option<ledger::NodeStep>,
 }
 
 impl PastBlock {
@@ -129,6 +130,7 @@ impl PastBlock {
             progress,
             exchanges,
             notices,
+            step: wire::block::step_of(&block.block),
         })
     }
 
@@ -152,6 +154,7 @@ impl PastBlock {
         let bad = |what: &str| Err(format!("block {}: {what}", self.height));
         let commands: usize = self.outcomes.iter().map(Vec::len).sum();
         let more = self.progress.len() + self.exchanges.len() + self.notices.len();
+        let more = more + usize::from(self.step.is_some());
         let records = commands + self.submissions.len() + more;
         if seal.previous != *previous {
             return bad("its seal does not follow the one before");
@@ -195,6 +198,10 @@ impl PastBlock {
         }
         for one in &self.notices {
             record::notice(&mut record, &wire::notice::encode(one));
+            each(&record);
+        }
+        if let Some(step) = self.step {
+            record::step(&mut record, step.node, step.seat as u8);
             each(&record);
         }
         each(&seal.encode());

@@ -184,6 +184,11 @@ impl PreparedBlock {
         Self::find_old(block, bytes, old, runs_below)
     }
 
+    /// The step of membership that it carries out, if it is such a block.
+    pub fn step(&self) -> Option<ledger::NodeStep> {
+        block::step_of(&self.bytes)
+    }
+
     fn find_old(
         block: Block,
         bytes: Bytes,

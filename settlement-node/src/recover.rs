@@ -380,15 +380,15 @@ fn order(
         terms.insert(0, (recovered.first_index - 1, recovered.base_term));
         terms.dedup_by_key(|run| run.1);
     }
+    let membership = chain.membership();
     let config = Config {
         election_ticks: ELECTION_TICKS,
         heartbeat_ticks: HEARTBEAT_TICKS,
         entry_bytes_max: wire::limits::BLOCK_BYTES_MAX,
-        ..Config::new(
-            start.id,
-            start.genesis.nodes.iter().map(|node| node.id).collect(),
-            start.seed,
-        )
+        learners: membership.learners.into_iter().collect(),
+        others: membership.standby.into_iter().chain(membership.gone).collect(),
+        change_of: crate::membership::change_of,
+        ..Config::new(start.id, membership.voters.into_iter().collect(), start.seed)
     };
     let restored = Restored {
         hard_state: HardState { term: hard_state.term, vote: hard_state.vote, commit },

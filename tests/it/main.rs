@@ -13,6 +13,7 @@ mod process_govern;
 mod process_kill;
 mod process_ledger;
 mod process_liar;
+mod process_members;
 mod process_mend;
 mod process_settings;
 mod process_stage;

@@ -112,7 +112,7 @@ fn public_key(stage: &Stage, bic: &str) -> Result<String> {
 }
 
 /// Pays until it is told to stop, each payment as often as it takes; each must settle.
-async fn pay_on(
+pub(crate) async fn pay_on(
     mut client: HttpClient,
     bics: Vec<String>,
     seed: u64,

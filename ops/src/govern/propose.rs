@@ -60,11 +60,11 @@ pub struct ProposeWords {
     /// The most that one leg of a transfer may move changes; `none` for no limit
     #[arg(long, group = "what", num_args = 2, value_names = ["CODE", "AMOUNT"])]
     leg_limit: Option<Vec<String>>,
-    /// A voting node is added, or described anew. The ledger records the decision, with who agreed; it does NOT
-    /// change who orders blocks: that set is fixed by the genesis file until the banks begin a new epoch
-    #[arg(long, group = "what", num_args = 5, value_names = ["ID", "OPERATOR", "LINK-KEY", "ADDRESS", "CLIENT-ADDRESS"])]
+    /// A standby node of the genesis file gets the log, and votes once it has it: its number is enough. With all five
+    /// words any node can be described; of one that the genesis file does not name the decision is recorded only
+    #[arg(long, group = "what", num_args = 1..=5, value_names = ["ID", "OPERATOR", "LINK-KEY", "ADDRESS", "CLIENT-ADDRESS"])]
     add_node: Option<Vec<String>>,
-    /// A voting node is removed: recorded only, as with --add-node
+    /// A node leaves for ever: it votes no more as soon as this is decided and most of the others are there
     #[arg(long, group = "what", value_name = "ID")]
     remove_node: Option<u64>,
     /// A final checkpoint shall tolerate so many faulty nodes. Recorded only: nodes and verifiers go by the policy of
@@ -134,6 +134,18 @@ impl ProposeWords {
             };
             return Ok(Content::SetLegLimit { asset: network.asset(code)?, most });
         }
+        if let Some([id]) = self.add_node.as_deref() {
+            let known = network.genesis.nodes.iter().find(|node| node.id.to_string() == *id);
+            let known = known.with_context(|| format!("the genesis file names no node {id}"))?;
+            ensure!(known.standby, "node {id} votes from the beginning");
+            let node = NodeDescription {
+                operator: network.participant(&known.bic.to_string())?,
+                link_key: known.link_key,
+                address: known.address.to_string(),
+                client_address: known.client_address.to_string(),
+            };
+            return Ok(Content::AddNode { id: known.id, node });
+        }
         if let Some([id, operator, link_key, address, client_address]) = self.add_node.as_deref() {
             let node = NodeDescription {
                 operator: network.participant(operator)?,
@@ -144,6 +156,7 @@ impl ProposeWords {
             let id = id.parse().ok().filter(|id| *id != 0);
             return Ok(Content::AddNode { id: id.context("a node has a number from 1 on")?, node });
         }
+        ensure!(self.add_node.is_none(), "a node is named by its number, or with all five words");
         if let Some(id) = self.remove_node {
             ensure!(id != 0, "a node has a number from 1 on");
             return Ok(Content::RemoveNode { id });

@@ -47,7 +47,7 @@ async fn outcomes(network: &Network, bank: &str, batch: &[u8], digest: Digest) -
     let key = LinkKey::from_seed(*keyfile::read(&path)?);
     let own = network.bic(network.participant(bank)?);
     let mut nodes: Vec<_> = network.genesis.nodes.iter().collect();
-    nodes.sort_by_key(|node| (long_bic(&node.bic.to_string()) != own, node.id));
+    nodes.sort_by_key(|node| (node.standby, long_bic(&node.bic.to_string()) != own, node.id));
     let server = |node: &&wire::genesis::GenesisNode| ServerAddress {
         id: node.id,
         key: node.link_key,

@@ -5,6 +5,7 @@
 //! belongs to its bank, and what a command does, is for the replay.
 
 use bytes::Bytes;
+use ledger::{NodeStep, Seat};
 use proof::{
     Hash,
     checkpoint::Checkpoint,
@@ -78,6 +79,7 @@ pub(crate) struct CheckedBlock {
     pub(crate) progress: Vec<[u8; PROGRESS_BODY_BYTES]>,
     pub(crate) exchanges: Vec<Vec<u8>>,
     pub(crate) notices: Vec<Vec<u8>>,
+    pub(crate) step: Option<NodeStep>,
     pub(crate) seal: Seal,
     /// Leaf hashes of all its records.
     pub(crate) leaves: Vec<Hash>,
@@ -101,6 +103,7 @@ struct Read {
     progress: Vec<[u8; PROGRESS_BODY_BYTES]>,
     exchanges: Vec<Vec<u8>>,
     notices: Vec<Vec<u8>>,
+    step: Option<NodeStep>,
     leaves: Vec<Hash>,
     bytes: Bytes,
     /// End of each record, from the beginning of the block.
@@ -142,7 +145,8 @@ pub(crate) fn check(group: Group, domain: &Domain) -> Result<Vec<CheckedBlock>, 
         read.ends.push(end - block_from);
         match record::decode(bytes).map_err(|error| format!("a record is none: {error}"))? {
             Record::Batch(body) => {
-                if open.is_some() || !read.progress.is_empty() || read.is_closing() {
+                let late = !read.progress.is_empty() || read.is_closing() || read.step.is_some();
+                if open.is_some() || late {
                     return Err("a batch is not in its place".to_owned());
                 }
                 open = Some(Open::new(body)?);
@@ -157,6 +161,12 @@ pub(crate) fn check(group: Group, domain: &Domain) -> Result<Vec<CheckedBlock>, 
                 batch.left -= 1;
             }
             _ if open.is_some() => return Err("a batch lacks commands".to_owned()),
+            Record::Seal(seal) => {
+                read.bytes = all.slice(block_from..*end);
+                block_from = *end;
+                found.push((seal, std::mem::take(&mut read)));
+            }
+            _ if read.step.is_some() => return Err("a step is not the last record".to_owned()),
             Record::Progress(_) if read.is_closing() => {
                 return Err("a change of a waiting transfer is not in its place".to_owned());
             }
@@ -166,10 +176,9 @@ pub(crate) fn check(group: Group, domain: &Domain) -> Result<Vec<CheckedBlock>, 
             }
             Record::Exchange(body) => read.exchanges.push(body.to_vec()),
             Record::Notice(body) => read.notices.push(body.to_vec()),
-            Record::Seal(seal) => {
-                read.bytes = all.slice(block_from..*end);
-                block_from = *end;
-                found.push((seal, std::mem::take(&mut read)));
+            Record::Step { node, seat } => {
+                let seat = Seat::from_number(seat).ok_or("a step to an unknown seat")?;
+                read.step = Some(NodeStep { node, seat });
             }
             Record::Genesis { .. } => return Err("a second genesis".to_owned()),
         }
@@ -224,12 +233,13 @@ fn signed(found: Vec<(Seal, Read)>, domain: &Domain) -> Result<Vec<CheckedBlock>
             signatures += batch.batch().authorisations.len() as u64;
             batches.push(CheckedBatch { batch, answers });
         }
-        let Read { progress, exchanges, notices, leaves, bytes, ends, .. } = read;
+        let Read { progress, exchanges, notices, step, leaves, bytes, ends, .. } = read;
         blocks.push(CheckedBlock {
             batches,
             progress,
             exchanges,
             notices,
+            step,
             seal,
             leaves,
             signatures,

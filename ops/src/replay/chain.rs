@@ -127,6 +127,9 @@ impl Chain {
         let time = LedgerTime(block.seal.time);
         let place = |leaf: u64| At { leaf, height, time: block.seal.time };
         self.ledger.open_block(time);
+        if let Some(step) = block.step {
+            self.ledger.seat_node(step);
+        }
         let first = self.frontier.size();
         let (mut leaf, mut outcomes, mut events) = (first, Vec::new(), Vec::new());
         for one in &block.batches {

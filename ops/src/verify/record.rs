@@ -135,6 +135,15 @@ pub(crate) fn describe(bytes: &[u8], names: &Names) -> Result<Facts, String> {
             let id = Some(one.id.to_string());
             Ok(Facts { kind: "exchange", id, sentences, ..Facts::default() })
         }
+        Record::Step { node, seat } => {
+            let what = match seat {
+                1 => "gets the log from this block on, and does not vote yet",
+                2 => "votes from this block on",
+                _ => "has left with this block, for ever",
+            };
+            let sentences = vec![format!("Node {node} {what}, as the participants decided.")];
+            Ok(Facts { kind: "step", sentences, ..Facts::default() })
+        }
         Record::Notice(body) => {
             let mut reader = Reader::new(bytes::Bytes::copy_from_slice(body));
             let one = wire::notice::read(&mut reader).map_err(|error| error.to_string())?;

@@ -13,6 +13,7 @@ mod keys;
 mod policy;
 mod proposal;
 mod restore;
+mod seats;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ pub use calendar::{BusinessDay, Calendar};
 pub use keys::{KeyEnd, KeyRecord};
 pub use policy::VotingPolicy;
 pub use proposal::{Content, NodeDescription, Proposal};
+pub use seats::{NodeStep, Seat};
 pub use standing::ParticipantState;
 
 pub(crate) use acts::Act;
@@ -55,6 +57,8 @@ pub(crate) struct Governance {
     pub(crate) acts: BTreeMap<TransferId, Act>,
     /// Decisions about voting nodes by node id: added as described, or removed.
     pub(crate) nodes: BTreeMap<u64, Option<NodeDescription>>,
+    /// What was made of these decisions, by node id.
+    pub(crate) seats: BTreeMap<u64, Seat>,
     /// Faulty nodes that a final checkpoint tolerates, where it was decided.
     pub(crate) finality: Option<u16>,
 
@@ -92,6 +96,7 @@ impl Governance {
             && self.funding_limits.is_empty()
             && self.acts.is_empty()
             && self.nodes.is_empty()
+            && self.seats.is_empty()
             && self.finality.is_none()
     }
 

@@ -111,8 +111,8 @@ pub use fx::plan::{Exact, ExchangePlan};
 pub use fx::rate::Rate;
 pub use genesis::GenesisError;
 pub use govern::{
-    BusinessDay, Calendar, Content, KeyEnd, KeyRecord, NodeDescription, ParticipantState, Proposal,
-    VotingPolicy,
+    BusinessDay, Calendar, Content, KeyEnd, KeyRecord, NodeDescription, NodeStep, ParticipantState,
+    Proposal, Seat, VotingPolicy,
 };
 pub use id::{
     AccountNumber, AssetNumber, ContentDigest, Digest, Height, LedgerTime, ParseIdError,

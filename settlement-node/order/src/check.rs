@@ -8,6 +8,7 @@ use raft::StateRole;
 
 use crate::{
     CONTEXT_BYTES_MAX, Config, Entry, Message, MessageKind, StepError,
+    change::Members,
     log::Log,
     reads::{READS_MAX, split_tag},
 };
@@ -30,17 +31,23 @@ pub(crate) enum Verdict {
 /// Judges `message`. `vote_asked_term` is the last term for which vote requests have left this node.
 pub(crate) fn check(
     config: &Config,
+    members: &Members,
     raft: &raft::Raft<Log>,
     vote_asked_term: u64,
     message: &Message,
 ) -> Result<Verdict, StepError> {
-    check_form(config, raft.term, message)?;
+    check_form(config, members, raft.term, message)?;
+    let is_member = raft.prs().get(message.from).is_some();
+    if !is_member && speaks_as_member(message.kind) {
+        // It has left, or this node does not know yet that it has come.
+        return Ok(Verdict::Ignore);
+    }
     if message.kind == MessageKind::ReadIndex {
         // Only the leader answers; raft-rs would pass it on in the name of the asking node.
         if raft.state != StateRole::Leader {
             return Ok(Verdict::Ignore);
         }
-        let full = raft.pending_read_count() >= READS_MAX * config.voters.len();
+        let full = raft.pending_read_count() >= READS_MAX * members.known.len();
         return if full { Err(StepError::Busy) } else { Ok(Verdict::Take) };
     }
     if message.kind == MessageKind::LogLost {
@@ -54,13 +61,30 @@ pub(crate) fn check(
     check_against_state(raft, vote_asked_term, message)
 }
 
+/// What counts only from those that the log goes to.
+fn speaks_as_member(kind: MessageKind) -> bool {
+    matches!(
+        kind,
+        MessageKind::AppendResponse
+            | MessageKind::HeartbeatResponse
+            | MessageKind::RequestVoteResponse
+            | MessageKind::RequestPreVoteResponse
+            | MessageKind::LogLost
+    )
+}
+
 /// What can be said without looking at the log.
-fn check_form(config: &Config, own_term: u64, message: &Message) -> Result<(), StepError> {
+fn check_form(
+    config: &Config,
+    members: &Members,
+    own_term: u64,
+    message: &Message,
+) -> Result<(), StepError> {
     let Message { kind, from, to, term, .. } = *message;
     if to != config.id {
         return Err(StepError::NotForUs { to });
     }
-    if from == config.id || !config.voters.contains(&from) {
+    if from == config.id || !members.known.contains(&from) {
         return Err(StepError::NotAPeer { from });
     }
     // Term 0 is how raft-rs marks its own local messages.

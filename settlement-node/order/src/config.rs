@@ -1,17 +1,26 @@
 //! What a node is told once: who votes, how patient it is, and the limit of everything it buffers.
 
-use crate::{NodeId, OrderError};
+use crate::{Change, NodeId, OrderError, change::Members};
 
 /// The most voters a group may have. Beyond that every commit waits for too many disks.
 pub const VOTERS_MAX: usize = 31;
+/// The most nodes that are known and are not part of a group.
+pub const OTHERS_MAX: usize = 512;
 
 /// Settings of one node. All nodes of a group use the same limits and tick counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
-    /// This node; one of `voters`.
+    /// This node; one of `voters`, `learners` or `others`.
     pub id: NodeId,
-    /// All voting nodes, this one included: 1 to [`VOTERS_MAX`], each once.
+    /// All nodes that vote as of the applied state: 1 to [`VOTERS_MAX`], each once.
     pub voters: Vec<NodeId>,
+    /// Nodes that get the log and do not vote as of the applied state; with the voters at most [`VOTERS_MAX`].
+    pub learners: Vec<NodeId>,
+    /// Nodes that are neither, but may have become so without this node's knowledge, or were: at most [`OTHERS_MAX`].
+    pub others: Vec<NodeId>,
+    /// The change of who votes that an entry's data stands for; `None` for all other data. It must always give
+    /// the same answer for the same bytes.
+    pub change_of: fn(&[u8]) -> Option<Change>,
     /// Ticks without a leader before an election; each wait is drawn from `[n, 2n)`.
     pub election_ticks: usize,
     /// Ticks between two heartbeats of a leader; at least 1 and less than `election_ticks`.
@@ -39,6 +48,9 @@ impl Config {
         Config {
             id,
             voters,
+            learners: Vec::new(),
+            others: Vec::new(),
+            change_of: |_| None,
             election_ticks: 10,
             heartbeat_ticks: 2,
             seed,
@@ -54,19 +66,20 @@ impl Config {
     /// Refuses settings under which the group could not work.
     pub(crate) fn check(&self) -> Result<(), OrderError> {
         let invalid = |what: &'static str| Err(OrderError::ConfigInvalid(what));
-        if self.voters.is_empty() || self.voters.len() > VOTERS_MAX {
+        let members = self.voters.len() + self.learners.len();
+        if self.voters.is_empty() || members > VOTERS_MAX || self.others.len() > OTHERS_MAX {
             return invalid("the number of voters is out of range");
         }
-        let mut sorted = self.voters.clone();
+        let mut sorted = [&self.voters[..], &self.learners, &self.others].concat();
         sorted.sort_unstable();
         if sorted[0] == 0 {
             return invalid("0 is not a node id");
         }
         if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-            return invalid("a voter is listed twice");
+            return invalid("a node is listed twice");
         }
-        if !self.voters.contains(&self.id) {
-            return invalid("this node is not among the voters");
+        if !Members::of(self).known.contains(&self.id) {
+            return invalid("this node is not among those listed");
         }
         if self.heartbeat_ticks == 0 || self.election_ticks <= self.heartbeat_ticks {
             return invalid("heartbeat ticks must be at least 1 and fewer than election ticks");

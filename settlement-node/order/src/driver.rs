@@ -5,6 +5,7 @@
 //! write is durable.
 
 mod loss;
+mod members;
 mod probes;
 mod pump;
 mod snapshots;
@@ -20,6 +21,7 @@ use raft::{
 use crate::{
     Config, Entry, Message, MessageKind, NodeId, OrderError, Output, PeerProgress, ProposeError,
     Proposed, ReadError, Restored, Role, Status, StepError,
+    change::Members,
     check::{Verdict, check},
     log::Log,
     reads::Reads,
@@ -42,6 +44,7 @@ const READ_ELECTIONS_MAX: usize = 4;
 /// until then.
 pub struct Order {
     config: Config,
+    members: Members,
     node: RawNode<Log>,
     rng: Rng,
     reads: Reads,
@@ -92,6 +95,7 @@ impl Order {
             // No role has this term yet, so the first wait is drawn below.
             last_role: (u64::MAX, StateRole::Follower),
             told_role: (node.raft.term, Role::Follower, 0),
+            members: Members::of(&config),
             config,
             node,
             rng,
@@ -134,7 +138,8 @@ impl Order {
     /// [`StepError`] if the message was dropped; this node is unchanged then.
     pub fn step(&mut self, mut message: Message) -> Result<(), StepError> {
         self.distrust_commit(&mut message);
-        let verdict = check(&self.config, &self.node.raft, self.vote_asked_term, &message)?;
+        let verdict =
+            check(&self.config, &self.members, &self.node.raft, self.vote_asked_term, &message)?;
         let brings_entries = message.kind == MessageKind::Append && !message.entries.is_empty();
         if self.held_messages >= HELD_MESSAGES_MAX || (brings_entries && self.is_behind()) {
             return Err(StepError::Busy);
@@ -165,7 +170,8 @@ impl Order {
 
     fn step_core(&mut self, message: Message) -> Result<(), StepError> {
         let kind = message.kind;
-        let stepped = message.into_raft().map(|message| self.node.step(message));
+        let stepped =
+            message.into_raft(self.config.change_of).map(|message| self.node.step(message));
         self.settle();
         // The checks leave no message that raft-rs refuses.
         match stepped {
@@ -188,9 +194,10 @@ impl Order {
     /// [`ProposeError`]; the data is not in the log then.
     ///
     /// # Panics
-    /// If `data` is empty: empty entries are the markers of new leaders.
+    /// If `data` is empty, the marker of a new leader, or changes who votes ([`Order::propose_change`]).
     pub fn propose(&mut self, data: Bytes) -> Result<Proposed, ProposeError> {
         assert!(!data.is_empty(), "an empty proposal would be taken for a leader's marker");
+        assert!((self.config.change_of)(&data).is_none(), "a change goes another way");
         // raft-rs would forward the proposal of a follower, which can order it twice.
         if self.node.raft.state != StateRole::Leader {
             return Err(ProposeError::NotLeader { leader: self.leader() });
@@ -297,7 +304,9 @@ impl Order {
                 "the entry read at index {index} is not the one that was written"
             );
         }
-        log.fetches().keep(entries.into_iter().map(entry_to_raft).collect());
+        let change_of = self.config.change_of;
+        let to_raft = |entry| entry_to_raft(entry, change_of);
+        log.fetches().keep(entries.into_iter().map(to_raft).collect());
         for context in contexts {
             self.node.on_entries_fetched(context);
         }
@@ -311,7 +320,7 @@ impl Order {
 
     /// The connection to `peer` broke, so messages to it were probably lost.
     pub fn unreachable(&mut self, peer: NodeId) {
-        if peer != self.config.id && self.config.voters.contains(&peer) {
+        if peer != self.config.id && self.node.raft.prs().get(peer).is_some() {
             self.node.report_unreachable(peer);
             self.settle();
         }
@@ -321,7 +330,7 @@ impl Order {
     /// done or an election wait has passed.
     pub fn transfer_leader(&mut self, to: NodeId) {
         let leads = self.node.raft.state == StateRole::Leader;
-        if leads && to != self.config.id && self.config.voters.contains(&to) {
+        if leads && to != self.config.id && self.members.voters.contains(&to) {
             self.node.transfer_leader(to);
             self.settle();
         }
@@ -349,14 +358,14 @@ impl Order {
         let role = Role::from_raft(raft.state);
         let mut peers = Vec::new();
         if role == Role::Leader {
-            for &id in self.config.voters.iter().filter(|id| **id != self.config.id) {
+            for id in self.members.all().filter(|id| *id != self.config.id) {
                 if let Some(progress) = raft.prs().get(id) {
                     let (matched, next) = (progress.matched, progress.next_idx);
                     let active = progress.recent_active;
-                    peers.push(PeerProgress { id, matched, next, active });
+                    let votes = self.members.voters.contains(&id);
+                    peers.push(PeerProgress { id, matched, next, active, votes });
                 }
             }
-            peers.sort_unstable_by_key(|peer| peer.id);
         }
         Status {
             id: self.config.id,

@@ -1,7 +1,7 @@
 //! Old entries that left the memory and that a lagging peer needs: asked of the shell, kept briefly.
 //!
 //! Only entries below the cache are ever fetched; those are applied, so they can no longer change.
-//! Everything is bounded: as many requests and as many answers as there are voters. A peer whose
+//! Everything is bounded: as many requests and as many answers as there are nodes. A peer whose
 //! request does not fit asks again with its next heartbeat response.
 
 use std::collections::VecDeque;

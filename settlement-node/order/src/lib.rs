@@ -52,9 +52,11 @@
 //!   does not hold the snapshot's last entry with its term is reset to it. Such a node does not vote until
 //!   [`Output::recovered`]. More than a minority of such nodes at a time is beyond repair.
 //!
-//! Left out in this version: membership change, witnesses and priorities.
+//! Who votes changes by entries that [`Config::change_of`] knows: [`Order::propose_change`], [`Order::apply_change`].
+//! Left out in this version: witnesses and priorities.
 //! Peers are trusted not to lie: [`StepError`] stops what is cheap to recognise, not a hostile voter.
 
+mod change;
 mod check;
 mod config;
 mod driver;
@@ -71,7 +73,8 @@ mod rng;
 mod status;
 mod terms;
 
-pub use config::{Config, VOTERS_MAX};
+pub use change::Change;
+pub use config::{Config, OTHERS_MAX, VOTERS_MAX};
 pub use driver::Order;
 pub use error::{OrderError, ProposeError, ReadError, StepError};
 pub use message::{CONTEXT_BYTES_MAX, Message, MessageKind};

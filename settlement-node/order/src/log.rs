@@ -13,6 +13,7 @@ use raft::{
 
 use crate::{
     Config, HardState, Restored,
+    change::Members,
     fetch::{Fetches, take_bytes},
     output::counted_bytes,
     restored::entry_to_raft,
@@ -29,6 +30,7 @@ struct Cached {
 pub(crate) struct Log {
     hard_state: HardState,
     voters: Vec<u64>,
+    learners: Vec<u64>,
     first_index: u64,
     last_index: u64,
     terms: TermRuns,
@@ -51,6 +53,7 @@ impl Log {
         let mut log = Log {
             hard_state,
             voters: config.voters.clone(),
+            learners: config.learners.clone(),
             first_index: restored.first_index,
             last_index: cache_first - 1,
             terms: TermRuns::new(restored.terms),
@@ -59,12 +62,15 @@ impl Log {
             cache_first,
             bytes_evicted: 0,
             bytes_max: config.cache_bytes_max as u64,
-            fetches: RefCell::new(Fetches::new(config.voters.len(), config.message_bytes_max)),
+            fetches: RefCell::new(Fetches::new(
+                Members::of(config).known.len(),
+                config.message_bytes_max,
+            )),
         };
         // The tail brings its terms along; the runs must not have them twice.
         log.terms.truncate_from(cache_first);
         for entry in restored.tail {
-            log.push(entry_to_raft(entry));
+            log.push(entry_to_raft(entry, config.change_of));
         }
         log.evict(restored.applied);
         log
@@ -173,7 +179,7 @@ impl Storage for Log {
         hard_state.term = self.hard_state.term;
         hard_state.vote = self.hard_state.vote;
         hard_state.commit = self.hard_state.commit;
-        let conf_state = ConfState::from((self.voters.clone(), Vec::new()));
+        let conf_state = ConfState::from((self.voters.clone(), self.learners.clone()));
         Ok(RaftState::new(hard_state, conf_state))
     }
 
@@ -248,7 +254,7 @@ mod tests {
     use bytes::Bytes;
 
     fn entry(index: u64, term: u64) -> eraftpb::Entry {
-        entry_to_raft(Entry { index, term, data: Bytes::from(vec![7; 68]) })
+        entry_to_raft(Entry { index, term, data: Bytes::from(vec![7; 68]) }, |_| None)
     }
 
     fn log(cache_bytes_max: usize) -> Log {

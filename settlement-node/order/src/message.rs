@@ -7,7 +7,7 @@ use bytes::Bytes;
 use raft::eraftpb;
 
 use crate::{
-    Entry, NodeId,
+    Change, Entry, NodeId,
     restored::{entry_from_raft, entry_to_raft},
 };
 
@@ -150,7 +150,10 @@ impl Message {
     }
 
     /// `None` for what raft-rs shall not see: an offer of a snapshot, or word of a lost log.
-    pub(crate) fn into_raft(self) -> Option<eraftpb::Message> {
+    pub(crate) fn into_raft(
+        self,
+        change_of: fn(&[u8]) -> Option<Change>,
+    ) -> Option<eraftpb::Message> {
         let kind = self.kind.to_raft().filter(|_| self.kind != MessageKind::Snapshot)?;
         let mut message = eraftpb::Message::default();
         message.set_msg_type(kind);
@@ -166,7 +169,8 @@ impl Message {
         message.request_snapshot = self.request_snapshot;
         message.priority = self.priority;
         message.context = self.context;
-        let entries: Vec<_> = self.entries.into_iter().map(entry_to_raft).collect();
+        let to_raft = |entry| entry_to_raft(entry, change_of);
+        let entries: Vec<_> = self.entries.into_iter().map(to_raft).collect();
         message.set_entries(entries.into());
         Some(message)
     }
@@ -223,7 +227,7 @@ mod tests {
                 ..Message::new(kind, 10, 11, 12)
             };
             let is_ours = matches!(kind, MessageKind::Snapshot | MessageKind::LogLost);
-            let through_core = message.clone().into_raft().and_then(Message::from_raft);
+            let through_core = message.clone().into_raft(|_| None).and_then(Message::from_raft);
             assert_eq!(through_core, (!is_ours).then_some(message));
         }
         assert_eq!(MessageKind::from_u8(0), None);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Config, NodeId, OrderError, terms::TermRuns};
+use crate::{Change, Config, NodeId, OrderError, change::Members, terms::TermRuns};
 
 /// What must survive a crash besides the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -102,7 +102,7 @@ impl Restored {
         if self.first_index == 0 {
             return inconsistent("the first index is 0");
         }
-        if config.voters.len() == 1 && self.unrecovered_term().is_some() {
+        if config.voters == [config.id] && self.unrecovered_term().is_some() {
             return Err(OrderError::LostWithoutPeers);
         }
         if hard_state.commit > self.last_index {
@@ -112,8 +112,8 @@ impl Restored {
         if self.last_index + 1 < self.first_index || self.applied + 1 < self.first_index {
             return inconsistent("the first readable index is beyond the applied index");
         }
-        if hard_state.vote != 0 && !config.voters.contains(&hard_state.vote) {
-            return inconsistent("the vote was for a node that is not a voter");
+        if hard_state.vote != 0 && !Members::of(config).known.contains(&hard_state.vote) {
+            return inconsistent("the vote was for a node that is not known");
         }
         self.check_terms(self.least_term())?;
         self.check_tail()
@@ -161,10 +161,19 @@ impl Restored {
     }
 }
 
-/// An entry in raft-rs's form; the data is shared, not copied.
-pub(crate) fn entry_to_raft(entry: Entry) -> raft::eraftpb::Entry {
+/// An entry in raft-rs's form; the data is shared, not copied. raft-rs must be told which ones are changes: it does
+/// not stand for election while one is committed and not applied.
+pub(crate) fn entry_to_raft(
+    entry: Entry,
+    change_of: fn(&[u8]) -> Option<Change>,
+) -> raft::eraftpb::Entry {
     let Entry { index, term, data } = entry;
-    raft::eraftpb::Entry { index, term, data, ..raft::eraftpb::Entry::default() }
+    let is_change = change_of(&data).is_some();
+    let mut entry = raft::eraftpb::Entry { index, term, data, ..raft::eraftpb::Entry::default() };
+    if is_change {
+        entry.set_entry_type(raft::eraftpb::EntryType::EntryConfChangeV2);
+    }
+    entry
 }
 
 /// An entry in our form; the data is shared, not copied.

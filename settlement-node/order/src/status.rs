@@ -47,7 +47,7 @@ pub struct Status {
     pub last_index: u64,
     /// Whether its log has lost entries and is not whole again; see [`Order::recovering`](crate::Order::recovering).
     pub recovering: bool,
-    /// How far every other voter is, by id; empty unless this node leads.
+    /// How far every other voter and learner is, by id; empty unless this node leads.
     pub peers: Vec<PeerProgress>,
 }
 
@@ -62,4 +62,6 @@ pub struct PeerProgress {
     pub next: u64,
     /// Whether it was heard of lately (within about one election wait).
     pub active: bool,
+    /// Whether it votes; else it only gets the log.
+    pub votes: bool,
 }

@@ -9,11 +9,12 @@
 //! | 5 progress | `transfer id 16, first leaf u64, answer u16, cause u8, number u64`: what became of a transfer that waited |
 //! | 6 exchange | `id 16, leaf u64, paid u64, delivered u64, via u32, first step u8, fills u8`, then 56 bytes a fill |
 //! | 7 notice | `kind u8, bank u32`, then 20 to 44 bytes by kind: what one bank is told although it sent nothing |
+//! | 8 step | `node u64, seat u8`: a node gets the log (1), votes (2), has left (3) from this block on |
 //!
 //! All integers are little-endian. A block is written as: for each batch one batch record and its
 //! command records in order; then a progress record for each change of a waiting transfer, in the order in which
 //! they happened; then an exchange record for each exchange that settled, in their order; then a notice
-//! record for each notice to a bank; then one seal. The signature of a batch covers its header and the
+//! record for each notice to a bank; then a step record where the block carries out a step of membership; then one seal. The signature of a batch covers its header and the
 //! concatenated bytes of its commands, so the records of a block are enough to check every
 //! signature again. Sealed documents travel beside the log: a command names them by digest.
 
@@ -35,6 +36,8 @@ pub const KIND_PROGRESS: u8 = 5;
 pub const KIND_EXCHANGE: u8 = 6;
 /// Kind of a notice record.
 pub const KIND_NOTICE: u8 = 7;
+/// Kind of a step record.
+pub const KIND_STEP: u8 = 8;
 /// Length of what an exchange record says before its fills.
 pub const EXCHANGE_HEAD_BYTES: usize = 16 + 8 + 8 + 8 + 4 + 1 + 1;
 /// Length of a fill in an exchange record.
@@ -198,6 +201,16 @@ impl Seal {
     }
 }
 
+/// Writes a step record into `out`, which is cleared first.
+///
+/// `seat` is 1 for a node that gets the log, 2 for one that votes, 3 for one that has left.
+pub fn step(out: &mut Vec<u8>, node: u64, seat: u8) {
+    out.clear();
+    out.extend_from_slice(&[KIND_STEP, VERSION]);
+    out.extend_from_slice(&node.to_le_bytes());
+    out.push(seat);
+}
+
 /// A record taken apart again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record<'a> {
@@ -218,6 +231,13 @@ pub enum Record<'a> {
     Exchange(&'a [u8]),
     /// What one bank is told although it sent nothing.
     Notice(&'a [u8]),
+    /// A node becomes something by a step that was decided on.
+    Step {
+        /// Its id.
+        node: u64,
+        /// What it becomes: 1 to 3.
+        seat: u8,
+    },
     /// The end of a block.
     Seal(Seal),
     /// The beginning of the log.
@@ -286,6 +306,14 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
             match notice_bytes(kind).ok_or(RecordError::NotCanonical)? {
                 expected if expected > body.len() => Err(short()),
                 expected if expected == body.len() => Ok(Record::Notice(body)),
+                _ => Err(RecordError::NotCanonical),
+            }
+        }
+        (KIND_STEP, VERSION) => {
+            let (node, seat) = body.split_first_chunk::<8>().ok_or_else(short)?;
+            match (u64::from_le_bytes(*node), seat) {
+                (_, []) => Err(short()),
+                (node @ 1.., [seat @ 1..=3]) => Ok(Record::Step { node, seat: *seat }),
                 _ => Err(RecordError::NotCanonical),
             }
         }

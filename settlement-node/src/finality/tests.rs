@@ -184,3 +184,55 @@ proptest! {
         prop_assert!(finals.len() <= 1, "two final histories");
     }
 }
+
+#[test]
+fn the_quorum_is_that_of_those_who_vote_at_the_size() {
+    let own = cosigning(4, 1);
+    let voters = |ids: &[u64]| Arc::new(ids.iter().copied().collect::<BTreeSet<u64>>());
+    let mut tally = Finality::new(&own.members);
+    tally.voters_from(0, &voters(&[1, 2, 3]));
+    assert_eq!(tally.computed(at(10), [5; 32]), []);
+    // From the step on node 4 votes and node 1 does not.
+    tally.voters_from(20, &voters(&[2, 3, 4]));
+    assert_eq!(tally.computed(at(20), [6; 32]), []);
+    for id in [2, 3, 4] {
+        assert_eq!(tally.take(id, said(4, id, 10, 5)), []);
+        assert_eq!(tally.certificate(), None, "node 4 does not count at 10");
+    }
+    tally.take(1, said(4, 1, 10, 5));
+    let first = tally.certificate().unwrap().clone();
+    assert_eq!((first.at.size, first.cosignatures.len()), (10, 3));
+    for id in [1, 2, 3] {
+        tally.take(id, said(4, id, 20, 6));
+        assert_eq!(tally.certificate(), Some(&first), "node 1 does not count at 20");
+    }
+    tally.take(4, said(4, 4, 20, 6));
+    let second = tally.certificate().unwrap().clone();
+    assert_eq!((second.at.size, &second.voters), (20, &voters(&[2, 3, 4])));
+    // Each satisfies the policy of its time and not the other's.
+    let of_first = own.members.policy_of(&first.voters);
+    let of_second = own.members.policy_of(&second.voters);
+    let judges = |policy: &str, certificate: &Certificate, by: &Cosigning| {
+        let policy = proof::policy::Policy::parse(policy.as_bytes()).unwrap();
+        proof::final_rule::check(&policy).unwrap();
+        policy.judge(&certificate.note(by).unwrap()).is_ok()
+    };
+    let other = cosigning(4, 2);
+    assert!(judges(&of_first, &first, &own) && !judges(&of_second, &first, &other));
+    assert!(judges(&of_second, &second, &other) && !judges(&of_first, &second, &other));
+}
+
+#[test]
+fn who_does_not_vote_finds_nobody_out_and_outvotes_nobody() {
+    let own = cosigning(5, 1);
+    let mut tally = Finality::new(&own.members);
+    let three: Arc<BTreeSet<u64>> = Arc::new([1, 2, 3].into());
+    tally.voters_from(0, &three);
+    tally.computed(at(10), [5; 32]);
+    for id in [4, 5] {
+        assert_eq!(tally.take(id, said(5, id, 10, 9)), []);
+    }
+    // Two roots of one size are evidence, whoever signs them.
+    let found = tally.take(4, said(5, 4, 10, 8));
+    assert!(matches!(found[..], [Finding::Equivocation { node: 4, .. }]));
+}

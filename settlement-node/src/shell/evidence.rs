@@ -275,6 +275,7 @@ struct Worker {
 impl Worker {
     fn turn(&mut self, inputs: &Receiver<Input>) -> Result<(), String> {
         let root = self.newest.frontier.root();
+        self.tally.voters_from(0, &self.newest.voters);
         self.tally.computed(self.newest.at, root);
         while !self.start.handle.is_stopping() {
             match inputs.recv_timeout(COSIGN_QUIET / 2) {
@@ -340,6 +341,7 @@ impl Worker {
     fn sealed(&mut self, sealed: Sealed) -> Result<(), String> {
         self.start.held.check(&sealed).map_err(|error| error.to_string())?;
         let root = sealed.frontier.root();
+        self.tally.voters_from(sealed.at.size, &sealed.voters);
         let findings = self.tally.computed(sealed.at, root);
         let slot = sealed.time.0 / COSIGN_SLOT_NS;
         let first_of_slot = slot > self.newest.time.0 / COSIGN_SLOT_NS;

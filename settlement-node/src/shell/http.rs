@@ -79,6 +79,8 @@ pub(super) struct StatusView {
     pub(super) version: &'static str,
     pub(super) role: &'static str,
     pub(super) leader: Option<u64>,
+    /// Nodes that vote as of the last block.
+    pub(super) voters: Vec<u64>,
     pub(super) term: u64,
     pub(super) height: u64,
     pub(super) applied_index: u64,
@@ -266,6 +268,7 @@ async fn status_view(context: &Context) -> Result<StatusView, StatusCode> {
                 Role::Candidate | Role::PreCandidate => "candidate",
             },
             leader: node.leader(),
+            voters: node.membership().voters.iter().copied().collect(),
             term: order.term,
             height: chain.height().0,
             applied_index: chain.log_index(),

@@ -45,6 +45,9 @@ impl Performer {
         for sealed in effects.sealed.drain(..) {
             self.evidence.sealed(sealed);
         }
+        for step in effects.seated.drain(..) {
+            tracing::info!(node = step.node, seat = ?step.seat, "a decision about a node is carried out");
+        }
         if let Some(index) = effects.release_log_below.take() {
             self.log.release_below(index).map_err(|error| error.to_string())?;
         }

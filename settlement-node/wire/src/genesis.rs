@@ -66,7 +66,7 @@ pub struct RawGenesis {
     /// Version of the ledger's rules; left out for the first one.
     #[serde(default = "first_rules", skip_serializing_if = "is_first_rules")]
     pub rules: u16,
-    /// Voting nodes.
+    /// Voting nodes, and those that may be voted in.
     pub nodes: Vec<RawNode>,
     /// Participants.
     pub participants: Vec<RawParticipant>,
@@ -122,6 +122,9 @@ pub struct RawNode {
     pub address: String,
     /// Where gateways reach it.
     pub client_address: String,
+    /// It does not vote until it is voted in; left out for those that vote from the beginning.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
 }
 
 /// A participant.
@@ -190,6 +193,8 @@ pub struct GenesisNode {
     pub address: SocketAddr,
     /// Where gateways reach it.
     pub client_address: SocketAddr,
+    /// It does not vote until it is voted in.
+    pub standby: bool,
 }
 
 /// A participant's gateways, checked.
@@ -210,7 +215,7 @@ pub struct Genesis {
     pub name: String,
     /// Ledger time of genesis.
     pub time: LedgerTime,
-    /// Voting nodes by rising id.
+    /// Voting nodes, and those that may be voted in, by rising id.
     pub nodes: Vec<GenesisNode>,
     /// Gateways of each participant, in the order of participant numbers.
     pub gateways: Vec<GenesisGateways>,
@@ -308,14 +313,15 @@ fn nodes(raw: &RawGenesis) -> Result<Vec<GenesisNode>, GenesisError> {
                 .transpose()?,
             address: parsed("nodes.address", &node.address)?,
             client_address: parsed("nodes.client_address", &node.client_address)?,
+            standby: node.standby,
         });
     }
     nodes.sort_by_key(|node| node.id);
     if let Some(pair) = nodes.windows(2).find(|pair| pair[0].id == pair[1].id) {
         return Err(field("nodes.id", pair[0].id, "two nodes have this id"));
     }
-    if nodes.is_empty() {
-        return Err(field("nodes", "", "a network needs at least one node"));
+    if nodes.iter().all(|node| node.standby) {
+        return Err(field("nodes", "", "a network needs at least one node that votes"));
     }
     if nodes.iter().any(|node| node.cosign_key.is_some() != nodes[0].cosign_key.is_some()) {
         return Err(field("nodes.cosign_key", "", "all nodes have one, or none"));

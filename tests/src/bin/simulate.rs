@@ -212,7 +212,7 @@ fn main() -> ExitCode {
         "\n{{\"seeds\":{},\"from\":{},\"plan_version\":{},\"failed\":[{}],\"differed\":[{}],\"seconds\":{seconds:.1},\
          \"simulated_seconds\":{},\"times_real\":{:.0},\"faults\":{},\"crashes\":{},\"cuts\":{},\
          \"blocks\":{},\"settled\":{},\"refused\":{},\"repeated\":{},\"delivered\":{},\"events\":{},\
-         \"elections\":{},\"snapshots\":{},\"mended\":{},\"salvaged\":{},\"stops\":{},\"failed_starts\":{},\"clock_alarms\":{},\
+         \"elections\":{},\"joined\":{},\"promoted\":{},\"left\":{},\"snapshots\":{},\"mended\":{},\"salvaged\":{},\"stops\":{},\"failed_starts\":{},\"clock_alarms\":{},\
          \"slowest_healing_ms\":{},\"struck\":{{{}}},\"seeds_with\":{{{}}}}}",
         seeds.len(),
         arguments.from,
@@ -231,6 +231,9 @@ fn main() -> ExitCode {
         sum(|report| report.delivered),
         sum(|report| report.events),
         sum(|report| report.elections),
+        sum(|report| report.joined),
+        sum(|report| report.promoted),
+        sum(|report| report.left),
         sum(|report| report.snapshots),
         sum(|report| report.mended),
         sum(|report| report.salvaged),

@@ -7,6 +7,8 @@ use ledger::{
     Reveal, Transfer, TransferId, TransferOptions,
 };
 
+use wire::genesis::Genesis;
+
 use super::{decide, market, network::account, rng::Rng};
 
 /// What a bank knows of the network when it asks.
@@ -26,6 +28,10 @@ pub(super) struct Known<'a> {
     pub(super) gateways: usize,
     /// The state of all, where the rules know all of this.
     pub(super) ledger: Option<&'a Ledger>,
+    /// Which nodes there are.
+    pub(super) genesis: &'a Genesis,
+    /// How many of them, the first ones, may be voted out.
+    pub(super) removable: usize,
 }
 
 pub(super) const MS: u64 = 1_000_000;
@@ -46,6 +52,10 @@ pub(super) fn command(
         count => Some(known.waiting[rng.index(count)]),
     };
     if let Some(ledger) = known.ledger {
+        // Where nodes may come, much is said of that.
+        if known.genesis.nodes.iter().any(|node| node.standby) && rng.percent(12) {
+            return decide::about_nodes(rng, own, id, known, ledger);
+        }
         match rng.range(0, 100) {
             0..16 => return decide::command(rng, own, id, known, ledger),
             16..26 => return market::liquidity(rng, own, id, known),

@@ -10,6 +10,8 @@ use ledger::{
     RetireKey, RevokeKey, SetFundingLimit, SetSealingKey, TransferId, Vote, VotingPolicy, Withdraw,
 };
 
+use wire::genesis::GenesisNode;
+
 use super::{
     asks::{Known, MS},
     rng::Rng,
@@ -81,6 +83,29 @@ pub(super) fn command(
             above: rng.percent(70).then(|| Amount::new(rng.range(100, 20_000))),
         }),
     }
+}
+
+/// A vote on a proposal of another bank about a node where there is one, else a proposal.
+pub(super) fn about_nodes(
+    rng: &mut Rng,
+    own: usize,
+    id: TransferId,
+    known: &Known<'_>,
+    ledger: &Ledger,
+) -> Command {
+    let me = ParticipantNumber(own as u32);
+    let about_node =
+        |content: &Content| matches!(content, Content::AddNode { .. } | Content::RemoveNode { .. });
+    let open = ledger.proposals().filter(|(_, one)| one.proposer != me && about_node(&one.content));
+    let open: Vec<TransferId> = open.map(|(id, _)| *id).collect();
+    if !open.is_empty() && rng.percent(85) {
+        let proposal = some(rng, &open, id);
+        return Command::Vote(Vote { proposal, in_favour: rng.percent(90) });
+    }
+    let may_come: Vec<_> = known.genesis.nodes.iter().filter(|node| node.standby).collect();
+    let content = Box::new(come_or_go(rng, me, &may_come, known.removable));
+    let expires = LedgerTime(known.clock + rng.range(2_000, 8_000) * MS);
+    Command::Propose(Propose { id, proposer: me, expires, content })
 }
 
 fn some(rng: &mut Rng, of: &[TransferId], otherwise: TransferId) -> TransferId {
@@ -166,6 +191,24 @@ fn content(rng: &mut Rng, own: usize, known: &Known<'_>) -> Content {
             Content::ReplaceKeys { participant: ParticipantNumber(bank as u32), signing_keys }
         }
     }
+}
+
+/// A node that is there comes, or one of the first leaves.
+fn come_or_go(
+    rng: &mut Rng,
+    operator: ParticipantNumber,
+    may_come: &[&GenesisNode],
+    removable: usize,
+) -> Content {
+    if removable > 0 && rng.percent(35) {
+        return Content::RemoveNode { id: rng.range(1, removable as u64 + 1) };
+    }
+    let one = may_come[rng.index(may_come.len())];
+    // Who has a key for the same number that is not the node's own is somebody else.
+    let link_key = if rng.percent(90) { one.link_key } else { [1; 32] };
+    let (address, client_address) = (one.address.to_string(), one.client_address.to_string());
+    let node = NodeDescription { operator, link_key, address, client_address };
+    Content::AddNode { id: one.id, node }
 }
 
 /// Hours around the present minute, or none.

@@ -67,6 +67,9 @@ impl Life {
         let (height, time) = (applied.height, applied.time);
         let ledger = &mut self.reference;
         ledger.open_block(time);
+        if let Some(step) = applied.block.step() {
+            ledger.seat_node(step);
+        }
         let mut leaf = applied.first_leaf;
         for (prepared, own) in applied.block.submissions.iter().zip(&applied.submissions) {
             let first_leaf = leaf + 1;

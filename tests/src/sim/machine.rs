@@ -1,7 +1,7 @@
 //! One machine: a node, its disk, and a loop that does what the real one does in the same order.
 
 use bytes::Bytes;
-use ledger::{Digest, LedgerTime};
+use ledger::{Digest, LedgerTime, NodeStep, Seat};
 use settlement_node::{
     event::{Effects, Event},
     forms::history_block,
@@ -306,20 +306,35 @@ impl World {
         if let Err(fatal) = own.settle(&mut effects) {
             panic!("node {}: {fatal}", node + 1);
         }
+        let mut stepped = Vec::new();
         if !effects.history.is_empty() {
             for block in &effects.history {
                 self.truth.applied(node as u64 + 1, block);
+                if let Some(step) = block.block.step() {
+                    stepped.extend(self.raft.stepped(block.log_index, step).then_some(step));
+                }
             }
             self.truth.state(own);
         }
         let leader = own.leader().unwrap_or(0);
         let height = own.chain().height().0;
         self.raft.status(life, &own.order_status());
+        stepped.into_iter().for_each(|step| self.follow(step));
         self.trace(height << 8 | leader);
         for block in &effects.history {
-            check_safe(&self.machines, node, block.log_index, "has applied");
+            check_safe(&self.raft, &self.machines, node, block.log_index, "has applied");
         }
         self.perform(node, life, asked_at, effects);
+    }
+
+    /// A node has become something for the first time anywhere: the operator of one that has left tells its banks.
+    fn follow(&mut self, step: NodeStep) {
+        self.note(format!("node {} becomes {:?}", step.node, step.seat));
+        if step.seat == Seat::Gone {
+            for session in self.sessions_at(step.node as usize - 1) {
+                self.break_session(session, true);
+            }
+        }
     }
 
     fn perform(&mut self, node: usize, life: u64, asked_at: u64, effects: Effects) {
@@ -358,7 +373,7 @@ impl World {
                 let outcomes =
                     Outcomes::decode(reply.payload.clone()).expect("outcomes survive their codec");
                 let index = self.truth.told(&outcomes);
-                check_safe(&self.machines, node, index, "answers with");
+                check_safe(&self.raft, &self.machines, node, index, "answers with");
             }
             self.send_to_client(reply.session, reply.kind, reply.payload);
         }

@@ -55,6 +55,7 @@ pub(super) fn make(plan: &Plan, rng: &mut Rng) -> (Genesis, Vec<Bank>) {
         cosign_key: None,
         address: format!("127.0.0.1:{}", 2000 + number),
         client_address: format!("127.0.0.1:{}", 3000 + number),
+        standby: number >= plan.nodes,
     };
     let names: Vec<String> = (0..plan.banks)
         .flat_map(|bank| CODES.map(|code| format!("{}/{code}", BICS[bank])))
@@ -64,7 +65,7 @@ pub(super) fn make(plan: &Plan, rng: &mut Rng) -> (Genesis, Vec<Bank>) {
         network: "simulated".to_owned(),
         time_ns: START_NS as i64,
         rules: plan.rules,
-        nodes: (0..plan.nodes).map(|number| node(number, &secret())).collect(),
+        nodes: (0..plan.nodes + plan.standby).map(|number| node(number, &secret())).collect(),
         participants: banks
             .iter()
             .enumerate()

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Raised whenever the same seed would give another run; it is kept beside each seed that failed.
-pub const PLAN_VERSION: u32 = 7;
+pub const PLAN_VERSION: u32 = 8;
 
 /// The settings of one run. Times are in simulated milliseconds, rates in percent.
 #[derive(Clone, Debug)]
@@ -20,8 +20,12 @@ pub struct Plan {
     pub seed: u64,
     /// Version of the ledger's rules.
     pub rules: u16,
-    /// Voting nodes, 1 to 5.
+    /// Nodes that vote from the beginning, 1 to 5.
     pub nodes: usize,
+    /// Nodes that may be voted in, after those.
+    pub standby: usize,
+    /// Nodes that may be voted out, the first ones; fewer than vote from the beginning.
+    pub removable: usize,
     /// Banks, each with a submitting and a listening gateway.
     pub banks: usize,
     /// How long faults go on.
@@ -81,6 +85,8 @@ impl Plan {
             // Of every three seeds two.
             rules: if mix(seed ^ 0x7275_6c65).is_multiple_of(3) { RULES_FIRST } else { RULES_LAST },
             nodes,
+            standby: 0,
+            removable: 0,
             banks: rng.range(2, 4) as usize,
             faults_ms: if long { rng.range(60_000, 70_000) } else { rng.range(12_000, 22_000) },
             heal_ms: 20_000,
@@ -138,12 +144,14 @@ impl Plan {
             }
         }
         plan.add_gateways(&mut Rng::new(mix(seed ^ 0x6761_7465)));
+        plan.add_membership();
         plan
     }
 
     /// The largest number of nodes that may be broken while the others go on.
     pub(super) const fn minority(&self) -> usize {
-        (self.nodes - 1) / 2
+        // Also when all have left that may, and nobody has come.
+        (self.nodes - 1).saturating_sub(self.removable) / 2
     }
 
     /// Whether durable data is damaged.
@@ -151,6 +159,23 @@ impl Plan {
         self.classes.has(Class::Rot)
             || self.classes.has(Class::LostWrite)
             || self.classes.has(Class::MisdirectedWrite)
+    }
+
+    /// In half of the seeds with rules for votes nodes come and go. By a generator of its own: all else in a plan
+    /// stays what it would be without.
+    fn add_membership(&mut self) {
+        let mut rng = Rng::new(mix(self.seed ^ 0x6e6f_6465));
+        if self.rules == RULES_FIRST || rng.percent(50) {
+            return;
+        }
+        // A node alone must be believed by two at once, or nobody can help a third.
+        self.standby = if self.nodes == 1 { 1 } else { rng.range(1, 3) as usize };
+        let most = match self.nodes {
+            1 => 0,
+            2 | 3 => 1,
+            nodes => (nodes - 1) / 2,
+        };
+        self.removable = rng.range(0, most as u64 + 1) as usize;
     }
 
     /// In a third of the seeds some banks have a real gateway; the other banks then do less.

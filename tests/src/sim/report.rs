@@ -29,6 +29,12 @@ pub struct Report {
     pub clock_alarms: u64,
     /// Terms with a leader.
     pub elections: u64,
+    /// Nodes that came by vote.
+    pub joined: u64,
+    /// Of these, those that were let vote.
+    pub promoted: u64,
+    /// Nodes that left.
+    pub left: u64,
     /// Blocks applied.
     pub blocks: u64,
     /// Frames with submissions that gateways sent.

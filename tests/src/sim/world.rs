@@ -117,7 +117,7 @@ impl World {
         let (genesis, banks) = network::make(&plan, &mut rng);
         let skew = plan.skew_ms * 1_000_000;
         let mut either_side = |most: u64| rng.range(0, 2 * most + 1) as i64 - most as i64;
-        let machines = (0..plan.nodes)
+        let machines = (0..plan.nodes + plan.standby)
             .map(|_| {
                 let (skew_ns, drift_ppm) = (either_side(skew), either_side(plan.drift_ppm));
                 Machine::new(skew_ns, drift_ppm, either_side(1_000))
@@ -128,6 +128,7 @@ impl World {
             .enumerate()
             .map(|(bank, one)| GatewayMachine::new(bank, &plan, &genesis, one.key.clone()))
             .collect();
+        let plan_nodes = plan.nodes;
         let watchers =
             (0..banks.len()).map(|bank| Watcher { bank, ..Watcher::default() }).collect();
         let submitters = banks
@@ -150,7 +151,7 @@ impl World {
             machines,
             submitters,
             watchers,
-            raft: RaftTruth::default(),
+            raft: RaftTruth::new(plan_nodes),
             broken: BTreeSet::new(),
             gateways,
             cut: BTreeSet::new(),
@@ -261,7 +262,8 @@ impl World {
                 .all(|one| one.count == self.truth.told_to(one.bank))
             && self.gateways.iter().all(|one| one.is_done(self.truth.credits(one.bank)))
             && self.machines.iter().enumerate().all(|(node, machine)| {
-                if self.broken.contains(&node) {
+                // Who has left, or never came, need not have anything.
+                if self.broken.contains(&node) || !self.raft.is_member(node) {
                     return true;
                 }
                 let own = machine.running.as_ref();
@@ -301,6 +303,7 @@ impl World {
         let mut report = std::mem::take(&mut self.counts);
         report.simulated_ms = self.now / 1_000;
         report.elections = self.raft.elections;
+        [report.joined, report.promoted, report.left] = self.raft.steps;
         report.blocks = self.truth.height();
         report.submissions = self.submitters.iter().map(|one| one.sent).sum();
         report.answered = self.submitters.iter().map(|one| one.answered).sum();
@@ -379,7 +382,7 @@ impl World {
     pub(super) fn open_session(&mut self, owner: Owner, bank: usize) -> Option<u64> {
         let node = self.rng.index(self.machines.len());
         self.machines[node].running.as_ref()?;
-        if self.broken.contains(&node) {
+        if self.broken.contains(&node) || !self.raft.is_member(node) {
             return None;
         }
         self.next_session += 1;
@@ -512,6 +515,8 @@ impl World {
                 exchanged: exchanged.as_ref(),
                 gateways,
                 ledger,
+                genesis: &self.genesis,
+                removable: self.plan.removable.min(self.plan.nodes - 1),
             };
             own.make(&mut self.rng, &domain, &known, now);
         }

@@ -232,7 +232,7 @@ impl Reader {
                     }
                     put(None, Some(*credit), one.delivered.minor());
                 }
-                Record::Batch(_) | Record::Notice(_) | Record::Seal(_) => {}
+                Record::Batch(_) | Record::Notice(_) | Record::Step { .. } | Record::Seal(_) => {}
                 Record::Genesis { .. } => bail!("a genesis within a block"),
             }
         }

@@ -141,6 +141,7 @@ fn genesis_text() -> String {
         cosign_key: None,
         address: "127.0.0.1:1".to_owned(),
         client_address: "127.0.0.1:2".to_owned(),
+        standby: false,
     };
     let account = |bic: &&str| RawAccount { account: format!("{bic}/EUR"), floor: 0 };
     let funding = |(number, bic): (usize, &&str)| RawFunding {

@@ -178,7 +178,8 @@ fn mirrored(dir: &Path, records: &[Vec<u8>]) {
 fn note(genesis: &Genesis, at: FinalAt, root: Hash) -> String {
     let cosigning = |id: u64| Cosigning::new(genesis, id, &[id as u8; 32]).unwrap().unwrap();
     let cosignatures = (1..=NODES).map(|id| (id, cosigning(id).cosign(at.size, &root, 7)));
-    let certificate = Certificate { at, root, cosignatures: cosignatures.collect() };
+    let voters = std::sync::Arc::new((1..=NODES).collect());
+    let certificate = Certificate { at, root, voters, cosignatures: cosignatures.collect() };
     certificate.note(&cosigning(1)).unwrap().to_string()
 }
 

@@ -14,6 +14,7 @@
 //! | nodes | id u64, then 0, or 1 and the node as in a command |
 //! | proposals | id 16, leaf u64, voters in favour: u32, voters against: u32, length u16 and the command that proposed it |
 //! | acts | id 16, leaf u64, of u32, deadline u64, keys of the makers: 32, length u16 and the command |
+//! | seats | node id u64, seat u8; the table is left out, with its count, where it is empty |
 
 use crate::codec::govern::{put_calendar, put_node};
 use crate::command::{Command, Propose};
@@ -78,6 +79,13 @@ impl Governance {
         for (id, act) in &self.acts {
             out.extend_from_slice(&id.0);
             put_act(act, out);
+        }
+        if !self.seats.is_empty() {
+            put_count(self.seats.len(), out);
+            for (id, seat) in &self.seats {
+                out.extend_from_slice(&id.to_le_bytes());
+                out.push(*seat as u8);
+            }
         }
     }
 

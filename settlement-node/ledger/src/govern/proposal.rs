@@ -17,7 +17,7 @@ use crate::limits::{
 use crate::refusal::Refusal;
 use crate::state::Ledger;
 
-use super::{Calendar, ParticipantState, VotingPolicy};
+use super::{Calendar, ParticipantState, Seat, VotingPolicy};
 
 /// A proposal that waits for votes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,6 +166,9 @@ impl Content {
             }
             Self::AddNode { id, node } => {
                 ledger.participant(node.operator).ok_or(Refusal::UnknownParticipant)?;
+                if gov.seats.get(id) == Some(&Seat::Gone) {
+                    return Err(Refusal::RemovedForEver);
+                }
                 if gov.nodes.len() >= NODES_DECIDED_MAX && !gov.nodes.contains_key(id) {
                     return Err(Refusal::LimitReached);
                 }

@@ -15,7 +15,7 @@ use crate::limits::{
 use crate::state::Ledger;
 
 use super::keys::LEAF_NONE;
-use super::{Act, KeyEnd, KeyRecord, ParticipantState, Proposal, VotingPolicy};
+use super::{Act, KeyEnd, KeyRecord, ParticipantState, Proposal, Seat, VotingPolicy};
 
 /// The tag of this section.
 pub(crate) const TAG: u8 = b'G';
@@ -74,7 +74,9 @@ impl<'a> Tables<'a, '_> {
         self.table = 6;
         self.proposals()?;
         self.table = 7;
-        self.acts()
+        self.acts()?;
+        self.table = 8;
+        self.seats()
     }
 
     fn wrong<T>(&self, field: &'static str) -> Read<T> {
@@ -310,6 +312,26 @@ impl<'a> Tables<'a, '_> {
             self.add(&mut acts, id, Act { command, of, makers, leaf, deadline })?;
         }
         self.ledger.gov.acts = acts;
+        Ok(())
+    }
+
+    /// The last table, which is left out where it is empty.
+    fn seats(&mut self) -> Read<()> {
+        let mut seats = BTreeMap::new();
+        if !self.reader.is_empty() {
+            for _ in 0..self.count(NODES_DECIDED_MAX)? {
+                let (id, seat) = (self.u64()?, self.take(Reader::u8)?);
+                let Some(seat) = Seat::from_number(seat) else { return self.wrong("seat") };
+                if !self.ledger.gov.nodes.contains_key(&id) {
+                    return self.wrong("seat of a node that nothing was decided about");
+                }
+                self.add(&mut seats, id, seat)?;
+            }
+            if seats.is_empty() {
+                return self.wrong("count");
+            }
+        }
+        self.ledger.gov.seats = seats;
         Ok(())
     }
 

@@ -181,7 +181,7 @@ impl Order {
             return;
         }
         let candidates = self
-            .config
+            .members
             .voters
             .iter()
             .filter(|id| **id != self.config.id && !self.loss.peers.contains_key(id));

@@ -143,7 +143,13 @@ pub(super) async fn checkpoint(State(context): State<Context>) -> Response {
 /// The network's policy (C2SP tlog-policy). Who verifies takes it from somebody that it trusts.
 pub(super) async fn policy(State(context): State<Context>) -> Response {
     match &context.evidence.cosigning {
-        Some(cosigning) => (TEXT, cosigning.members.policy()).into_response(),
+        Some(cosigning) => {
+            // Of the time of the newest checkpoint.
+            let newest = context.evidence.known.certificate.load();
+            let members = &cosigning.members;
+            let text = newest.as_ref().map(|newest| members.policy_of(&newest.voters));
+            (TEXT, text.unwrap_or_else(|| members.policy())).into_response()
+        }
         None => (StatusCode::NOT_FOUND, OFF).into_response(),
     }
 }
