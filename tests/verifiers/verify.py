@@ -557,8 +557,9 @@ NAMES = {
     23: "set notices", 24: "attest", 30: "propose", 31: "vote", 32: "withdraw", 33: "confirm", 34: "add key",
     35: "retire key", 36: "revoke key", 37: "set sealing key", 38: "set funding limit", 50: "place quote",
     51: "withdraw quote", 52: "exchange", 53: "return exchange", 54: "report credit", 55: "set reporting",
+    60: "record access",
 }
-FLAGS = {1: 3, 50: 1, 52: 7, 53: 3, 54: 1}
+FLAGS = {1: 3, 50: 1, 52: 7, 53: 3, 54: 1, 60: 1}
 
 
 def read_command(r):
@@ -640,6 +641,11 @@ def read_command(r):
         command["outcome"] = utf8(r.take(4)) if flags & 1 else r.u64()
     elif kind == 55:
         command |= {"account": r.u32(), "nanoseconds": r.u64()}
+    elif kind == 60:
+        command |= {"participant": r.u32(), "access": r.one_of(4, 1)}
+        if flags & 1:
+            command["payment"] = r.id()
+        command |= {"what": r.hex(32), "reader": r.text(), "ground": r.text()}
     return command
 
 
@@ -697,14 +703,20 @@ def read_record(data):
             fill = {"quote": r.id(), "gives": r.u32(), "receives": r.u32(), "pay": r.u64()}
             record["fills"].append(fill | {"get": r.u64(), "gave": r.u64(), "took": r.u64()})
     elif kind == 7:
-        what = r.one_of(5, 1)
+        what = r.one_of(7, 1)
         record = {"record": "notice", "notice": what, "bank": r.u32()}
         if what <= 2:
             record |= {"account": r.u32(), "line": r.i64(), "posted": r.i128(), "available": r.i128()}
         elif what <= 4:
             record |= {"id": r.id(), "account": r.u32()}
-        else:
+        elif what == 5:
             record |= {"id": r.id(), "left": r.u64()}
+        elif what == 6:
+            record |= {"id": r.id(), "account": r.u32(), "time": r.u64()}
+        else:
+            record |= {"id": r.id(), "account": r.u32(), "reason": utf8(r.take(4))}
+    elif kind == 8:
+        record = {"record": "step", "node": r.u64(), "seat": r.one_of(3, 1)}
     else:
         raise Refused(f"a record of kind {kind}")
     r.end()
