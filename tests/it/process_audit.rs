@@ -144,7 +144,8 @@ async fn openapi(stage: &Stage) -> Result<()> {
     );
     let paths = document["paths"].as_object().context("paths")?;
     for (path, item) in paths {
-        let operation = &item["get"];
+        // What is posted has a test of its own.
+        let Some(operation) = item.get("get") else { continue };
         let mut asked = path.clone();
         let mut query = Vec::new();
         for parameter in operation["parameters"].as_array().into_iter().flatten() {

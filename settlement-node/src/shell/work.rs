@@ -258,7 +258,10 @@ mod tests {
     fn a_bank_without_room_waits_and_is_then_answered_busy_beside_others() {
         let shares = Arc::new(Shares::default());
         let hog = ParticipantNumber(1);
-        while shares.take(hog, 1 << 20) {}
+        let mut held = 0;
+        while shares.take(hog, 1 << 20) {
+            held += 1;
+        }
         let work = Work::new(Arc::clone(&shares));
         work.push(submission(1, 1 << 20));
         work.push(submission(2, 10));
@@ -267,7 +270,10 @@ mod tests {
         assert_eq!(bank_of(&work.take(0)), (1, true));
         assert!(start.elapsed() > SHARE_WAIT / 2);
         work.push(submission(1, 1 << 20));
-        shares.give_back(hog, 1 << 20);
+        // With two open there is room for no third that is as large, with one there is.
+        (2..held).for_each(|_| shares.give_back(hog, 1 << 20));
+        assert_eq!(bank_of(&work.take(1)), (1, true));
+        work.push(submission(1, 1 << 20));
         shares.give_back(hog, 1 << 20);
         assert_eq!(bank_of(&work.take(1)), (1, false), "there is room again");
     }
