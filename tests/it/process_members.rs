@@ -117,7 +117,7 @@ async fn wait_voters(stage: &mut Stage, nodes: &[u64], voters: &[u64]) -> Result
 }
 
 /// Waits until these nodes are at one height with one state root and one log root.
-async fn wait_equal(stage: &mut Stage, nodes: &[u64]) -> Result<()> {
+pub(crate) async fn wait_equal(stage: &mut Stage, nodes: &[u64]) -> Result<()> {
     let start = Instant::now();
     loop {
         let mut seen = Vec::new();
