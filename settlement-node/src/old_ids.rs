@@ -64,7 +64,8 @@ pub fn write_generation(
     if runs.current().contains(number) {
         return Ok(());
     }
-    runs.publish(write_run(vfs, dir, number, generation.rows(), pace)?);
+    let run = write_run(vfs, dir, number, generation.rows(), pace)?;
+    runs.publish_with(run, generation.ids());
     Ok(())
 }
 

@@ -172,9 +172,10 @@ impl Ids {
         self.sealed.iter().rev().find_map(|sealed| sealed.rows.get(id))
     }
 
-    /// Reads the place where the id would stand, so that the table's memory is on its way when it is asked.
+    /// Reads the places where the id would stand, so that the tables' memory is on its way when they are asked.
     pub(crate) fn touch(&self, id: &TransferId) -> u64 {
-        self.current.touch(id)
+        let read = self.current.touch(id);
+        self.sealed.iter().fold(read, |read, sealed| read ^ sealed.rows.touch(id))
     }
 
     /// Remembers an id that the ledger has made, away from the path of payments.

@@ -28,7 +28,7 @@ use crate::{
     serve::Shelf,
     storage::Damage,
     store::{
-        runs::{Pace, RunError, merge_due},
+        runs::{Pace, RESTS, RunError, merge_due},
         snapshots::SnapshotError,
         vfs::Vfs,
         wal::{ReadError, WalReader},
@@ -104,7 +104,8 @@ impl Reader {
                 // When the queue is full, the merger looks for work anyway.
                 let _ = merge.try_send(());
                 let Ok((number, generation)) = run_queue.recv() else { return };
-                writer.write(number, &generation, &|| !run_queue.is_empty());
+                let rests = || if run_queue.is_empty() { RESTS } else { 0 };
+                writer.write(number, &generation, &rests);
             }
         })?;
         let run_merger = thread::Builder::new().name("disk-merge".to_owned()).spawn(move || {
@@ -239,11 +240,11 @@ impl Worker {
     }
 
     /// Writes a generation, and waits for room on the disk if it must: until then its ids are in memory.
-    fn write(&self, number: u64, generation: &Generation, in_a_hurry: &dyn Fn() -> bool) {
+    fn write(&self, number: u64, generation: &Generation, rests: &dyn Fn() -> u32) {
         let written = self.sources.space.patiently(
             &format!("write generation {number} of ids"),
             |pause| self.handle.is_stopping_within(pause),
-            || self.try_to_write(number, generation, in_a_hurry),
+            || self.try_to_write(number, generation, rests),
         );
         match written {
             Ok(()) => self.handle.send(Event::RunWritten { generation: number }),
@@ -260,7 +261,7 @@ impl Worker {
         &self,
         number: u64,
         generation: &Generation,
-        in_a_hurry: &dyn Fn() -> bool,
+        rests: &dyn Fn() -> u32,
     ) -> Result<(), RunError> {
         let sources = &self.sources;
         write_generation(
@@ -269,7 +270,7 @@ impl Worker {
             &sources.shelf.runs,
             number,
             generation,
-            Pace::new(in_a_hurry, &|| self.handle.is_stopping()),
+            Pace::new(rests, &|| self.handle.is_stopping()),
         )
     }
 
@@ -306,7 +307,8 @@ impl Worker {
                 return tracing::warn!(bytes, "no room on the disk to merge runs of ids");
             }
             let is_given_up = || self.handle.is_stopping() || !sources.space.has_room_for(0);
-            let pace = Pace::new(&|| false, &is_given_up);
+            let rests = || sources.shelf.runs.current().merge_rests();
+            let pace = Pace::new(&rests, &is_given_up);
             match merge_due(&*sources.vfs, &sources.runs_dir, &sources.shelf.runs, pace) {
                 Ok(true) => {}
                 Ok(false) => return,

@@ -20,12 +20,13 @@ mod set;
 mod sort;
 #[cfg(test)]
 mod tests;
+mod window;
 mod write;
 
 pub use check::RunCheck;
 pub use info::{RunInfo, RunRange};
 pub use merge::{install_run, merge_due};
-pub use pace::Pace;
+pub use pace::{Pace, RESTS};
 pub use run::Run;
 pub use set::{RunSet, RunSets};
 pub use write::write_run;

@@ -58,6 +58,8 @@ pub trait VfsFile: Send + Sync {
     fn drop_cache(&self, offset: u64, len: u64) {
         let _ = (offset, len);
     }
+    /// Hint that the file is read here and there, so that nothing is read ahead.
+    fn expect_random_reads(&self) {}
 }
 
 /// Reads exactly `buf.len()` bytes, or `UnexpectedEof`.
@@ -185,6 +187,11 @@ impl VfsFile for DiskFile {
             std::num::NonZeroU64::new(len),
             rustix::fs::Advice::DontNeed,
         );
+    }
+
+    fn expect_random_reads(&self) {
+        // A hint as well.
+        let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::Random);
     }
 }
 

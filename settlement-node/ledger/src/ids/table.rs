@@ -163,6 +163,11 @@ impl Generation {
         self.slots().map(|slot| slot.entry().to_row(&TransferId(slot.id)))
     }
 
+    /// Every id, in no useful order.
+    pub fn ids(&self) -> impl Iterator<Item = [u8; 16]> + '_ {
+        self.slots().map(|slot| slot.id)
+    }
+
     fn slots(&self) -> impl Iterator<Item = &Slot> + Clone {
         self.segments.iter().flat_map(|segment| &segment.slots).filter(|slot| !slot.is_free())
     }

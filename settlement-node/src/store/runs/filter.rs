@@ -35,6 +35,7 @@ impl Block {
 }
 
 /// Says "certainly not" or "maybe".
+#[derive(Clone)]
 pub(super) struct Filter {
     blocks: Vec<Block>,
 }
@@ -44,6 +45,11 @@ impl Filter {
     pub(super) fn for_ids(ids: u64) -> Self {
         let blocks = Self::bytes_for(ids) as usize / BLOCK_BYTES;
         Self { blocks: vec![Block([0; 8]); blocks] }
+    }
+
+    /// An empty filter of half that size, which is wrong about once in forty times.
+    pub(super) fn for_ids_coarsely(ids: u64) -> Self {
+        Self::for_ids(ids / 2)
     }
 
     /// Size in a file of the filter for `ids`, fewer than 2^48.
@@ -86,6 +92,11 @@ impl Filter {
     pub(super) fn may_contain(&self, probe: &Probe) -> bool {
         let words = self.blocks[self.block_of(probe)].0.iter().zip(probe.bits);
         words.fold(0, |missing, (word, bit)| missing | (!word & bit)) == 0
+    }
+
+    /// Reads the block of an id.
+    pub(super) fn touch(&self, probe: &Probe) -> u64 {
+        self.blocks[self.block_of(probe)].0[0]
     }
 
     /// The hash scaled to the number of blocks.

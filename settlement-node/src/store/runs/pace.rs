@@ -2,8 +2,8 @@
 //!
 //! Sorting a generation and merging runs take from a tenth of a second to minutes of processor time. Done
 //! at once, on all nodes of a machine at the same moment, payments would wait for a free processor. So
-//! this work is done in slices with rests between them, and only in a hurry when more of it waits. Who
-//! waits for the end of the node, or for room on the disk, does not wait for the end of the work.
+//! this work is done in slices with rests between them, the shorter the more of it waits. Who waits for
+//! the end of the node, or for room on the disk, does not wait for the end of the work.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,30 +12,31 @@ use super::RunError;
 
 /// The length of a slice of work.
 const SLICE: Duration = Duration::from_millis(1);
-/// How many times as long as it worked a thread rests: it takes a quarter of a processor at most.
-const RESTS: u32 = 3;
+/// How many times as long as it worked a thread rests when nothing else is said: it takes a quarter of a
+/// processor at most.
+pub const RESTS: u32 = 3;
 /// The longest part of a rest in which nobody asks whether the work is given up.
 const NAP: Duration = Duration::from_millis(50);
 
 /// The pace of one piece of work.
 pub struct Pace<'a> {
-    in_a_hurry: &'a dyn Fn() -> bool,
+    rests: &'a dyn Fn() -> u32,
     is_given_up: &'a dyn Fn() -> bool,
     started: Instant,
 }
 
 impl<'a> Pace<'a> {
-    /// Work that rests, but not while `in_a_hurry` says that somebody waits, and ends with
-    /// [`RunError::GivenUp`] soon after `is_given_up` says so.
+    /// Work that rests `rests` times as long as it worked, as it is said after each slice: 0 when somebody
+    /// waits for it. It ends with [`RunError::GivenUp`] soon after `is_given_up` says so.
     #[must_use]
-    pub fn new(in_a_hurry: &'a dyn Fn() -> bool, is_given_up: &'a dyn Fn() -> bool) -> Self {
-        Self { in_a_hurry, is_given_up, started: Instant::now() }
+    pub fn new(rests: &'a dyn Fn() -> u32, is_given_up: &'a dyn Fn() -> bool) -> Self {
+        Self { rests, is_given_up, started: Instant::now() }
     }
 
     /// Work that somebody waits for: it never rests and is not given up.
     #[must_use]
     pub fn without_rest() -> Pace<'static> {
-        Pace::new(&|| true, &|| false)
+        Pace::new(&|| 0, &|| false)
     }
 
     /// Rests when a slice of work is done. Call it after each piece of work that is much shorter than a
@@ -48,16 +49,18 @@ impl<'a> Pace<'a> {
         if worked < SLICE {
             return Ok(());
         }
-        let mut rest = worked * RESTS;
+        let mut rested = Duration::ZERO;
         loop {
             if (self.is_given_up)() {
                 return Err(RunError::GivenUp);
             }
-            if rest.is_zero() || (self.in_a_hurry)() {
+            let left = (worked * (self.rests)()).saturating_sub(rested);
+            if left.is_zero() {
                 break;
             }
-            thread::sleep(rest.min(NAP));
-            rest = rest.saturating_sub(NAP);
+            let nap = left.min(NAP);
+            thread::sleep(nap);
+            rested += nap;
         }
         self.started = Instant::now();
         Ok(())

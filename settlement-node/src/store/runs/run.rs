@@ -156,6 +156,7 @@ impl Run {
         if found != filter_crc {
             return Err(corrupt(filter_at));
         }
+        file.expect_random_reads();
         Ok(Self { info, path, file, filter, pages })
     }
 
@@ -216,6 +217,11 @@ impl Run {
     /// Whether the run may hold the id: false is certain, true is wrong about once in a thousand times.
     pub(super) fn may_contain(&self, probe: &Probe) -> bool {
         self.filter.may_contain(probe)
+    }
+
+    /// Reads the place of the filter that [`Run::may_contain`] will look at.
+    pub(super) fn touch(&self, probe: &Probe) -> u64 {
+        self.filter.touch(probe)
     }
 
     /// The value of an id that [`Run::may_contain`] does not exclude, `None` if it is not there.

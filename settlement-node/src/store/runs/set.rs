@@ -3,7 +3,9 @@
 use super::filter::Probe;
 use super::info::{MERGED_AT_ONCE, RunInfo, RunRange, TEMPORARY};
 use super::merge::remove;
+use super::pace::RESTS;
 use super::run::Run;
+use super::window::Window;
 use super::{ID_BYTES, RunError};
 use crate::store::vfs::Vfs;
 use arc_swap::ArcSwap;
@@ -11,11 +13,46 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Ids whose places in all filters are read before the first filter is asked: few enough that they are still in
+/// the nearest cache then.
+const PROBED_AT_ONCE: usize = 32;
+
 /// An immutable list of runs that are apart from each other, oldest generation first. Cheap to
 /// clone.
 #[derive(Clone, Default)]
 pub struct RunSet {
     runs: Vec<Arc<Run>>,
+    /// Those of generations that were published since the start and are not merged to one run, oldest first.
+    windows: Vec<Arc<Window>>,
+}
+
+/// Neighbouring runs whose ids are looked for together.
+struct Group<'a> {
+    window: Option<&'a Window>,
+    /// One, if there is no window; the oldest first.
+    runs: &'a [Arc<Run>],
+}
+
+impl Group<'_> {
+    fn touch(&self, probe: &Probe) -> u64 {
+        match self.window {
+            Some(window) => window.touch(probe),
+            None => self.runs.iter().fold(0, |read, run| read ^ run.touch(probe)),
+        }
+    }
+
+    fn value(&self, id: &[u8; ID_BYTES], probe: &Probe) -> Result<Option<[u8; 16]>, RunError> {
+        if self.window.is_some_and(|window| !window.may_contain(probe)) {
+            return Ok(None);
+        }
+        for run in self.runs.iter().rev().filter(|run| run.may_contain(probe)) {
+            let value = run.value(id)?;
+            if value.is_some() {
+                return Ok(value);
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl RunSet {
@@ -87,29 +124,50 @@ impl RunSet {
         mut found: impl FnMut(&'a [u8; ID_BYTES], [u8; 16]),
     ) -> Result<(), RunError> {
         let end = self.runs.partition_point(|run| run.range().first() < generations);
-        let runs = &self.runs[..end];
-        for id in ids {
-            let probe = Probe::new(id);
-            // All filters are asked before anything depends on an answer: their cache lines, and those
-            // of the next ids, are on their way at the same time.
-            let mut maybe = 0_u64;
-            for (at, run) in runs.iter().enumerate() {
-                maybe |= u64::from(run.may_contain(&probe)) << (at & 63);
+        let groups = self.groups(end);
+        let mut ids = ids.map(|id| (id, Probe::new(id))).peekable();
+        let mut probed = Vec::with_capacity(PROBED_AT_ONCE);
+        while ids.peek().is_some() {
+            probed.clear();
+            probed.extend(ids.by_ref().take(PROBED_AT_ONCE));
+            // Nothing depends on these reads, so the processor waits for all the cache lines at once.
+            let mut read = 0;
+            for group in &groups {
+                read = probed.iter().fold(read, |read, (_, probe)| read ^ group.touch(probe));
             }
-            if maybe == 0 {
-                continue;
-            }
-            for (at, run) in runs.iter().enumerate().rev() {
-                if maybe & 1 << (at & 63) != 0
-                    && run.may_contain(&probe)
-                    && let Some(value) = run.value(id)?
-                {
-                    found(id, value);
-                    break;
+            std::hint::black_box(read);
+            for (id, probe) in &probed {
+                for group in groups.iter().rev() {
+                    if let Some(value) = group.value(id, probe)? {
+                        found(id, value);
+                        break;
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The first `end` runs, those of a window together, oldest first.
+    fn groups(&self, end: usize) -> Vec<Group<'_>> {
+        let mut groups = Vec::with_capacity(end);
+        let mut rest = &self.runs[..end];
+        while let Some(first) = rest.first() {
+            let windows = self.windows.iter().map(|window| &**window);
+            let window = windows.into_iter().find(|window| window.holds(&first.range()));
+            let is_in = |run: &&Arc<Run>| window.is_some_and(|window| window.holds(&run.range()));
+            let count = rest.iter().take_while(is_in).count().max(1);
+            let (runs, others) = rest.split_at(count);
+            groups.push(Group { window, runs });
+            rest = others;
+        }
+        groups
+    }
+
+    /// How many places are looked at for a fresh id, and how many windows there are.
+    #[cfg(test)]
+    pub(super) fn groups_and_windows(&self) -> (usize, usize) {
+        (self.groups(self.runs.len()).len(), self.windows.len())
     }
 
     /// The damage to report when the value of an id makes no sense to the caller although the checksums
@@ -182,6 +240,20 @@ impl RunSet {
         parts.iter().map(|part| part.info().file_bytes()).sum()
     }
 
+    /// How many times as long as it works a merge rests, see [`Pace::new`](super::Pace::new). Nobody waits
+    /// for it while the runs are few: with windows a payment hardly notices them, and a merge takes a
+    /// processor from it. The more runs have come meanwhile, the less it rests, so that their number stays
+    /// bounded: new ones cannot come faster than a merge without rests takes them away.
+    #[must_use]
+    pub fn merge_rests(&self) -> u32 {
+        match self.runs.len() {
+            ..=18 => 8 * RESTS,
+            19..=28 => RESTS,
+            29..=40 => 1,
+            _ => 0,
+        }
+    }
+
     /// The smallest runs to be merged next, the oldest first.
     pub(super) fn due(&self) -> Option<(RunRange, [Arc<Run>; MERGED_AT_ONCE as usize])> {
         let complete = |range: RunRange| {
@@ -197,7 +269,30 @@ impl RunSet {
     fn put(&mut self, run: Run) {
         self.runs.retain(|known| !run.range().covers(&known.range()));
         let at = self.runs.partition_point(|known| known.range().first() < run.range().first());
+        self.windows.retain(|window| !run.range().covers(&window.range()));
         self.runs.insert(at, Arc::new(run));
+    }
+
+    /// The windows with the ids of one more generation.
+    fn with_ids(
+        &self,
+        generation: u64,
+        count: u64,
+        ids: impl Iterator<Item = [u8; ID_BYTES]>,
+    ) -> Vec<Arc<Window>> {
+        let mut windows = self.windows.clone();
+        let known =
+            windows.iter_mut().find(|window| window.range().covers(&RunRange::one(generation)));
+        if let Some(known) = known {
+            let mut window = Window::clone(known);
+            window.add(generation, ids);
+            *known = Arc::new(window);
+        } else if let Some(mut window) = Window::around(generation, count) {
+            window.add(generation, ids);
+            let at = windows.partition_point(|known| known.range() < window.range());
+            windows.insert(at, Arc::new(window));
+        }
+        windows
     }
 }
 
@@ -240,6 +335,22 @@ impl RunSets {
     /// generations are in the set already is not added again.
     pub fn publish(&self, run: Run) {
         self.change(run, RunSet::covers);
+    }
+
+    /// As [`RunSets::publish`], for a run of one generation of which all ids are at hand: fresh ids are then
+    /// compared with many generations at once.
+    pub fn publish_with(&self, run: Run, ids: impl Iterator<Item = [u8; ID_BYTES]>) {
+        let range = run.range();
+        if range.generations() > 1 {
+            return self.publish(run);
+        }
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut set = RunSet::clone(&self.current.load());
+        if !set.covers(&range) {
+            set.windows = set.with_ids(range.first(), run.rows(), ids);
+            set.put(run);
+            self.current.store(Arc::new(set));
+        }
     }
 
     /// Adds a run in place of those that it covers: of the parts it was merged from, or of one

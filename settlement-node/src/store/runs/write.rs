@@ -133,6 +133,7 @@ impl RunWriter {
         file.sync_data().map_err(RunError::SyncFailed)?;
         vfs.rename(&self.temporary, &self.path)?;
         vfs.sync_dir(dir).map_err(RunError::SyncFailed)?;
+        file.expect_random_reads();
         Ok(Run { info, path: self.path, file, filter: self.filter, pages: self.pages })
     }
 

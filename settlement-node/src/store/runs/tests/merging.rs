@@ -1,7 +1,7 @@
 //! Merging: the same runs on every node, exact at every moment, whatever fails in between.
 
 use super::*;
-use crate::store::runs::merge_due;
+use crate::store::runs::{RESTS, merge_due};
 use crate::store::vfs::DiskVfs;
 
 /// Generations of the model: 111 in base four, so that merged runs are merged again.
@@ -54,6 +54,30 @@ fn ranges_of(generations: u64) -> Vec<RunRange> {
 
 fn names(vfs: &MemVfs) -> Vec<String> {
     vfs.list(dir()).unwrap()
+}
+
+/// Windows are only a shorter way to the same answer, whichever generations are in them, and go when one run
+/// has taken their place.
+#[test]
+fn windows_change_no_answer() {
+    // Generations 16 and 17 are merged after the last restart, and are in no window.
+    for (restart, merge_every, groups) in [(0, 1, 2), (2, 1, 2), (5, 7, 2), (18, 21, 3)] {
+        let vfs = MemVfs::new();
+        let mut sets = write_all(&vfs, 0);
+        for generation in 0..GENERATIONS {
+            if generation == restart {
+                sets = RunSets::open(Arc::new(vfs.clone()), dir()).unwrap();
+            }
+            let run = write_run(&vfs, generation, rows(numbers(generation))).unwrap();
+            sets.publish_with(run, numbers(generation).map(id));
+            check_exact(&sets, generation + 1, "published");
+            if (generation + 1) % merge_every == 0 {
+                merge_all(&vfs, &sets).unwrap();
+                check_exact(&sets, generation + 1, "merged");
+            }
+        }
+        assert_eq!(sets.current().groups_and_windows(), (groups, 1), "{restart} {merge_every}");
+    }
 }
 
 #[test]
@@ -233,12 +257,12 @@ fn large_runs_are_merged_on_a_real_disk() {
     for generation in 0..4 {
         // The ids of the parts are mixed with each other.
         let rows = (0..count).map(|n| row(n * 4 + generation, n));
-        let pace = Pace::new(&|| false, &|| false);
+        let pace = Pace::new(&|| RESTS, &|| false);
         sets.publish(super::super::write_run(&*vfs, dir, generation, rows, pace).unwrap());
     }
     let parts = sets.current();
-    assert!(merge_due(&*vfs, dir, &sets, Pace::new(&|| false, &|| false)).unwrap());
-    assert!(!merge_due(&*vfs, dir, &sets, Pace::new(&|| false, &|| false)).unwrap());
+    assert!(merge_due(&*vfs, dir, &sets, Pace::new(&|| RESTS, &|| false)).unwrap());
+    assert!(!merge_due(&*vfs, dir, &sets, Pace::new(&|| RESTS, &|| false)).unwrap());
     let set = RunSet::open(&*vfs, dir).unwrap();
     assert_eq!((set.runs().len(), set.rows(), set.version()), (1, 4 * count, 4));
     set.runs()[0].verify().unwrap();
@@ -275,9 +299,9 @@ fn a_merge_and_a_run_that_are_given_up_leave_nothing() {
     for after in [0, 1, 10] {
         let asked = std::cell::Cell::new(0);
         let is_given_up = || asked.replace(asked.get() + 1) >= after;
-        let merged = merge_due(&*vfs, dir, &sets, Pace::new(&|| true, &is_given_up));
+        let merged = merge_due(&*vfs, dir, &sets, Pace::new(&|| 0, &is_given_up));
         assert!(matches!(merged, Err(RunError::GivenUp)), "{after}");
-        let pace = Pace::new(&|| true, &|| true);
+        let pace = Pace::new(&|| 0, &|| true);
         let written = super::super::write_run(&*vfs, dir, 4, rows(4), pace);
         assert!(matches!(written, Err(RunError::GivenUp)));
         assert_eq!(vfs.list(dir).unwrap(), before);
