@@ -5,6 +5,7 @@
 //! At last PostgreSQL is stopped while the network works: its clients must not notice. All are processes of their own.
 
 mod outage;
+mod paced;
 mod questions;
 
 use std::{
@@ -58,6 +59,9 @@ pub struct AuditArguments {
     /// Seconds for which PostgreSQL is away under load; 0 to leave that out
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     outage: u32,
+    /// Transfers a second of that load [default: half of what the machine does]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    rate: Option<u32>,
     #[command(flatten)]
     place: PlaceArguments,
     /// Print the result as one JSON object on the last line
@@ -136,7 +140,7 @@ pub(crate) async fn run(arguments: AuditArguments) -> Result<()> {
     questions.iter().for_each(|asked| println!("{asked}"));
     let outage = match arguments.outage {
         0 => None,
-        seconds => Some(outage::run(&mut bench, &client, seconds).await?),
+        seconds => Some(outage::run(&mut bench, seconds, arguments.rate).await?),
     };
     if let Some(outage) = &outage {
         println!("{outage}");
