@@ -2,7 +2,8 @@
 
 CREATE TABLE corridor.bank_logins (login name PRIMARY KEY, bic text NOT NULL);
 CREATE FUNCTION corridor.my_bank() RETURNS int LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS
-    'SELECT p.number FROM corridor.bank_logins l JOIN corridor.participants p USING (bic) WHERE l.login = session_user';
+    $$SELECT p.number FROM corridor.bank_logins l JOIN corridor.participants p ON rpad(p.bic, 11, 'X') = rpad(l.bic, 11, 'X')
+    WHERE l.login = session_user$$;
 
 DO $$
 DECLARE name text;

@@ -13,14 +13,14 @@ use std::{
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::{Bench, Load, POLL_INTERVAL, expect_success, ledger, paced};
+use super::{Bench, CLIENTS, Load, POLL_INTERVAL, expect_success, ledger, paced};
 use crate::{
     bench::measure::{Latencies, rounded},
     process::Process,
 };
 
-/// Clients, and transfers in a batch, of the load.
-const LOAD: (u8, u32) = (2, 100);
+/// Clients, which are all banks with accounts, and transfers in a batch, of the load.
+const LOAD: (u8, u32) = (CLIENTS, 100);
 /// How long, and with how many batches under way, it is tried out what the machine does.
 const TRIAL: (Duration, u16) = (Duration::from_secs(6), 4);
 const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(600);
@@ -111,6 +111,7 @@ pub(super) async fn run(bench: &mut Bench, seconds: u32, rate: Option<u32>) -> R
             let load = Load { transfers: u64::MAX, seconds: Some(trial), batch, in_flight };
             let start = Instant::now();
             let done = bench.load(clients, &load).await?;
+            ensure!(done.refused == 0, "{} transfers were refused", done.refused);
             let most = (done.settled as f64 / start.elapsed().as_secs_f64()).round();
             (Some(most), (most / 2.0).round())
         }
