@@ -61,7 +61,7 @@ pub struct AuditArguments {
     /// Seconds for which PostgreSQL is away under load; 0 to leave that out
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     outage: u32,
-    /// Transfers a second of that load [default: half of what the machine does]
+    /// Transfers a second of that load [default: half of what it settles and projects]
     #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     rate: Option<u32>,
     #[command(flatten)]
