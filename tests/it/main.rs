@@ -15,6 +15,7 @@ mod process_ledger;
 mod process_liar;
 mod process_members;
 mod process_mend;
+mod process_projection;
 mod process_settings;
 mod process_stage;
 mod process_status;

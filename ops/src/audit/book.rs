@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail, ensure};
 use ledger::{
     AccountNumber, Answer, Cause, Command, Exchanged, Ledger, Outcome, ParticipantNumber, Progress,
-    TransferId,
+    RecordAccess, TransferId,
 };
 use proof::Hash;
 
@@ -131,6 +131,9 @@ impl Book {
         }
         match outcome.answer {
             Answer::Settled => {
+                if let Command::RecordAccess(access) = command {
+                    access_row(at, access, &mut self.rows);
+                }
                 if matches!(command, Command::Exchange(_)) {
                     self.exchanges.insert(at.leaf, command.clone());
                 }
@@ -348,6 +351,22 @@ impl Book {
             self.rows.months.insert(self.month.1.clone());
         }
     }
+}
+
+/// Who read what, and why. Whose payment it is, is not told here: the row of the payment knows that.
+fn access_row(at: At, access: &RecordAccess, rows: &mut Rows) {
+    rows.row(Table::Access)
+        .big(at.leaf)
+        .big(at.height)
+        .time(at.time)
+        .big(at.time)
+        .bytes(&access.id.0)
+        .int(access.participant.0)
+        .text(access.access.name())
+        .option(access.payment, |row, payment| row.bytes(&payment.0))
+        .bytes(&access.what.0)
+        .text(&access.reader)
+        .text(&access.ground);
 }
 
 impl Watch for Book {

@@ -17,6 +17,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use ledger::Access;
 use proof::text::to_base64;
 
 pub(crate) use self::{
@@ -25,6 +26,7 @@ pub(crate) use self::{
 };
 use super::{
     manifest::{CHECKPOINT, Content, GENESIS, MANIFEST, Manifest, PROOF, VERSION},
+    reader::ReaderArguments,
     search::{LedgerPlace, Log, Names, Picker, Query, Reader, Totals},
 };
 use crate::verify::Progress;
@@ -45,6 +47,8 @@ pub struct ExportArguments {
     /// Folder to make
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    reader: ReaderArguments,
     /// Print the manifest as one JSON object
     #[arg(long)]
     json: bool,
@@ -165,6 +169,10 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
 fn export(arguments: &ExportArguments) -> Result<Manifest> {
     let out = &arguments.out;
     ensure!(!out.exists(), "{} is there already", out.display());
+    ensure!(
+        arguments.place.dir.is_none() || arguments.reader.is_named(),
+        "an export from a running network is recorded: say --ground, --reader and --as"
+    );
     let mut bar = Progress::new(!arguments.json);
     let log = Log::open(&arguments.place, &mut bar)?;
     let signed = log.signed.as_ref().context(
@@ -229,6 +237,12 @@ fn export(arguments: &ExportArguments) -> Result<Manifest> {
     {
         let path = unfinished.join(name);
         fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
+    }
+    let payment = manifest.query.uetr.as_deref();
+    // Whole, but nobody's yet: it gets its name when the ledger knows who has it.
+    let told = arguments.reader.record(&arguments.place, Access::Exported, payment, &text)?;
+    if let Some(told) = told {
+        eprintln!("recorded as access {}, leaf {}: SHA-256 of {MANIFEST}", told.id, told.leaf);
     }
     fs::rename(&unfinished, out).with_context(|| format!("make {}", out.display()))?;
     Ok(manifest)

@@ -11,6 +11,7 @@ mod governance;
 pub(crate) mod manifest;
 mod migrate;
 mod project;
+mod reader;
 mod registry;
 mod rows;
 mod runs;

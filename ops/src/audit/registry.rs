@@ -58,6 +58,7 @@ impl Registry {
                 | Command::Exchange(_)
                 | Command::ReturnExchange(_)
                 | Command::ReportCredit(_)
+                | Command::RecordAccess(_)
         );
         self.changed |= !moves_only;
     }

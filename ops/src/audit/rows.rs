@@ -30,11 +30,12 @@ pub(super) enum Table {
     AccountStates,
     KeyStates,
     Answers,
+    Access,
     Days,
 }
 
 /// Name, number of columns, and the order in which rows are made.
-const TABLES: [(Table, &str, i16, &str); 14] = [
+const TABLES: [(Table, &str, i16, &str); 15] = [
     (Table::Blocks, "blocks", 8, "leaf"),
     (Table::Records, "records", 5, "leaf"),
     (Table::Commands, "commands", 17, "leaf"),
@@ -48,6 +49,7 @@ const TABLES: [(Table, &str, i16, &str); 14] = [
     (Table::AccountStates, "account_states", 7, "leaf, account"),
     (Table::KeyStates, "key_states", 11, "leaf, participant, number"),
     (Table::Answers, "answers", 5, "leaf, code"),
+    (Table::Access, "access", 11, "leaf"),
     (Table::Days, "balances_by_day", 9, "leaf, account"),
 ];
 

@@ -21,7 +21,7 @@ pub(crate) use self::{
     query::{Line, Movement, Picker, Query, Totals},
     rows::{Reader, Row},
 };
-use super::export::json;
+use super::{export::json, reader::ReaderArguments};
 use crate::{clock::date_time, money::format_grouped, verify::Progress};
 
 /// Arguments of `corridor audit search`.
@@ -37,6 +37,8 @@ pub struct SearchArguments {
     /// Rows of a page
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     limit: u64,
+    #[command(flatten)]
+    reader: ReaderArguments,
     /// Print one JSON object a row, and one with the sums at the end
     #[arg(long)]
     json: bool,
@@ -129,6 +131,8 @@ pub(super) fn run(arguments: &SearchArguments) -> Result<()> {
     };
     let mut bar = Progress::new(!arguments.json);
     let log = Log::open(&arguments.place, &mut bar)?;
+    let words = serde_json::json!({ "search": arguments.query });
+    arguments.reader.question(&arguments.place, &words, arguments.query.uetr.as_deref())?;
     let page = Page { after, limit: arguments.limit };
     let mut out = BufWriter::new(stdout().lock());
     let summary = ask(&log, &arguments.query, false, &page, &mut bar, &mut |line, names| {

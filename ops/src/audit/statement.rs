@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::{
     export::json,
+    reader::ReaderArguments,
     search::{LedgerPlace, Line, Log, Movement, Names, Page, Query, ask, end},
 };
 use crate::{clock::date_time, money::format_grouped, verify::Progress};
@@ -36,6 +37,8 @@ pub struct StatementArguments {
     /// Movements of a page
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     limit: u64,
+    #[command(flatten)]
+    reader: ReaderArguments,
     /// Print one JSON object a movement, and one with the sums at the end
     #[arg(long)]
     json: bool,
@@ -52,6 +55,11 @@ pub(super) fn run(arguments: &StatementArguments) -> Result<()> {
         as_of: arguments.as_of,
         ..Query::default()
     };
+    arguments.reader.question(
+        &arguments.place,
+        &serde_json::json!({ "statement": query }),
+        None,
+    )?;
     let page = Page { after: (arguments.after, 0), limit: arguments.limit };
     let mut out = BufWriter::new(stdout().lock());
     let summary = ask(&log, &query, true, &page, &mut bar, &mut |line, names| {

@@ -14,7 +14,7 @@ use super::{
     verify_db,
 };
 use postgres::Server;
-use sample::{Log, PAYMENTS_A_BLOCK};
+use sample::{BLOCKS_AN_ACCESS, Log, PAYMENTS_A_BLOCK};
 
 fn place(server: &Server, log: &Log) -> Place {
     Place {
@@ -65,10 +65,12 @@ async fn every_row_once_whatever_becomes_of_writer_and_server() {
     server.restart();
     catch_up(&place).await;
     let client = server.client("postgres").await;
-    let payments = 200 * PAYMENTS_A_BLOCK as i64;
-    assert_eq!(number(&client, "SELECT count(*) FROM corridor.commands").await, payments);
+    let accesses = (200 / BLOCKS_AN_ACCESS) as i64;
+    let commands = 200 * PAYMENTS_A_BLOCK as i64 + accesses;
+    assert_eq!(number(&client, "SELECT count(*) FROM corridor.commands").await, commands);
     let once = "SELECT count(DISTINCT leaf) FROM corridor.commands";
-    assert_eq!(number(&client, once).await, payments);
+    assert_eq!(number(&client, once).await, commands);
+    assert_eq!(number(&client, "SELECT count(*) FROM corridor.access").await, accesses);
     assert_eq!(number(&client, "SELECT count(*) FROM corridor.records").await as u64, log.leaves());
     assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
 
@@ -86,6 +88,25 @@ async fn every_row_once_whatever_becomes_of_writer_and_server() {
     let lines = verify_db(&place).await.unwrap();
     assert!(lines.iter().any(|line| line.starts_with("commands: should be")), "{lines:?}");
     assert!(lines.iter().any(|line| line.starts_with("balances_by_day: ")), "{lines:?}");
+
+    // Who read what cannot be changed unnoticed either.
+    let table = "CREATE TEMP TABLE before AS SELECT * FROM corridor.access";
+    client.batch_execute(table).await.unwrap();
+    for (change, lines_of_it) in [
+        ("UPDATE corridor.access SET reader = 'nobody' WHERE ground = 'complaint 50'", 2),
+        ("DELETE FROM corridor.access WHERE ground = 'complaint 55'", 1),
+        ("INSERT INTO corridor.access SELECT leaf + 1, height, at, time_ns, id, participant, access,
+            payment, what, reader, ground FROM before WHERE ground = 'complaint 60'", 1),
+    ] {
+        let before = verify_db(&place).await.unwrap().len();
+        assert_eq!(client.execute(change, &[]).await.unwrap(), 1, "{change}");
+        let lines = verify_db(&place).await.unwrap();
+        assert_eq!(lines.len(), before + lines_of_it, "{change}: {lines:?}");
+    }
+    let lines = verify_db(&place).await.unwrap();
+    let named: Vec<_> = lines.iter().filter(|line| line.starts_with("access: ")).collect();
+    assert_eq!(named.len(), 4, "{named:?}");
+    assert!(named.iter().any(|line| line.contains("nobody")), "{named:?}");
 
     // Wiped, it is written again from the beginning.
     client.batch_execute("DROP SCHEMA corridor CASCADE").await.unwrap();
@@ -109,7 +130,7 @@ async fn absence_is_waited_for_and_banks_see_their_own_rows() {
     let admin = server.client("postgres").await;
     let roles =
         "CREATE ROLE anna LOGIN IN ROLE bank_auditor; CREATE ROLE olga LOGIN IN ROLE auditor;
-        INSERT INTO corridor.bank_logins VALUES ('anna', 'BANKAAAA')";
+        INSERT INTO corridor.bank_logins VALUES ('anna', 'BANKAAAAXXX')";
     admin.batch_execute(roles).await.unwrap();
     let anna = server.client("anna").await;
     let own = "SELECT count(*) FROM corridor.statement WHERE account LIKE 'BANKAAAA%'";
@@ -144,13 +165,48 @@ async fn absence_is_waited_for_and_banks_see_their_own_rows() {
     let mut by_olga = place.clone();
     by_olga.postgres = server.url("olga");
     assert_eq!(verify_db(&by_olga).await.unwrap(), Vec::<String>::new());
-    for view in ["payments", "payment_trace", "position", "keys", "account_state"] {
+    // Who read of its payments, or in its house: C of one to A, and A itself. Not: B of one to C, C of none.
+    let trail =
+        "SELECT coalesce(string_agg(ground, ', ' ORDER BY leaf), '') FROM corridor.access_trail";
+    let seen = async |client: &tokio_postgres::Client| -> String {
+        client.query_one(trail, &[]).await.unwrap().get(0)
+    };
+    assert_eq!(seen(&olga).await, "complaint 5, complaint 10, complaint 15, complaint 20");
+    assert_eq!(seen(&anna).await, "complaint 5, complaint 15");
+    let foreign = "SELECT count(*) FROM corridor.access WHERE ground = 'complaint 10'";
+    assert_eq!((number(&admin, foreign).await, number(&anna, foreign).await), (1, 0));
+    for forbidden in [
+        "DELETE FROM corridor.access",
+        "UPDATE corridor.access SET reader = 'nobody'",
+        "INSERT INTO corridor.access SELECT * FROM corridor.access",
+    ] {
+        assert!(anna.batch_execute(forbidden).await.is_err(), "{forbidden}");
+        assert!(olga.batch_execute(forbidden).await.is_err(), "{forbidden}");
+    }
+    // Who names the id of another's payment, and is refused, is no party of it by that.
+    let claim = |answer: u32| {
+        format!(
+            "INSERT INTO corridor.commands SELECT leaf + 1000000, height, at, time_ns, kind, uetr, about, 0,
+             {answer}, original, debit, credit, asset, amount, legs, document, ARRAY[0]
+             FROM corridor.commands WHERE uetr = (SELECT payment FROM corridor.access WHERE ground = 'complaint 10')"
+        )
+    };
+    assert_eq!(admin.execute(&claim(101), &[]).await.unwrap(), 1);
+    assert_eq!(number(&anna, foreign).await, 0);
+    let unclaim = "DELETE FROM corridor.commands WHERE leaf >= 1000000";
+    assert_eq!(admin.execute(unclaim, &[]).await.unwrap(), 1);
+    assert_eq!(admin.execute(&claim(1), &[]).await.unwrap(), 1);
+    assert_eq!(number(&anna, foreign).await, 1);
+    assert_eq!(admin.execute(unclaim, &[]).await.unwrap(), 1);
+    for view in ["payments", "payment_trace", "position", "keys", "account_state", "access_trail"] {
         let question = format!("SELECT count(*) FROM corridor.{view}");
         assert!(number(&olga, &question).await > 0, "{view}");
         assert!(number(&anna, &question).await > 0, "{view}");
     }
-    let bank = "SELECT corridor.bank('BANKAAAA')::bigint";
-    assert_eq!(number(&anna, bank).await, 0);
+    for name in ["BANKAAAA", "BANKAAAAXXX"] {
+        let bank = format!("SELECT corridor.bank('{name}')::bigint");
+        assert_eq!(number(&anna, &bank).await, 0);
+    }
 }
 
 /// A writer that runs sees its schema vanish: it makes it anew, and every row is there once.
@@ -200,7 +256,7 @@ async fn older_schemas_are_made_anew_and_newer_ones_left_alone() {
     catch_up(&place).await;
     assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
     let version = "SELECT max(version)::bigint FROM corridor.migrations";
-    assert_eq!(number(&admin, version).await, 2);
+    assert_eq!(number(&admin, version).await, 3);
     assert_eq!(number(&admin, "SELECT count(*) FROM corridor.bank_logins").await, 1);
 
     // A login that may only write goes on where the administrator made the schema.
@@ -217,11 +273,11 @@ async fn older_schemas_are_made_anew_and_newer_ones_left_alone() {
     let later = ["CREATE VIEW corridor.more AS SELECT count(*) FROM corridor.postings"];
     let rows = number(&admin, "SELECT count(*) FROM corridor.postings").await;
     migrate_to(&mut database, &network, false, &later).await.unwrap();
-    assert_eq!(number(&admin, version).await, 3);
+    assert_eq!(number(&admin, version).await, 4);
     assert_eq!(number(&admin, "SELECT count FROM corridor.more").await, rows);
     let arguments = ProjectArguments { place: place.clone(), once: true, anew: false };
     let error = project(&arguments).await.unwrap_err().to_string();
-    assert!(error.contains("version 3"), "{error}");
+    assert!(error.contains("version 4"), "{error}");
 
     // A cursor that was taken away would double every row.
     admin.batch_execute("DROP SCHEMA corridor CASCADE").await.unwrap();

@@ -11,7 +11,10 @@ use ledger::TransferId;
 use proof::record::{KIND_BATCH, KIND_SEAL, Seal};
 use serde::Serialize;
 
-use super::search::{LedgerPlace, Log};
+use super::{
+    reader::ReaderArguments,
+    search::{LedgerPlace, Log},
+};
 use crate::{
     clock::date_time,
     verify::{Facts, Names, Progress, describe},
@@ -27,6 +30,8 @@ pub struct TraceArguments {
     uetr: String,
     #[command(flatten)]
     place: LedgerPlace,
+    #[command(flatten)]
+    reader: ReaderArguments,
     /// Print one JSON object a record
     #[arg(long)]
     json: bool,
@@ -51,6 +56,11 @@ pub(super) fn run(arguments: &TraceArguments) -> Result<()> {
     let id: TransferId = text.parse().with_context(|| format!("`{text}` is no UETR"))?;
     let mut bar = Progress::new(!arguments.json);
     let log = Log::open(&arguments.place, &mut bar)?;
+    arguments.reader.question(
+        &arguments.place,
+        &serde_json::json!({ "trace": text }),
+        Some(&text),
+    )?;
     let names = Names::of(&log.genesis)?;
     let size = log.signed.as_ref().map_or(0, |signed| signed.size);
     let mut out = BufWriter::new(stdout().lock());

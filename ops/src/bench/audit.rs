@@ -5,6 +5,7 @@
 //! At last PostgreSQL is stopped while the network works: its clients must not notice. All are processes of their own.
 
 mod outage;
+mod paced;
 mod questions;
 
 use std::{
@@ -36,6 +37,8 @@ use outage::Outage;
 use questions::Asked;
 
 const FINAL_TIME_MAX: Duration = Duration::from_secs(120);
+/// Clients of the load, each a bank: accounts are spread over them.
+const CLIENTS: u8 = 4;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Batch and batches in flight of each client while the ledger is filled.
 const FILL: (u32, u16) = (8_000, 2);
@@ -58,6 +61,9 @@ pub struct AuditArguments {
     /// Seconds for which PostgreSQL is away under load; 0 to leave that out
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     outage: u32,
+    /// Transfers a second of that load [default: half of what it settles and projects]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    rate: Option<u32>,
     #[command(flatten)]
     place: PlaceArguments,
     /// Print the result as one JSON object on the last line
@@ -102,7 +108,7 @@ pub(crate) async fn run(arguments: AuditArguments) -> Result<()> {
     let options = Options { durable: true, memory_mib: 512 };
     let postgres = PrivatePostgres::start(options)?.context("no PostgreSQL is installed")?;
     let nodes = usize::from(arguments.nodes);
-    let description = ledger::network(4, nodes, arguments.accounts)?;
+    let description = ledger::network(usize::from(CLIENTS), nodes, arguments.accounts)?;
     let mut cluster = Cluster::create(place.path(), description, &program)?;
     cluster.start_all_nodes()?;
     cluster.wait_ready(READY_TIME_MAX).await?;
@@ -112,7 +118,7 @@ pub(crate) async fn run(arguments: AuditArguments) -> Result<()> {
     let (batch, in_flight) = FILL;
     let load = Load { transfers: arguments.transfers, seconds: None, batch, in_flight };
     let start = Instant::now();
-    let filled = bench.load(4, &load).await?;
+    let filled = bench.load(CLIENTS, &load).await?;
     ensure!(filled.refused == 0, "{} transfers were refused", filled.refused);
     bench.wait_final().await?;
     println!("settled and final after {:.1} s", start.elapsed().as_secs_f64());
@@ -136,7 +142,7 @@ pub(crate) async fn run(arguments: AuditArguments) -> Result<()> {
     questions.iter().for_each(|asked| println!("{asked}"));
     let outage = match arguments.outage {
         0 => None,
-        seconds => Some(outage::run(&mut bench, &client, seconds).await?),
+        seconds => Some(outage::run(&mut bench, seconds, arguments.rate).await?),
     };
     if let Some(outage) = &outage {
         println!("{outage}");

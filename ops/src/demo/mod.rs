@@ -25,8 +25,9 @@ use crate::cluster::{Cluster, READY_TIME_MAX, find_program};
 use crate::description::{Description, PortPlan};
 use crate::serve;
 
+pub use projection::Projection;
+
 use book::Book;
-use projection::Projection;
 use scenario::Stage;
 use voice::Voice;
 
@@ -121,8 +122,10 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
         voice::urls(&cluster)?;
         if let Some(projection) = &projection {
             println!(
-                "  {}  (schema corridor; try: SELECT * FROM corridor.payments LIMIT 5)",
-                projection.psql()
+                "  {}  (schema corridor; try: SELECT * FROM corridor.payments LIMIT 5)\n  \
+                 the same from here: psql \"$(cat {})\"",
+                projection.psql(),
+                projection.address_file().display()
             );
         }
         println!("\nThe network stays up. Ctrl-C ends it.");

@@ -3,10 +3,13 @@
 //! `corridor audit project` runs as a process of its own from the start, through the death of a leader as well; in the
 //! end every row is recomputed from the log and compared.
 
-use std::path::Path;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::audit::{Place, verify_db};
 use crate::cluster::Cluster;
@@ -17,10 +20,14 @@ const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// What asks for a private server.
 const AUTO: &str = "auto";
+/// File in the network's folder that says where the database is, as `psql` and `--postgres` take it.
+const ADDRESS: &str = "postgres";
 
 /// A projection that follows the demo's network.
-pub(crate) struct Projection {
+#[derive(Debug)]
+pub struct Projection {
     projector: Process,
+    address_file: PathBuf,
     place: Place,
     psql: String,
     /// Ended last.
@@ -29,7 +36,10 @@ pub(crate) struct Projection {
 
 impl Projection {
     /// Starts it; nothing when a private server is asked for and no PostgreSQL is installed.
-    pub(crate) fn start(
+    ///
+    /// # Errors
+    /// When a server or the projector cannot be started, or `dir` cannot be written to.
+    pub fn start(
         wish: &str,
         cluster: &Cluster,
         program: &Path,
@@ -51,7 +61,22 @@ impl Projection {
         let log = dir.join("projector.log");
         let projector = Process::start("the projector", program, &arguments, &log)?;
         let place = Place::new(&url, &node, genesis);
-        Ok(Some(Self { projector, place, psql, _server: server }))
+        let address_file = dir.join(ADDRESS);
+        // A URL that somebody gave may hold a password.
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&address_file)
+            .with_context(|| format!("write {}", address_file.display()))?;
+        writeln!(file, "{url}").with_context(|| format!("write {}", address_file.display()))?;
+        Ok(Some(Self { projector, address_file, place, psql, _server: server }))
+    }
+
+    /// File that says where the database is.
+    pub(crate) fn address_file(&self) -> &Path {
+        &self.address_file
     }
 
     /// What a person types to look into it.
@@ -60,7 +85,10 @@ impl Projection {
     }
 
     /// Waits until so many leaves are there, and compares every row; returns what differs.
-    pub(crate) async fn check(&mut self, leaves: u64) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// When they do not come, or the log cannot be read.
+    pub async fn check(&mut self, leaves: u64) -> Result<Vec<String>> {
         let start = Instant::now();
         // Before its first transaction there is no schema to be asked.
         while self.place.projected().await.ok().flatten().is_none_or(|there| there < leaves) {

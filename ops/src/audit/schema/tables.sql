@@ -113,6 +113,17 @@ CREATE TABLE corridor.answers (
 );
 CREATE INDEX ON corridor.answers (leaf);
 
+-- Who read data of parties: when, in whose house, what (its digest), on what ground. `payment` where it is of one.
+CREATE TABLE corridor.access (
+    leaf bigint PRIMARY KEY, height bigint NOT NULL, at timestamptz NOT NULL, time_ns bigint NOT NULL, id uuid NOT NULL,
+    participant int NOT NULL, access text NOT NULL, payment uuid, what bytea NOT NULL, reader text NOT NULL, ground text NOT NULL
+);
+CREATE INDEX ON corridor.access (at, leaf);
+CREATE INDEX ON corridor.access (participant, at, leaf);
+CREATE INDEX ON corridor.access (payment) WHERE payment IS NOT NULL;
+CREATE INDEX ON corridor.access (what);
+CREATE INDEX ON corridor.access (reader, at, leaf);
+
 -- One row an account and UTC day on which it moved; leaf and height are those of the last change.
 CREATE TABLE corridor.balances_by_day (
     leaf bigint NOT NULL, height bigint NOT NULL, account int NOT NULL, owner int NOT NULL, day date NOT NULL,

@@ -12,9 +12,9 @@ CREATE VIEW corridor.position WITH (security_invoker = true) AS
         SELECT balance, leaf, at FROM corridor.postings WHERE account = a.number ORDER BY at DESC, leaf DESC, seq DESC LIMIT 1
     ) l ON true;
 -- The number of a bank, for filters on submitter_number and owner: known before rows are looked for, so that an index
--- gives them in their order.
+-- gives them in their order. A head office is written with and without XXX.
 CREATE FUNCTION corridor.bank(of text) RETURNS int LANGUAGE sql STABLE AS
-    'SELECT number FROM corridor.participants WHERE bic = of';
+    $$SELECT number FROM corridor.participants WHERE rpad(bic, 11, 'X') = rpad(of, 11, 'X')$$;
 -- What moves money, with names and the first answer. Filter by at and any of bank, asset and amount, status; order by at, leaf.
 CREATE VIEW corridor.payments WITH (security_invoker = true) AS
     SELECT c.at, c.leaf, c.height, c.kind, c.uetr, s.bic AS submitter, c.submitter AS submitter_number, w.name AS status, w.iso AS reason, c.answer,
@@ -33,7 +33,9 @@ CREATE VIEW corridor.payment_trace WITH (security_invoker = true) AS
     UNION ALL
     SELECT uetr, leaf, height, at, 'progress by ' || cause, answer, NULL, NULL FROM corridor.progress
     UNION ALL
-    SELECT uetr, leaf, height, at, 'exchanged', 1, paid, NULL FROM corridor.exchanges;
+    SELECT uetr, leaf, height, at, 'exchanged', 1, paid, NULL FROM corridor.exchanges
+    UNION ALL
+    SELECT payment, leaf, height, at, 'data ' || access, 1, NULL, what FROM corridor.access WHERE payment IS NOT NULL;
 -- Proposals with how they stand: carried (1), refused (100 and above), or still waiting.
 CREATE VIEW corridor.proposals WITH (security_invoker = true) AS
     SELECT g.id, g.at, g.leaf, p.bic AS proposer, g.what, g.expires_ns, coalesce(e.answer, g.answer) AS answer, e.at AS ended,
@@ -52,3 +54,7 @@ CREATE VIEW corridor.account_state WITH (security_invoker = true) AS
     SELECT DISTINCT ON (s.account) a.name AS account, s.status, s.floor, s.at AS since, s.leaf
     FROM corridor.account_states s JOIN corridor.accounts a ON a.number = s.account
     ORDER BY s.account, s.leaf DESC;
+-- Who read what when, and why, with the names of banks. Filter by at, bank_number, payment, reader; order by at, leaf.
+CREATE VIEW corridor.access_trail WITH (security_invoker = true) AS
+    SELECT a.at, a.leaf, a.height, p.bic AS bank, a.participant AS bank_number, a.reader, a.access, a.payment, a.what, a.ground, a.id
+    FROM corridor.access a JOIN corridor.participants p ON p.number = a.participant;

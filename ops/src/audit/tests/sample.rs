@@ -7,8 +7,8 @@ use std::{
 
 use ed25519_dalek::SigningKey;
 use ledger::{
-    AccountNumber, Amount, BatchContext, Command, Height, Leg, Legs, OldIds, ParticipantNumber,
-    Transfer, TransferId,
+    Access, AccountNumber, Amount, BatchContext, Command, Digest, Height, Leg, Legs, OldIds,
+    ParticipantNumber, RecordAccess, Transfer, TransferId,
 };
 use proof::{
     checkpoint::{Checkpoint, origin},
@@ -32,6 +32,8 @@ use wire::{
 
 /// Payments in each block.
 pub(super) const PAYMENTS_A_BLOCK: u64 = 25;
+/// Each of so many blocks has the record of an access besides.
+pub(super) const BLOCKS_AN_ACCESS: u64 = 5;
 const BANKS: [&str; 3] = ["BANKAAAA", "BANKBBBB", "BANKCCCC"];
 
 /// A log that is served until it is dropped.
@@ -153,7 +155,7 @@ fn genesis_text() -> String {
         version: 1,
         network: "sample".to_owned(),
         time_ns: 1_790_000_000_000_000_000,
-        rules: 1,
+        rules: 2,
         nodes: vec![node],
         participants: BANKS.iter().enumerate().map(participant).collect(),
         assets: vec![RawAsset { code: "EUR".to_owned(), exponent: 2, issuer: BANKS[0].to_owned() }],
@@ -162,6 +164,23 @@ fn genesis_text() -> String {
         voting: None,
     }
     .to_text()
+}
+
+fn id(number: u128) -> TransferId {
+    TransferId((number << 80 | 0x4000_8000_0000_0000_0000).to_be_bytes())
+}
+
+/// The bank of a block reads of its first payment, which is to the bank after it; in some blocks of no payment.
+fn access(height: u64, from: u32) -> RecordAccess {
+    RecordAccess {
+        id: id(u128::from(height) | 1 << 40),
+        participant: ParticipantNumber(from),
+        access: Access::Opened,
+        payment: (!height.is_multiple_of(20)).then(|| id(u128::from(height * PAYMENTS_A_BLOCK))),
+        what: Digest([height as u8; 32]),
+        reader: format!("clerk {from}"),
+        ground: format!("complaint {height}"),
+    }
 }
 
 /// Six blocks a day, each a batch of one bank's payments to the others in turn.
@@ -192,11 +211,14 @@ fn records(genesis: &Genesis, blocks: u64) -> (Vec<Vec<u8>>, String) {
                 amount: Amount::new(12_345 + payment),
             };
             builder.push(&Command::Transfer(Transfer {
-                id: TransferId((number << 80 | 0x4000_8000_0000_0000_0000).to_be_bytes()),
+                id: id(number),
                 legs: Legs::new(vec![leg]).unwrap(),
                 document: None,
                 options: None,
             }));
+        }
+        if height.is_multiple_of(BLOCKS_AN_ACCESS) {
+            builder.push(&Command::RecordAccess(Box::new(access(height, from))));
         }
         let (bytes, _) = builder.sign(&[(ParticipantNumber(from), &key(from as usize))]);
         let batch = SignedBatch::decode(bytes).unwrap().verify(&genesis.domain).unwrap();
@@ -217,7 +239,7 @@ fn records(genesis: &Genesis, blocks: u64) -> (Vec<Vec<u8>>, String) {
             time: time.0,
             first_leaf,
             records: (records.len() as u64 - first_leaf) as u32,
-            commands: PAYMENTS_A_BLOCK as u32,
+            commands: outcomes.len() as u32,
             previous,
             state_root: ledger.seal_block().0,
         };
