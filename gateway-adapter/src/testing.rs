@@ -111,6 +111,7 @@ pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
         answer_deadline_ms: 1_000,
         prefer_node: Some(1),
         batch_valid_ms: 60_000,
+        sealing_overlap_s: 0,
         receipts: Receipts::OnRequest,
         limits: RawLimits::default(),
     };

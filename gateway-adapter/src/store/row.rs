@@ -10,11 +10,16 @@ use wire::ledger::{Digest, LedgerTime, TransferId};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::StoreError;
+use crate::vault::{Locked, Vault};
 
 const VERSION: u8 = 1;
+/// As version 1, with the text locked under a key of its own.
+const VERSION_LOCKED: u8 = 2;
 /// Longest field of a row: above the report on the largest bulk message.
 const FIELD_BYTES_MAX: usize = 256 << 20;
 const COMPRESSION_LEVEL: i32 = 1;
+/// Bytes of the salt before a locked document.
+const SALT_BYTES: usize = 16;
 
 /// Name of a message's content: SHA-256 of its bytes, whatever channel brought it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,26 +202,133 @@ fn opened(bytes: &[u8], what: &'static str) -> Result<Reader, StoreError> {
     }
 }
 
-/// The stored form of a piece of a message.
-pub(super) fn encode_piece(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(16 + bytes.len() / 3);
-    out.push(VERSION);
-    put_compressed(&mut out, bytes);
-    out
+/// As [`opened`], of a row whose text may be locked; true when it is.
+fn opened_or_locked(bytes: &[u8], what: &'static str) -> Result<(Reader, bool), StoreError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
+    match reader.u8(what) {
+        Ok(VERSION) => Ok((reader, false)),
+        Ok(VERSION_LOCKED) => Ok((reader, true)),
+        _ => Err(StoreError::Corrupt(what)),
+    }
 }
 
-pub(super) fn decode_piece(bytes: &[u8]) -> Result<Bytes, StoreError> {
+/// A text of a row: in clear, or under a key of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Clear(Bytes),
+    Locked {
+        /// Bytes of the text.
+        size: usize,
+        /// `salt | compressed text`; the salt is empty for what has none.
+        content: Locked,
+    },
+}
+
+/// What is behind a text that may be locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unlocked {
+    pub(super) salt: Option<[u8; 16]>,
+    pub(super) text: Bytes,
+}
+
+impl Kept {
+    /// Locks a text with what goes before it.
+    fn lock(vault: &Vault, salt: &[u8], text: &[u8]) -> io::Result<Self> {
+        let mut bytes = Vec::with_capacity(salt.len() + 64 + text.len() / 2);
+        bytes.extend_from_slice(salt);
+        bytes.extend_from_slice(&compress(text)?);
+        Ok(Self::Locked { size: text.len(), content: vault.lock(bytes)? })
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Clear(text) => put_compressed(out, text),
+            Self::Locked { size, content } => {
+                out.extend_from_slice(&(*size as u32).to_le_bytes());
+                out.extend_from_slice(&content.slot.to_le_bytes());
+                out.extend_from_slice(&content.nonce);
+                put_bytes(out, &content.bytes);
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader, locked: bool, field: &'static str) -> Result<Self, CodecError> {
+        if !locked {
+            return Ok(Self::Clear(read_compressed(reader, field)?));
+        }
+        let size = reader.count(FIELD_BYTES_MAX, field)?;
+        let (slot, nonce) = (reader.u64(field)?, reader.array(field)?);
+        let bytes = reader.bytes(FIELD_BYTES_MAX, field)?.to_vec();
+        Ok(Self::Locked { size, content: Locked { slot, nonce, bytes } })
+    }
+
+    /// Bytes of the text.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Clear(text) => text.len(),
+            Self::Locked { size, .. } => *size,
+        }
+    }
+
+    /// Slot of its key; `None` for what is in clear.
+    pub(super) fn slot(&self) -> Option<u64> {
+        match self {
+            Self::Clear(_) => None,
+            Self::Locked { content, .. } => Some(content.slot),
+        }
+    }
+
+    /// The text; `None` when its key is destroyed.
+    pub(super) fn text(
+        self,
+        vault: Option<&Vault>,
+        salt_bytes: usize,
+    ) -> Result<Option<Unlocked>, StoreError> {
+        let (size, content) = match self {
+            Self::Clear(text) => return Ok(Some(Unlocked { salt: None, text })),
+            Self::Locked { size, content } => (size, content),
+        };
+        let vault = vault.ok_or(StoreError::Corrupt("file of keys: there is none"))?;
+        let unlocked = vault.unlock(&content);
+        let plain = unlocked.map_err(|error| StoreError::Failed(error.to_string().into()))?;
+        let Some(plain) = plain else { return Ok(None) };
+        let damaged = StoreError::Corrupt("locked text");
+        let Some((salt, packed)) = plain.split_at_checked(salt_bytes) else { return Err(damaged) };
+        let text = decompress(packed, size).map_err(|_| damaged)?;
+        Ok(Some(Unlocked { salt: salt.try_into().ok(), text: text.into() }))
+    }
+}
+
+/// The stored form of a piece of a message.
+pub(super) fn encode_piece(bytes: &[u8], vault: Option<&Vault>) -> io::Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(64 + bytes.len() / 3);
+    match vault {
+        None => {
+            out.push(VERSION);
+            put_compressed(&mut out, bytes);
+        }
+        Some(vault) => {
+            out.push(VERSION_LOCKED);
+            Kept::lock(vault, &[], bytes)?.put(&mut out);
+        }
+    }
+    Ok(out)
+}
+
+pub(super) fn decode_piece(bytes: &[u8]) -> Result<Kept, StoreError> {
     let damaged = |_| StoreError::Corrupt("piece of a message");
-    let mut reader = opened(bytes, "piece of a message")?;
-    let piece = read_compressed(&mut reader, "piece").map_err(damaged)?;
+    let (mut reader, locked) = opened_or_locked(bytes, "piece of a message")?;
+    let piece = Kept::read(&mut reader, locked, "piece").map_err(damaged)?;
     reader.end().map_err(damaged)?;
     Ok(piece)
 }
 
 impl MessageRow {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self, vault: Option<&Vault>) -> io::Result<Vec<u8>> {
+        // Of a message that was staged there is nothing here to be locked.
+        let vault = vault.filter(|_| !self.raw.is_empty());
         let mut out = Vec::with_capacity(256 + self.raw.len() / 3);
-        out.push(VERSION);
+        out.push(if vault.is_some() { VERSION_LOCKED } else { VERSION });
         out.extend_from_slice(&self.key.0);
         out.extend_from_slice(&self.received_ns.to_le_bytes());
         put_bytes(&mut out, &self.context.as_ref().map_or_else(Vec::new, AnswerContext::encode));
@@ -234,14 +346,18 @@ impl MessageRow {
                 }
             }
         }
-        put_compressed(&mut out, &self.raw);
-        out
+        match vault {
+            None => put_compressed(&mut out, &self.raw),
+            Some(vault) => Kept::lock(vault, &[], &self.raw)?.put(&mut out),
+        }
+        Ok(out)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+    /// The row without its message, and that.
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Kept), StoreError> {
         let damaged = || StoreError::Corrupt("message");
-        let mut reader = opened(bytes, "message")?;
-        let mut read = || -> Result<Self, CodecError> {
+        let (mut reader, locked) = opened_or_locked(bytes, "message")?;
+        let mut read = || -> Result<(Self, Kept), CodecError> {
             let key = MessageKey(reader.array("key")?);
             let received_ns = reader.u64("received")?;
             let field = "answer context";
@@ -267,8 +383,8 @@ impl MessageRow {
                     }
                 });
             }
-            let raw = read_compressed(&mut reader, "raw message")?;
-            Ok(Self { key, received_ns, context, transactions, raw })
+            let raw = Kept::read(&mut reader, locked, "raw message")?;
+            Ok((Self { key, received_ns, context, transactions, raw: Bytes::new() }, raw))
         };
         let row = read().map_err(|_| damaged())?;
         reader.end().map_err(|_| damaged())?;
@@ -356,9 +472,10 @@ fn read_credits(reader: &mut Reader) -> Result<Vec<Credit>, CodecError> {
 }
 
 impl OutboxEntry {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(96 + self.content.len() / 2);
-        out.push(VERSION);
+    /// `lock`: the keys, and the salt of a document.
+    pub(super) fn encode(&self, lock: Option<(&Vault, &[u8; 16])>) -> io::Result<Vec<u8>> {
+        let mut out = Vec::with_capacity(128 + self.content.len() / 2);
+        out.push(if lock.is_some() { VERSION_LOCKED } else { VERSION });
         match &self.kind {
             OutboxKind::Message(name) => {
                 out.push(1);
@@ -376,13 +493,40 @@ impl OutboxEntry {
                 put_bytes(&mut out, text.as_bytes());
             }
         }
-        put_compressed(&mut out, &self.content);
-        out
+        match lock {
+            None => put_compressed(&mut out, &self.content),
+            Some((vault, salt)) => Kept::lock(vault, salt, &self.content)?.put(&mut out),
+        }
+        Ok(out)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        let mut reader = opened(bytes, "outbox entry")?;
-        let mut read = || -> Result<Self, CodecError> {
+    /// The entry as the bank sees it, and the salt of a document. What is erased is a notice of that.
+    pub(super) fn decode(
+        bytes: &[u8],
+        vault: Option<&Vault>,
+    ) -> Result<(Self, Option<[u8; 16]>), StoreError> {
+        let (mut entry, content) = Self::decode_kept(bytes)?;
+        match content.text(vault, SALT_BYTES)? {
+            Some(Unlocked { salt, text }) => {
+                entry.content = text;
+                Ok((entry, salt))
+            }
+            None => {
+                entry.kind = OutboxKind::Notice;
+                let notice = format!(
+                    "{{\"notice\":\"erased\",\"uetr\":\"{}\",\"leaf\":\"{}\"}}",
+                    entry.uetr, entry.leaf
+                );
+                entry.content = notice.into_bytes().into();
+                Ok((entry, None))
+            }
+        }
+    }
+
+    /// The entry without its content, and that.
+    pub(super) fn decode_kept(bytes: &[u8]) -> Result<(Self, Kept), StoreError> {
+        let (mut reader, locked) = opened_or_locked(bytes, "outbox entry")?;
+        let mut read = || -> Result<(Self, Kept), CodecError> {
             let kind = match reader.u8("kind")? {
                 1 => OutboxKind::Message(reader.text(256, "message name")?),
                 2 => OutboxKind::Notice,
@@ -391,15 +535,16 @@ impl OutboxEntry {
                     return Err(CodecError::Unknown { field, value: u64::from(other) });
                 }
             };
-            Ok(Self {
+            let entry = Self {
                 kind,
                 uetr: TransferId(reader.array("uetr")?),
                 settled: LedgerTime(reader.u64("settled")?),
                 received_ns: reader.u64("received")?,
                 leaf: reader.u64("leaf")?,
                 credits: read_credits(&mut reader)?,
-                content: read_compressed(&mut reader, "content")?,
-            })
+                content: Bytes::new(),
+            };
+            Ok((entry, Kept::read(&mut reader, locked, "content")?))
         };
         let row = read().map_err(|_| StoreError::Corrupt("outbox entry"))?;
         reader.end().map_err(|_| StoreError::Corrupt("outbox entry"))?;
