@@ -420,3 +420,6 @@ fn digest_of(path: &Path) -> io::Result<[u8; 32]> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
