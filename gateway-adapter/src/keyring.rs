@@ -136,11 +136,8 @@ impl Keyring {
             };
             ring.lock().push(generation);
         }
-        match ring.lock().iter().any(|one| one.opener.is_some()) {
-            true => {}
-            false => return Err(KeyringError::NoneLeft(path)),
-        }
-        Ok(ring)
+        let left = ring.lock().iter().any(|one| one.opener.is_some());
+        if left { Ok(ring) } else { Err(KeyringError::NoneLeft(path)) }
     }
 
     fn live(
@@ -383,7 +380,7 @@ mod tests {
         assert_eq!(ring.next(&first, &Zeroizing::new([6; 32])).unwrap(), second);
         ring.in_force(2, 55).unwrap();
         assert_eq!((opens(&ring, first), opens(&ring, second.public)), (Some(1), Some(2)));
-        assert_eq!(opens(&ring, [5; 32].map(|byte| byte ^ 12)), None);
+        assert_eq!(opens(&ring, public_key(&[5; 32]).unwrap()), None);
         let retired = ring.retire(1, 77).unwrap();
         assert_eq!(retired.retired_ns, Some(77));
         assert!(ring.retire(1, 78).is_err() && ring.retire(3, 78).is_err());

@@ -12,6 +12,7 @@
 mod create;
 mod erasure;
 mod evidence;
+mod kept;
 mod read;
 mod row;
 mod tables;

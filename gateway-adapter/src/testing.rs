@@ -1,6 +1,5 @@
-//! What the tests share: a network of two banks, a stand-in for a node at the level of frames, and
-//! a small HTTP client. The stand-in keeps the ledger's promise that matters here: an id is
-//! answered once, for ever.
+//! What the tests share: a network of two banks, a stand-in for a node at the level of frames, and a small HTTP client.
+//! The stand-in keeps the ledger's promise that matters here: an id is answered once, for ever.
 
 #![allow(clippy::unwrap_used)]
 

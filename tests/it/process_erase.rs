@@ -69,7 +69,7 @@ async fn erases(stage: &mut Stage) -> Result<()> {
         let said = well(stage, bank, &["erase", &first.uetr])?;
         certificates.push(said.split_whitespace().nth(2).context("an id")?.to_owned());
         let destroyed = destroyed(&before, &keys(&folder)?)?;
-        ensure!(found(&folder, &[0; KEY_BYTES])?.len() > 0, "the search finds what is there");
+        ensure!(!found(&folder, &[0; KEY_BYTES])?.is_empty(), "the search finds what is there");
         let files = found(&folder, b"")?;
         println!("{} files of {} are searched", files.len(), folder.display());
         for part in [&destroyed[..], &destroyed[..16], &destroyed[16..]] {

@@ -205,6 +205,14 @@ impl Core {
         if copies.arrived.is_none() && copies.sent.is_empty() {
             return Err(EraseError::NoDocument);
         }
+        let directory = self.directory.current();
+        let is_reader = transfer.legs.as_slice().iter().any(|leg| {
+            directory.account(leg.credit).is_some_and(|account| account.owner == self.participant)
+        });
+        // Of what was never opened here nobody can say which key opens it.
+        if is_reader && copies.arrived.is_none() {
+            return Err(EraseError::NoDocument);
+        }
         let (core, uetr, found) = (self.clone(), asked.payment, copies.clone());
         let checked = self.environment.work(move || -> Result<(), EraseError> {
             let document = transfer.document.ok_or(EraseError::NoDocument)?;

@@ -9,14 +9,17 @@ use wire::codec::{CodecError, Reader, put_bytes};
 use wire::ledger::{Digest, LedgerTime, TransferId};
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::StoreError;
-use crate::vault::{Locked, Vault};
+use super::{
+    StoreError,
+    kept::{Kept, Unlocked},
+};
+use crate::vault::Vault;
 
 const VERSION: u8 = 1;
 /// As version 1, with the text locked under a key of its own.
 const VERSION_LOCKED: u8 = 2;
 /// Longest field of a row: above the report on the largest bulk message.
-const FIELD_BYTES_MAX: usize = 256 << 20;
+pub(super) const FIELD_BYTES_MAX: usize = 256 << 20;
 const COMPRESSION_LEVEL: i32 = 1;
 /// Bytes of the salt before a locked document.
 const SALT_BYTES: usize = 16;
@@ -165,28 +168,31 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(compressor) => compressor.compress(bytes),
         None => slot.insert(Compressor::new(COMPRESSION_LEVEL)?).compress(bytes),
     })
 }
 
-fn decompress(bytes: &[u8], size: usize) -> io::Result<Vec<u8>> {
+pub(super) fn decompress(bytes: &[u8], size: usize) -> io::Result<Vec<u8>> {
     DECOMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(decompressor) => decompressor.decompress(bytes, size),
         None => slot.insert(Decompressor::new()?).decompress(bytes, size),
     })
 }
 
-fn put_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
     let compressed =
         compress(bytes).expect("compression into a buffer of the bound's size does not fail");
     out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     put_bytes(out, &compressed);
 }
 
-fn read_compressed(reader: &mut Reader, field: &'static str) -> Result<Bytes, CodecError> {
+pub(super) fn read_compressed(
+    reader: &mut Reader,
+    field: &'static str,
+) -> Result<Bytes, CodecError> {
     let size = reader.count(FIELD_BYTES_MAX, field)?;
     let compressed = reader.bytes(FIELD_BYTES_MAX, field)?;
     let plain = decompress(&compressed, size)
@@ -209,93 +215,6 @@ fn opened_or_locked(bytes: &[u8], what: &'static str) -> Result<(Reader, bool), 
         Ok(VERSION) => Ok((reader, false)),
         Ok(VERSION_LOCKED) => Ok((reader, true)),
         _ => Err(StoreError::Corrupt(what)),
-    }
-}
-
-/// A text of a row: in clear, or under a key of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
-    Clear(Bytes),
-    Locked {
-        /// Bytes of the text.
-        size: usize,
-        /// `salt | compressed text`; the salt is empty for what has none.
-        content: Locked,
-    },
-}
-
-/// What is behind a text that may be locked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unlocked {
-    pub(super) salt: Option<[u8; 16]>,
-    pub(super) text: Bytes,
-}
-
-impl Kept {
-    /// Locks a text with what goes before it.
-    fn lock(vault: &Vault, salt: &[u8], text: &[u8]) -> io::Result<Self> {
-        let mut bytes = Vec::with_capacity(salt.len() + 64 + text.len() / 2);
-        bytes.extend_from_slice(salt);
-        bytes.extend_from_slice(&compress(text)?);
-        Ok(Self::Locked { size: text.len(), content: vault.lock(bytes)? })
-    }
-
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Clear(text) => put_compressed(out, text),
-            Self::Locked { size, content } => {
-                out.extend_from_slice(&(*size as u32).to_le_bytes());
-                out.extend_from_slice(&content.slot.to_le_bytes());
-                out.extend_from_slice(&content.nonce);
-                put_bytes(out, &content.bytes);
-            }
-        }
-    }
-
-    fn read(reader: &mut Reader, locked: bool, field: &'static str) -> Result<Self, CodecError> {
-        if !locked {
-            return Ok(Self::Clear(read_compressed(reader, field)?));
-        }
-        let size = reader.count(FIELD_BYTES_MAX, field)?;
-        let (slot, nonce) = (reader.u64(field)?, reader.array(field)?);
-        let bytes = reader.bytes(FIELD_BYTES_MAX, field)?.to_vec();
-        Ok(Self::Locked { size, content: Locked { slot, nonce, bytes } })
-    }
-
-    /// Bytes of the text.
-    pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Clear(text) => text.len(),
-            Self::Locked { size, .. } => *size,
-        }
-    }
-
-    /// Slot of its key; `None` for what is in clear.
-    pub(super) fn slot(&self) -> Option<u64> {
-        match self {
-            Self::Clear(_) => None,
-            Self::Locked { content, .. } => Some(content.slot),
-        }
-    }
-
-    /// The text; `None` when its key is destroyed.
-    pub(super) fn text(
-        self,
-        vault: Option<&Vault>,
-        salt_bytes: usize,
-    ) -> Result<Option<Unlocked>, StoreError> {
-        let (size, content) = match self {
-            Self::Clear(text) => return Ok(Some(Unlocked { salt: None, text })),
-            Self::Locked { size, content } => (size, content),
-        };
-        let vault = vault.ok_or(StoreError::Corrupt("file of keys: there is none"))?;
-        let unlocked = vault.unlock(&content);
-        let plain = unlocked.map_err(|error| StoreError::Failed(error.to_string().into()))?;
-        let Some(plain) = plain else { return Ok(None) };
-        let damaged = StoreError::Corrupt("locked text");
-        let Some((salt, packed)) = plain.split_at_checked(salt_bytes) else { return Err(damaged) };
-        let text = decompress(packed, size).map_err(|_| damaged)?;
-        Ok(Some(Unlocked { salt: salt.try_into().ok(), text: text.into() }))
     }
 }
 
