@@ -9,6 +9,7 @@ use std::{
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,8 +18,8 @@ use link::{LinkKey, keyfile, keyfile::KeyFileError};
 use serde::{Deserialize, Serialize};
 use wire::genesis::{Genesis, GenesisError, key_from_hex};
 use wire::ledger::{Bic, ParticipantNumber};
-use zeroize::Zeroizing;
 
+use crate::keyring::{Keyring, KeyringError};
 use crate::limits;
 
 /// Why a configuration is refused.
@@ -43,6 +44,9 @@ pub enum ConfigError {
     /// A key file cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// The sealing keys cannot be used.
+    #[error(transparent)]
+    Sealing(#[from] KeyringError),
     /// The genesis file cannot be used.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
@@ -99,6 +103,10 @@ pub struct RawConfig {
     /// Whether receipts are sent without being asked for: `on-request` or `in-messages`.
     #[serde(default)]
     pub receipts: Receipts,
+    /// How long an older sealing key must be kept after another came into force, for senders that do not know of it
+    /// yet, in seconds, 0 to 31,536,000.
+    #[serde(default = "default_sealing_overlap_s")]
+    pub sealing_overlap_s: u64,
     /// Limits that an installation may change.
     #[serde(default)]
     pub limits: RawLimits,
@@ -141,6 +149,10 @@ impl Default for RawLimits {
     }
 }
 
+const fn default_sealing_overlap_s() -> u64 {
+    86_400
+}
+
 const fn default_answer_deadline_ms() -> u64 {
     2_000
 }
@@ -162,9 +174,11 @@ pub struct Config {
     /// Signs batches.
     pub signing_key: SigningKey,
     /// Opens documents.
-    pub sealing_key: Zeroizing<[u8; 32]>,
+    pub sealing: Arc<Keyring>,
     /// Directory of the store.
     pub data: PathBuf,
+    /// How long an older sealing key is kept after another came into force.
+    pub sealing_overlap: Duration,
     /// Directory of the folder channel.
     pub folder: Option<PathBuf>,
     /// Address of the HTTP API.
@@ -268,6 +282,7 @@ impl Config {
         in_range("limits.message_bytes", raw.limits.message_bytes, 1 << 10..=64 << 20)?;
         in_range("limits.bulk_bytes", raw.limits.bulk_bytes, raw.limits.message_bytes..=2 << 30)?;
         let answer_ms = in_range("answer_deadline_ms", raw.answer_deadline_ms, 0..=60_000)?;
+        let overlap_s = in_range("sealing_overlap_s", raw.sealing_overlap_s, 0..=31_536_000)?;
         let valid_ms = in_range("batch_valid_ms", raw.batch_valid_ms, 1_000..=3_600_000)?;
         let link_key = LinkKey::from_seed(*keyfile::read(&base.join(&raw.link_key))?);
         if !genesis.gateways[participant].keys.contains(&link_key.public()) {
@@ -276,13 +291,17 @@ impl Config {
                 format!("the genesis file names another key for the gateways of {bic}"),
             ));
         }
+        let participant = ParticipantNumber(participant as u32);
+        let network = genesis.domain.network;
+        let sealing = Keyring::open(network, participant, &base.join(&raw.sealing_key))?;
         Ok(Self {
             bic,
-            participant: ParticipantNumber(participant as u32),
+            participant,
             genesis,
             link_key,
             signing_key: SigningKey::from_bytes(&*keyfile::read(&base.join(&raw.signing_key))?),
-            sealing_key: keyfile::read(&base.join(&raw.sealing_key))?,
+            sealing: Arc::new(sealing),
+            sealing_overlap: Duration::from_secs(overlap_s),
             data: base.join(&raw.data),
             folder: raw.folder.as_ref().map(|folder| base.join(folder)),
             http: raw.http,
@@ -345,6 +364,9 @@ mod tests {
         let key = directory.path().join("sealing.key");
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
         let error = Config::load(&directory.path().join("gateway.toml")).unwrap_err();
-        assert!(matches!(error, ConfigError::Key(KeyFileError::Exposed { .. })), "{error}");
+        assert!(
+            matches!(error, ConfigError::Sealing(KeyringError::File(KeyFileError::Exposed { .. }))),
+            "{error}"
+        );
     }
 }

@@ -10,17 +10,22 @@
 mod access;
 mod answer;
 mod bulk;
+mod erase;
 mod prepare;
 mod restore;
+mod sealing;
 
 use std::{
     io,
+    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use translate::Fate;
+use wire::client::Cursor;
 use wire::ledger::{Bic, ParticipantNumber, TransferId};
 
 #[cfg(feature = "planted")]
@@ -30,6 +35,7 @@ use crate::{
     config::{RawLimits, Receipts},
     directory::DirectoryView,
     environment::Environment,
+    keyring::Keyring,
     limits::{AT_ONCE_BYTES_MAX, BULKS_MAX, INTAKE_BYTES_MAX, REPORT_BYTES},
     metrics::METRICS,
     node::{NodeHandle, Prepared},
@@ -42,7 +48,9 @@ use crate::{
 
 pub use access::{AccessAsked, AccessError, Accesses, OpenedFor, Recorded};
 pub use bulk::Bulk;
+pub use erase::{Certificate, EraseAsked, EraseError};
 use prepare::Claims;
+pub use sealing::SealingError;
 
 /// Which way a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +164,13 @@ pub struct Core {
     pub(crate) receipts: Receipts,
     pub(crate) accesses: Accesses,
     pub(crate) environment: Environment,
+    pub(crate) sealing: Arc<Keyring>,
+    sealing_overlap: Duration,
+    folder: Option<PathBuf>,
+    /// How far the blocks were searched for what concerns this bank.
+    searched: watch::Receiver<Cursor>,
+    /// One erasure, or change of the sealing key, at a time.
+    erasing: Mutex<()>,
     sealer: Sealer,
     submit: mpsc::Sender<Arc<Prepared>>,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
@@ -190,6 +205,14 @@ pub struct CoreParts {
     pub receipts: Receipts,
     /// Clock, chance and threads.
     pub environment: Environment,
+    /// The bank's sealing keys.
+    pub sealing: Arc<Keyring>,
+    /// How long an older one is kept after another came into force.
+    pub sealing_overlap: Duration,
+    /// Directory of the folder channel.
+    pub folder: Option<PathBuf>,
+    /// How far the blocks were searched for what concerns this bank.
+    pub searched: watch::Receiver<Cursor>,
 }
 
 /// Bytes are counted in units of 1 KiB, at least one, so that small messages are bounded as well.
@@ -212,6 +235,11 @@ impl Core {
             limits: parts.limits,
             receipts: parts.receipts,
             accesses: Accesses::default(),
+            sealing: parts.sealing,
+            sealing_overlap: parts.sealing_overlap,
+            folder: parts.folder,
+            searched: parts.searched,
+            erasing: Mutex::new(()),
             sealer: Sealer::with_chance(parts.network, parts.environment.clone()),
             workers: Semaphore::new(parts.environment.workers()),
             bulks: Semaphore::new(BULKS_MAX),

@@ -13,7 +13,7 @@
 mod document;
 mod news;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -24,13 +24,13 @@ use tokio::{
 use translate::{Directory, money::to_decimal_text};
 use wire::client::{Cursor, Deliveries, Delivery, Told};
 use wire::document::sealed_digest;
-use wire::ledger::{AccountNumber, Answer, Command, Leg, ParticipantNumber, Transfer};
+use wire::ledger::{AccountNumber, Answer, Command, Leg, ParticipantNumber, Transfer, TransferId};
 
 use crate::{
     config::Receipts,
-    core::{Core, ReceiveError},
+    core::{Certificate, Core, ReceiveError},
     metrics::METRICS,
-    seal::Opener,
+    seal::OpenError,
     store::{
         Credit, Delivered, DocumentProof, OutboxEntry, OutboxKind, StoreError, WantedReceipt, Write,
     },
@@ -40,6 +40,9 @@ use crate::{
 const CURSOR_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 /// Wait before the directory is asked for again that does not know an account yet.
 const DIRECTORY_WAIT: Duration = Duration::from_millis(500);
+
+/// Payments whose documents this bank has erased, by their certificates.
+type Erased = BTreeMap<TransferId, Certificate>;
 
 /// A credit without its document, as the bank sees it.
 #[derive(Debug, Serialize)]
@@ -66,11 +69,9 @@ struct NoticeLeg {
 /// Takes deliveries until the sender or the store ends.
 pub(crate) async fn run(
     core: Arc<Core>,
-    opener: Opener,
     mut deliveries: mpsc::Receiver<Deliveries>,
     cursor: watch::Sender<Cursor>,
 ) {
-    let opener = Arc::new(opener);
     let mut written = Instant::now();
     while let Some(frame) = deliveries.recv().await {
         let done = *cursor.borrow();
@@ -79,13 +80,7 @@ pub(crate) async fn run(
         }
         let searched = frame.searched;
         know_accounts(&core, &frame).await;
-        let (worker, opener) = (core.clone(), opener.clone());
-        let entries = core.environment.work(move || {
-            // A new subscription begins at the durable cursor and may repeat what was still queued.
-            let items = frame.items.iter().filter(|item| item.cursor > done);
-            items.flat_map(|item| entries(&worker, &opener, item)).collect::<Vec<_>>()
-        });
-        let entries = match entries.await {
+        let entries = match opened(&core, frame, done).await {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::error!(%error, "open deliveries");
@@ -105,6 +100,36 @@ pub(crate) async fn run(
             core.note_outbox_depth().await;
         }
         cursor.send_replace(searched);
+    }
+}
+
+/// The entries of a frame. What does not open is looked up in the ledger: perhaps this bank has erased it.
+async fn opened(
+    core: &Arc<Core>,
+    frame: Deliveries,
+    done: Cursor,
+) -> Result<Vec<Delivered>, tokio::task::JoinError> {
+    let frame = Arc::new(frame);
+    let mut erased = Erased::new();
+    loop {
+        let (worker, items, known) = (core.clone(), frame.clone(), erased.clone());
+        let work = core.environment.work(move || {
+            let mut shut = Vec::new();
+            // A new subscription begins at the durable cursor and may repeat what was still queued.
+            let items = items.items.iter().filter(|item| item.cursor > done);
+            let entries = items.flat_map(|item| entries(&worker, &known, item, &mut shut));
+            (entries.collect::<Vec<_>>(), shut)
+        });
+        let (entries, shut) = work.await?;
+        let before = erased.len();
+        for payment in shut {
+            if let Ok(Some(certificate)) = core.certificate(payment).await {
+                erased.insert(payment, certificate);
+            }
+        }
+        if erased.len() == before {
+            return Ok(entries);
+        }
     }
 }
 
@@ -136,7 +161,12 @@ async fn know_accounts(core: &Core, frame: &Deliveries) {
 }
 
 /// What a bank is handed for one delivery.
-fn entries(core: &Core, opener: &Opener, delivery: &Delivery) -> Vec<Delivered> {
+fn entries(
+    core: &Core,
+    erased: &Erased,
+    delivery: &Delivery,
+    shut: &mut Vec<TransferId>,
+) -> Vec<Delivered> {
     let directory = core.directory.current();
     match &delivery.told {
         Told::Notice(notice) => {
@@ -157,12 +187,17 @@ fn entries(core: &Core, opener: &Opener, delivery: &Delivery) -> Vec<Delivered> 
             }
         },
         Told::Settled | Told::Waits(_) | Told::Moved { .. } => {
-            credit(core, opener, delivery).into_iter().collect()
+            credit(core, erased, delivery, shut).into_iter().collect()
         }
     }
 }
 
-fn credit(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<Delivered> {
+fn credit(
+    core: &Core,
+    erased: &Erased,
+    delivery: &Delivery,
+    shut: &mut Vec<TransferId>,
+) -> Option<Delivered> {
     let transfer = match Command::decode(&delivery.command) {
         Ok((Command::Transfer(transfer), _)) => transfer,
         // Issues and returns of exchanges have no message of their own yet.
@@ -185,21 +220,36 @@ fn credit(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<Delivered
         return None;
     }
     let opened = match (&delivery.document, &transfer.document) {
-        (Some((salted, sealed)), Some(commitment)) => opener
-            .open_checked(transfer.id, sealed, salted, commitment)
-            .map_err(|error| error.to_string()),
+        // Of a stream that is read again: what was erased does not come back.
+        _ if erased.contains_key(&transfer.id) => {
+            Err(format!("the document is {}", erased[&transfer.id]))
+        }
+        (Some(_), Some(_)) if core.store.erasure(&transfer.id).is_ok_and(|one| one.is_some()) => {
+            shut.push(transfer.id);
+            Err("the document is being erased".to_owned())
+        }
+        (Some((salted, sealed)), Some(commitment)) => {
+            let opened = core.sealing.open_checked(transfer.id, sealed, salted, commitment);
+            opened.map_err(|error| {
+                if error == OpenError::Key {
+                    shut.push(transfer.id);
+                }
+                error.to_string()
+            })
+        }
         (None, Some(_)) => Err("the node does not hold the document".to_owned()),
         (_, None) => Err("the payment has no document".to_owned()),
     };
-    let checked = opened.and_then(|opened| {
+    let checked = opened.and_then(|(opened, generation)| {
         let own = core.participant;
         let name = document::check(&opened.document, &transfer, delivery.time, &directory, own)?;
-        Ok((name, opened))
+        Ok((name, opened, generation))
     });
     let (kind, content, salt) = match checked {
-        Ok((name, opened)) => {
+        Ok((name, opened, generation)) => {
             count("opened");
-            (OutboxKind::Message(name), Bytes::from(opened.document), Some(opened.salt))
+            let salt = Some((opened.salt, generation));
+            (OutboxKind::Message(name), Bytes::from(opened.document), salt)
         }
         Err(reason) => {
             count(if delivery.document.is_some() { "not-opened" } else { "no-document" });
@@ -208,7 +258,11 @@ fn credit(core: &Core, opener: &Opener, delivery: &Delivery) -> Option<Delivered
         }
     };
     let sealed = delivery.document.as_ref().map(|(_, sealed)| sealed_digest(sealed));
-    let proof = salt.zip(sealed).map(|(salt, sealed)| DocumentProof { salt, sealed });
+    let proof = salt.zip(sealed).map(|((salt, generation), sealed)| DocumentProof {
+        salt,
+        sealed,
+        generation,
+    });
     let wants_receipt = core.receipts == Receipts::InMessages;
     let receipt = wants_receipt.then(|| WantedReceipt::Credited {
         uetr: transfer.id,

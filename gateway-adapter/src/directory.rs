@@ -20,7 +20,10 @@ use wire::{
 };
 
 use crate::{
-    limits::{DIRECTORY_PART_WAIT, DIRECTORY_REFRESH_INTERVAL, DIRECTORY_REFUSALS_MAX},
+    limits::{
+        DIRECTORY_KEEP_INTERVAL, DIRECTORY_PART_WAIT, DIRECTORY_REFRESH_INTERVAL,
+        DIRECTORY_REFUSALS_MAX,
+    },
     node::NodeHandle,
 };
 
@@ -97,6 +100,14 @@ impl DirectoryView {
         }
     }
 
+    /// Reads it now and then, so that what changes in it is known soon: the keys to which documents are sealed.
+    pub(crate) async fn keep_fresh(&self, node: &NodeHandle) {
+        loop {
+            tokio::time::sleep(DIRECTORY_KEEP_INTERVAL).await;
+            self.refresh(node).await;
+        }
+    }
+
     /// Asks the connected node for a newer directory, unless that was done a moment ago. Callers
     /// that come together share one question. True when a node has answered.
     pub async fn refresh(&self, node: &NodeHandle) -> bool {
@@ -110,12 +121,14 @@ impl DirectoryView {
         {
             return true;
         }
-        let rows = if asked.whole {
+        let mut rows = if asked.whole {
             self.genesis.clone()
         } else {
             let current = self.current.read().expect("no holder of this lock panics");
             Rows::clone(&current.rows)
         };
+        // Banks change their sealing keys; they are few, and read anew each time.
+        rows.participants.clear();
         let loaded =
             load(rows, DIRECTORY_PART_WAIT, |known| node.query(Query::Directory(known))).await;
         // Also after a failure: callers must not queue up behind a node that does not answer.

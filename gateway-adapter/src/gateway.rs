@@ -27,7 +27,6 @@ use crate::{
     metrics::METRICS,
     node::{self, BatchSigner, NodeParts, NodePort, NodeTask},
     receipts,
-    seal::Opener,
     store::{OutboxReader, Store, StoreError, Write},
 };
 
@@ -63,9 +62,6 @@ pub enum RunError {
     /// The link cannot be set up.
     #[error("set up link: {0}")]
     Link(#[from] LinkError),
-    /// The sealing key is not a usable X25519 secret.
-    #[error("the sealing key is not a usable X25519 secret")]
-    SealingKey,
     /// A part of the gateway ended that should not.
     #[error("{0} ended unexpectedly")]
     Ended(&'static str),
@@ -150,12 +146,11 @@ impl Gateway {
     pub async fn start_on(config: Config, store: Store, port: NodePort) -> Result<Self, RunError> {
         let environment = store.environment().clone();
         let network = config.genesis.domain.network;
-        let opener = Opener::new(network, config.participant, &config.sealing_key)
-            .ok_or(RunError::SealingKey)?;
         warn_of_foreign_keys(&config);
         let (stop, stopped) = watch::channel(false);
         let (handle, desk) = node::desk();
         let (submit, submissions) = mpsc::channel(NODE_QUEUE);
+        let (cursor, durable) = watch::channel(store.delivery_cursor()?);
         let core = Core::new(CoreParts {
             bic: config.bic,
             participant: config.participant,
@@ -167,6 +162,10 @@ impl Gateway {
             receipts: config.receipts,
             store,
             environment: environment.clone(),
+            sealing: config.sealing.clone(),
+            sealing_overlap: config.sealing_overlap,
+            folder: config.folder.clone(),
+            searched: durable.clone(),
         });
         let restoring = core.clone();
         let restored = environment
@@ -185,7 +184,6 @@ impl Gateway {
             .map_err(|_| RunError::Ended("counting the outbox"))??;
 
         let (deliveries, delivered) = mpsc::channel(DELIVERY_QUEUE);
-        let (cursor, durable) = watch::channel(core.store.delivery_cursor()?);
         let task = NodeTask::new(NodeParts {
             core: core.clone(),
             port,
@@ -205,12 +203,21 @@ impl Gateway {
             supervise(
                 &core,
                 "the intake of credits",
-                deliver::run(core.clone(), opener, delivered, cursor),
+                deliver::run(core.clone(), delivered, cursor),
             ),
         ];
         if core.receipts == Receipts::InMessages {
             inner.push(supervise(&core, "the sending of receipts", receipts::run(core.clone())));
         }
+        let erasing = core.clone();
+        inner.push(tokio::spawn(async move {
+            if let Err(error) = erasing.clone().resume_erasures().await {
+                erasing.stop_if_store_failed(&error);
+            }
+        }));
+        let knowing = core.clone();
+        let know = async move { knowing.directory.keep_fresh(&knowing.node).await };
+        inner.push(supervise(&core, "the reading of the directory", know));
         let resuming = core.clone();
         inner.push(tokio::spawn(async move {
             if let Err(error) = resuming.clone().resume(restored).await {
@@ -339,10 +346,8 @@ fn warn_of_foreign_keys(config: &Config) {
         if !bank.signing_keys.contains(&signing) {
             tracing::warn!("the signing key is not one that the genesis file names for this bank");
         }
-        if crate::seal::public_key(&config.sealing_key) != Some(bank.sealing_key) {
-            tracing::warn!(
-                "the sealing key is not the one that the genesis file names for this bank"
-            );
+        if config.sealing.generations().iter().all(|one| one.public != bank.sealing_key) {
+            tracing::warn!("no sealing key is the one that the genesis file names for this bank");
         }
     }
 }

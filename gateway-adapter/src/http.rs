@@ -7,13 +7,16 @@
 //! | `GET /v1/outbox?after=&limit=&wait_ms=` | 200 entries after a cursor; with `Accept: application/xml` the next one |
 //! | `POST /v1/outbox/ack?cursor=` | 200; everything up to the cursor was taken |
 //! | `GET /v1/receipts/{uetr}` | 200 receipt (tlog-proof); 503 while it is not final; 404 |
-//! | `POST /v1/documents/{uetr}/open` (JSON: reader, ground) | 200 JSON with the document, once the ledger has recorded who reads it; 404; 409 when it refuses to; 503 |
+//! | `POST /v1/documents/{uetr}/open` (JSON: reader, ground) | 200 JSON with the document, once the ledger has recorded who reads it; 404; 409 when it refuses to; 410 when it is erased; 503 |
+//! | `POST /v1/documents/{uetr}/erase` (JSON: by, ground, whole_message) | 200 JSON with the certificate; 404; 409 with what is to be done first; 410 when it was erased before; 503 |
+//! | `GET`, `POST /v1/sealing-keys`, `POST /v1/sealing-keys/{generation}/retire` | 200 JSON: the generations; a new one; one that is destroyed; 409; 503 |
 //! | `GET /v1/status` | 200 JSON |
 //! | `GET /healthz`, `/readyz`, `/metrics` | without token |
 //!
 //! `/v1` needs a bearer token. Errors are JSON with one sentence that says what to do.
 
 mod documents;
+mod erasure;
 mod messages;
 mod outbox;
 mod receipts;
@@ -79,6 +82,10 @@ impl Api {
             .route("/v1/outbox/ack", post(outbox::acknowledge))
             .route("/v1/receipts/{uetr}", get(receipts::receipt))
             .route("/v1/documents/{uetr}/open", post(documents::open))
+            .route("/v1/documents/{uetr}/erase", post(erasure::erase))
+            .route("/v1/sealing-keys", get(erasure::keys))
+            .route("/v1/sealing-keys", post(erasure::rotate))
+            .route("/v1/sealing-keys/{generation}/retire", post(erasure::retire))
             .route("/v1/status", get(status::status))
             .layer(middleware::from_fn_with_state(self.clone(), authenticate));
         Router::new()

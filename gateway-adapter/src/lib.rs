@@ -23,8 +23,10 @@ mod http;
 mod book;
 pub mod core;
 mod directory;
+pub mod keyring;
 pub mod seal;
 pub mod store;
+mod vault;
 // The network's side.
 mod deliver;
 pub mod node;

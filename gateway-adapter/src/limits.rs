@@ -57,6 +57,8 @@ pub const QUERIES_MAX: usize = 1_024;
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(5);
 /// The directory is not asked for more often than this because of an unknown name.
 pub const DIRECTORY_REFRESH_INTERVAL: Duration = Duration::from_millis(500);
+/// The directory is read in this interval, for sealing keys that have changed.
+pub const DIRECTORY_KEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Wait before the next part of the directory when the node wants to give no more for the moment.
 pub const DIRECTORY_PART_WAIT: Duration = Duration::from_millis(60);
 /// How often that may be while one directory is read: a minute in all.

@@ -10,7 +10,9 @@
 //! so the process has to start again from what the disk holds.
 
 mod create;
+mod erasure;
 mod evidence;
+mod kept;
 mod read;
 mod row;
 mod tables;
@@ -25,6 +27,7 @@ use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::client::Cursor;
 
+pub use erasure::{ArrivedCopy, Copies, Erasure, ErasureStage, SentCopy};
 pub use evidence::{Arrived, Delivered, DocumentProof, WantedReceipt};
 pub use redb::StorageBackend;
 pub use row::{
@@ -33,7 +36,11 @@ pub use row::{
 };
 pub use write::{NewMessage, NewTransfer, OutboxReader, Settlement, StagedFate, StagedPart, Write};
 
-use crate::{environment::Environment, limits::STORE_QUEUE};
+use crate::{
+    environment::Environment,
+    limits::STORE_QUEUE,
+    vault::{self, Vault},
+};
 
 /// Why the store cannot do what it is asked for.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -62,6 +69,8 @@ struct Request {
 
 struct Shared {
     database: Arc<Database>,
+    /// Keys of the documents; a store on another storage than a file keeps them in clear.
+    vault: Option<Arc<Vault>>,
     failure: Arc<OnceLock<Arc<str>>>,
     outbox_last: watch::Receiver<u64>,
     failed: watch::Receiver<bool>,
@@ -100,7 +109,10 @@ impl Store {
     /// When the file cannot be opened or is damaged.
     pub fn open_file(path: &Path) -> Result<Self, StoreError> {
         let database = create::open_file(path).map_err(open_error)?;
-        Self::open(database, Environment::default())
+        let keys = vault::beside(path);
+        let vault = Vault::open(&keys, Environment::default())
+            .map_err(|error| StoreError::Open(Arc::new(redb::Error::Io(error))))?;
+        Self::open(database, Some(Arc::new(vault)), Environment::default())
     }
 
     /// Opens the store on another storage than a file, such as a simulated disk.
@@ -121,10 +133,14 @@ impl Store {
         environment: Environment,
     ) -> Result<Self, StoreError> {
         let database = create::open(|| Ok(backend.clone())).map_err(open_error)?;
-        Self::open(database, environment)
+        Self::open(database, None, environment)
     }
 
-    fn open(database: Database, environment: Environment) -> Result<Self, StoreError> {
+    fn open(
+        database: Database,
+        vault: Option<Arc<Vault>>,
+        environment: Environment,
+    ) -> Result<Self, StoreError> {
         let database = Arc::new(database);
         write::create_tables(&database).map_err(|error| StoreError::Open(Arc::new(error)))?;
         let (next_message, outbox_last) = read::ends(&database)?;
@@ -132,8 +148,13 @@ impl Store {
         let (failed_sender, failed) = watch::channel(false);
         let (requests, queue) = mpsc::channel(STORE_QUEUE);
         let failure = Arc::new(OnceLock::new());
-        let writer =
-            write::Writer::new(database.clone(), failure.clone(), outbox_sender, failed_sender);
+        let writer = write::Writer::new(
+            database.clone(),
+            vault.clone(),
+            failure.clone(),
+            outbox_sender,
+            failed_sender,
+        );
         match environment.simulation() {
             Some(simulation) => {
                 tokio::spawn(writer.run_as_task(queue, simulation.clone()));
@@ -145,7 +166,8 @@ impl Store {
                 thread.spawn(move || writer.run(queue)).map_err(failed)?;
             }
         }
-        let shared = Shared { database, failure, outbox_last, failed, next_message, environment };
+        let shared =
+            Shared { database, vault, failure, outbox_last, failed, next_message, environment };
         Ok(Self { shared: Arc::new(shared), requests })
     }
 

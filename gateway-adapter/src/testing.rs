@@ -1,6 +1,5 @@
-//! What the tests share: a network of two banks, a stand-in for a node at the level of frames, and
-//! a small HTTP client. The stand-in keeps the ledger's promise that matters here: an id is
-//! answered once, for ever.
+//! What the tests share: a network of two banks, a stand-in for a node at the level of frames, and a small HTTP client.
+//! The stand-in keeps the ledger's promise that matters here: an id is answered once, for ever.
 
 #![allow(clippy::unwrap_used)]
 
@@ -111,6 +110,7 @@ pub(crate) fn config(directory: &Path, bic: &str, folder: bool) -> Config {
         answer_deadline_ms: 1_000,
         prefer_node: Some(1),
         batch_valid_ms: 60_000,
+        sealing_overlap_s: 0,
         receipts: Receipts::OnRequest,
         limits: RawLimits::default(),
     };

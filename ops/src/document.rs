@@ -30,6 +30,11 @@ const PROOF_VERSION: u32 = 1;
 pub enum DocumentCommand {
     /// Open the document of a payment to your bank, at its gateway; the ledger records who, when and why first
     Open(OpenArguments),
+    /// Destroy your bank's keys to the document of a payment, at its gateway, and record a certificate of that
+    Erase(EraseArguments),
+    /// Show, renew or destroy your bank's sealing keys, to which documents are sealed
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Record the salted digest of a file in the ledger: that your bank had it at this time
     Notarise(NotariseArguments),
     /// Verify that a document is the one that a receipt's record commits to; no network is needed
@@ -59,6 +64,65 @@ pub struct OpenArguments {
     /// File for its proof, to show this document to others
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
+}
+
+/// Where a gateway is and who asks it.
+#[derive(Debug, Args)]
+pub struct GatewayArguments {
+    /// Your bank's gateway, such as http://127.0.0.1:7103
+    #[arg(long, value_name = "URL")]
+    gateway: String,
+    /// File with the gateway's bearer token
+    #[arg(long, value_name = "FILE")]
+    token_file: PathBuf,
+    /// File with another token of it, of a second person; needed where the gateway knows several
+    #[arg(long, value_name = "FILE")]
+    second_token_file: Option<PathBuf>,
+}
+
+impl GatewayArguments {
+    fn client(&self) -> Result<HttpClient> {
+        let client = HttpClient::new(&self.gateway)?.with_token(read_token(&self.token_file)?);
+        Ok(match &self.second_token_file {
+            Some(file) => client.with_header("Corridor-Second-Token", read_token(file)?),
+            None => client,
+        })
+    }
+}
+
+/// Arguments of `corridor document erase`.
+#[derive(Debug, Args)]
+pub struct EraseArguments {
+    /// UETR of the payment
+    uetr: String,
+    /// Why it is erased; it is there for ever, and names no party of a payment
+    #[arg(long, value_name = "TEXT")]
+    ground: String,
+    /// Who orders it, as your bank names its people
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// The message that your bank sent holds more payments: all of it may go
+    #[arg(long)]
+    whole_message: bool,
+    #[command(flatten)]
+    at: GatewayArguments,
+}
+
+/// `corridor document key ...`.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Show the generations of the sealing key
+    List(GatewayArguments),
+    /// Make a new sealing key and put it into force
+    Rotate(GatewayArguments),
+    /// Destroy an older generation; only then can what was sealed to it be erased
+    Retire {
+        /// Number of the generation
+        generation: u32,
+        /// Where, and who asks
+        #[command(flatten)]
+        at: GatewayArguments,
+    },
 }
 
 /// Arguments of `corridor document notarise`.
@@ -152,6 +216,8 @@ struct Recorded {
 pub async fn run(command: DocumentCommand) -> Result<()> {
     match command {
         DocumentCommand::Open(arguments) => open(arguments).await,
+        DocumentCommand::Erase(arguments) => erase(arguments).await,
+        DocumentCommand::Key(command) => key(command).await,
         DocumentCommand::Notarise(arguments) => notarise(arguments).await,
         DocumentCommand::Verify(arguments) => {
             println!("{}", verified(&arguments)?);
@@ -185,6 +251,58 @@ async fn open(arguments: OpenArguments) -> Result<()> {
         None => println!("{}", opened.document),
     }
     eprintln!("recorded as access {} at leaf {}", opened.access.id, opened.access.leaf);
+    Ok(())
+}
+
+async fn erase(arguments: EraseArguments) -> Result<()> {
+    let uetr = arguments.uetr.to_ascii_lowercase();
+    let body = serde_json::json!({
+        "by": arguments.by,
+        "ground": arguments.ground,
+        "whole_message": arguments.whole_message,
+    });
+    let mut client = arguments.at.client()?;
+    let path = format!("/v1/documents/{uetr}/erase");
+    let answer = client.post(&path, "application/json", body.to_string().as_bytes()).await?;
+    ensure!(answer.status == 200, "the gateway answers {}: {}", answer.status, answer.text());
+    let certificate: Recorded = serde_json::from_slice(&answer.body).context("read the answer")?;
+    println!("erased: certificate {} at leaf {}", certificate.id, certificate.leaf);
+    println!("  it says that your bank's keys are destroyed; a reader may have kept a copy");
+    Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+struct Generation {
+    generation: u32,
+    public_key: String,
+    since_ns: Option<String>,
+    retired_ns: Option<String>,
+}
+
+async fn key(command: KeyCommand) -> Result<()> {
+    const PATH: &str = "/v1/sealing-keys";
+    let answer = match &command {
+        KeyCommand::List(at) => at.client()?.get(PATH).await?,
+        KeyCommand::Rotate(at) => at.client()?.post(PATH, "application/json", b"").await?,
+        KeyCommand::Retire { generation, at } => {
+            let path = format!("{PATH}/{generation}/retire");
+            at.client()?.post(&path, "application/json", b"").await?
+        }
+    };
+    ensure!(answer.status == 200, "the gateway answers {}: {}", answer.status, answer.text());
+    let generations: Vec<Generation> = match command {
+        KeyCommand::List(_) => serde_json::from_slice(&answer.body),
+        _ => serde_json::from_slice(&answer.body).map(|one| vec![one]),
+    }
+    .context("read the answer")?;
+    for Generation { generation, public_key, since_ns, retired_ns } in generations {
+        let stands = match (retired_ns, since_ns) {
+            (Some(time), _) => format!("destroyed at {time}"),
+            (None, Some(time)) => format!("in force since {time}"),
+            (None, None) => "as it was set up".to_owned(),
+        };
+        println!("generation {generation}: {public_key}, {stands}");
+    }
     Ok(())
 }
 

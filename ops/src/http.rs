@@ -86,6 +86,8 @@ pub struct HttpClient {
     host: String,
     path: String,
     token: Option<String>,
+    /// More lines of each request's head.
+    headers: String,
     timeout: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
@@ -102,6 +104,7 @@ impl HttpClient {
             host: host.to_owned(),
             path: path.trim_end_matches('/').to_owned(),
             token: None,
+            headers: String::new(),
             timeout: Duration::from_secs(30),
             connection: None,
         })
@@ -111,6 +114,13 @@ impl HttpClient {
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    /// Sends this header with each request.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.headers.push_str(&format!("{name}: {}\r\n", value.as_ref()));
         self
     }
 
@@ -192,6 +202,7 @@ impl HttpClient {
         body: &[u8],
     ) -> Result<Answer, HttpError> {
         let mut head = format!("{method} {}{path} HTTP/1.1\r\nHost: {}\r\n", self.path, self.host);
+        head.push_str(&self.headers);
         if let Some(token) = &self.token {
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }

@@ -218,6 +218,7 @@ fn create_participant(layout: &Layout, bank: &Bank) -> Result<RawParticipant> {
             answer_deadline_ms: 2_000,
             prefer_node: own_node,
             batch_valid_ms: 60_000,
+            sealing_overlap_s: 86_400,
             receipts: Default::default(),
             limits: Default::default(),
         };

@@ -4,7 +4,11 @@
 //! bounded number of bytes and says where the next one goes on; with the last height named, the same questions have the
 //! same answers for ever. Blocking.
 
-use ledger::{Access, Answer, Command, Digest, LedgerTime, ParticipantNumber, TransferId};
+use std::borrow::Cow;
+
+use ledger::{
+    Access, Answer, Command, Digest, LedgerTime, ParticipantNumber, RecordAccess, TransferId,
+};
 
 use crate::past::{Past, PastBlock, PastError};
 
@@ -96,7 +100,7 @@ impl Past {
 
 fn rows_of<'a>(past: &'a PastBlock, wanted: &'a Wanted) -> impl Iterator<Item = Row> + 'a {
     past.commands().filter_map(move |applied| {
-        let Command::RecordAccess(record) = applied.command() else { return None };
+        let record = record_of(applied.command())?;
         let recorded =
             applied.outcome.answer == Answer::Settled && applied.outcome.original.is_none();
         let of = wanted.participant.is_none_or(|of| of == record.participant);
@@ -114,4 +118,21 @@ fn rows_of<'a>(past: &'a PastBlock, wanted: &'a Wanted) -> impl Iterator<Item = 
             ground: record.ground.clone(),
         })
     })
+}
+
+/// What a command says of an access; a certificate of erasure says it as well.
+fn record_of(command: &Command) -> Option<Cow<'_, RecordAccess>> {
+    match command {
+        Command::RecordAccess(record) => Some(Cow::Borrowed(record)),
+        Command::EraseDocument(erase) => Some(Cow::Owned(RecordAccess {
+            id: erase.id,
+            participant: erase.participant,
+            access: Access::Erased,
+            payment: Some(erase.payment.id),
+            what: erase.document()?,
+            reader: erase.by.clone(),
+            ground: erase.ground.clone(),
+        })),
+        _ => None,
+    }
 }

@@ -7,6 +7,7 @@ mod process_bulk;
 mod process_chaos;
 mod process_disk;
 mod process_documents;
+mod process_erase;
 mod process_evidence;
 mod process_folder;
 mod process_govern;

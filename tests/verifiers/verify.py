@@ -557,9 +557,9 @@ NAMES = {
     23: "set notices", 24: "attest", 30: "propose", 31: "vote", 32: "withdraw", 33: "confirm", 34: "add key",
     35: "retire key", 36: "revoke key", 37: "set sealing key", 38: "set funding limit", 50: "place quote",
     51: "withdraw quote", 52: "exchange", 53: "return exchange", 54: "report credit", 55: "set reporting",
-    60: "record access",
+    60: "record access", 61: "erase document",
 }
-FLAGS = {1: 3, 50: 1, 52: 7, 53: 3, 54: 1, 60: 1}
+FLAGS = {1: 3, 50: 1, 52: 7, 53: 3, 54: 1, 60: 1, 61: 1}
 
 
 def read_command(r):
@@ -646,6 +646,12 @@ def read_command(r):
         if flags & 1:
             command["payment"] = r.id()
         command |= {"what": r.hex(32), "reader": r.text(), "ground": r.text()}
+    elif kind == 61:
+        command |= {"participant": r.u32(), "destroyed": r.u64()}
+        if flags & 1:
+            command["sealing_key"] = r.hex(32)
+        command |= {"by": r.text(), "ground": r.text(), "payment": read_command(r)}
+        need("document" in command["payment"], "the payment has no document")
     return command
 
 

@@ -17,7 +17,7 @@ use wire::ledger::{
     Access, Answer, Command, Digest, LedgerTime, RecordAccess, Refusal, TransferId,
 };
 
-use super::Core;
+use super::{Certificate, Core};
 use crate::{
     node::Prepared,
     store::{DocumentProof, OutboxEntry, StoreError},
@@ -68,6 +68,12 @@ pub struct OpenedFor {
 /// Why a document is not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
+    /// It was erased.
+    #[error("the document is {0}")]
+    Erased(Certificate),
+    /// Its erasure was ordered.
+    #[error("the document is being erased: its keys are destroyed, the certificate follows")]
+    BeingErased,
     /// No document of a payment to this bank.
     #[error("this gateway holds no opened document of a payment to this bank with this UETR")]
     NoDocument,
@@ -127,7 +133,17 @@ impl Core {
     pub async fn open_for(self: &Arc<Self>, asked: AccessAsked) -> Result<OpenedFor, AccessError> {
         let (core, payment) = (self.clone(), asked.payment);
         let found = self.environment.work(move || core.opened_document(&payment));
-        let (entry, proof) = found.await.map_err(|_| AccessError::NotRecorded)??;
+        let found = found.await.map_err(|_| AccessError::NotRecorded)?;
+        let (entry, proof) = match found {
+            // Perhaps not here any more, or on another gateway of this bank.
+            Err(error @ (AccessError::NoDocument | AccessError::BeingErased)) => {
+                return Err(match self.certificate(payment).await? {
+                    Some(certificate) => AccessError::Erased(certificate),
+                    None => error,
+                });
+            }
+            found => found?,
+        };
         let salted = salted_digest(&proof.salt, &entry.content);
         let commitment = commitment(&salted, &proof.sealed);
         let record = RecordAccess {
@@ -147,9 +163,10 @@ impl Core {
         &self,
         payment: &TransferId,
     ) -> Result<(OutboxEntry, DocumentProof), AccessError> {
-        let arrived = self.store.arrived(payment)?.ok_or(AccessError::NoDocument)?;
-        let entry = self.store.outbox_entry(arrived.entry)?.ok_or(AccessError::NoDocument)?;
-        Ok((entry, arrived.proof))
+        if self.store.erasure(payment)?.is_some() {
+            return Err(AccessError::BeingErased);
+        }
+        self.store.document(payment)?.ok_or(AccessError::NoDocument)
     }
 
     /// Has the ledger record an access of this bank, and waits for it.
@@ -160,11 +177,31 @@ impl Core {
         if !record.is_well_formed() {
             return Err(AccessError::Words);
         }
-        let id = record.id;
-        let mut command = Vec::new();
-        Command::RecordAccess(Box::new(record)).encode(&mut command);
+        self.state(record.id, &Command::RecordAccess(Box::new(record))).await
+    }
+
+    /// Has the ledger record a statement of this bank, and waits for it.
+    ///
+    /// # Errors
+    /// [`AccessError`] when it is not known to be recorded.
+    pub(super) async fn state(
+        &self,
+        id: TransferId,
+        command: &Command,
+    ) -> Result<Recorded, AccessError> {
+        let mut bytes = Vec::new();
+        command.encode(&mut bytes);
+        self.state_bytes(id, bytes.into()).await
+    }
+
+    /// As [`Core::state`], of canonical bytes.
+    pub(super) async fn state_bytes(
+        &self,
+        id: TransferId,
+        command: Bytes,
+    ) -> Result<Recorded, AccessError> {
         let answered = self.accesses.wait(id).ok_or(AccessError::Busy)?;
-        let prepared = Prepared::statement(id, command.into());
+        let prepared = Prepared::statement(id, command);
         let recorded = async {
             // Closed only when the gateway stops.
             self.submit.send(Arc::new(prepared)).await.ok()?;
@@ -180,7 +217,7 @@ impl Core {
     }
 
     /// A version 4 UUID.
-    fn random_id(&self) -> Result<TransferId, AccessError> {
+    pub(super) fn random_id(&self) -> Result<TransferId, AccessError> {
         let mut bytes = [0; 16];
         self.environment.fill(&mut bytes).map_err(|_| AccessError::Random)?;
         bytes[6] = bytes[6] & 0x0f | 0x40;

@@ -84,6 +84,7 @@ impl From<AccessError> for Problem {
         let text = format!("{error}.");
         match error {
             AccessError::NoDocument => Self::not_found(&text),
+            AccessError::Erased(_) | AccessError::BeingErased => Self::new(StatusCode::GONE, text),
             AccessError::Words => Self::bad_request(text),
             AccessError::Refused(_) => Self::new(StatusCode::CONFLICT, text),
             AccessError::Busy | AccessError::NotRecorded => {

@@ -12,6 +12,8 @@ use wire::limits::BATCH_BYTES_MAX;
 use super::{OutboxEntry, Place, StoreError};
 
 const VERSION: u8 = 1;
+/// As version 1, without the salt, which is locked with the document, and with the sealing key that opened it.
+const VERSION_LOCKED: u8 = 2;
 
 /// A receipt that the bank is to be sent once it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct DocumentProof {
     pub salt: [u8; 16],
     /// SHA-256 of the sealed bytes that it came in.
     pub sealed: Digest,
+    /// Generation of the sealing key that opened it.
+    pub generation: u32,
 }
 
 /// Where an opened document is.
@@ -52,8 +56,12 @@ pub struct DocumentProof {
 pub struct Arrived {
     /// Its entry of the outbox.
     pub entry: u64,
-    /// What proves it.
-    pub proof: DocumentProof,
+    /// The salt, of a document that is stored in clear; otherwise it is locked with it.
+    pub salt: Option<[u8; 16]>,
+    /// SHA-256 of the sealed bytes that it came in.
+    pub sealed: Digest,
+    /// Generation of the sealing key that opened it; 0 where that was not noted.
+    pub generation: u32,
 }
 
 /// An entry for the outbox with what belongs to it.
@@ -143,19 +151,32 @@ impl WantedReceipt {
 
 impl Arrived {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![if self.salt.is_some() { VERSION } else { VERSION_LOCKED }];
         out.extend_from_slice(&self.entry.to_le_bytes());
-        out.extend_from_slice(&self.proof.salt);
-        out.extend_from_slice(&self.proof.sealed.0);
+        if let Some(salt) = &self.salt {
+            out.extend_from_slice(salt);
+        }
+        out.extend_from_slice(&self.sealed.0);
+        if self.salt.is_none() {
+            out.extend_from_slice(&self.generation.to_le_bytes());
+        }
         out
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        let mut reader = reader(bytes, "place of a document")?;
+        let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
         let mut read = || -> Result<Self, CodecError> {
+            let field = "place of a document";
+            let locked = match reader.u8(field)? {
+                VERSION => false,
+                VERSION_LOCKED => true,
+                other => return Err(CodecError::Unknown { field, value: u64::from(other) }),
+            };
             let entry = reader.u64("entry")?;
-            let (salt, sealed) = (reader.array("salt")?, Digest(reader.array("sealed digest")?));
-            Ok(Self { entry, proof: DocumentProof { salt, sealed } })
+            let salt = if locked { None } else { Some(reader.array("salt")?) };
+            let sealed = Digest(reader.array("sealed digest")?);
+            let generation = if locked { reader.u32("generation")? } else { 0 };
+            Ok(Self { entry, salt, sealed, generation })
         };
         let arrived = read().map_err(|_| StoreError::Corrupt("place of a document"))?;
         reader.end().map_err(|_| StoreError::Corrupt("place of a document"))?;
@@ -183,11 +204,13 @@ mod tests {
                 assert!(WantedReceipt::decode(&bytes[..length]).is_err());
             }
         }
-        let proof = DocumentProof { salt: [6; 16], sealed: Digest([7; 32]) };
-        let bytes = Arrived { entry: 8, proof }.encode();
-        assert_eq!(Arrived::decode(&bytes).unwrap(), Arrived { entry: 8, proof });
-        for length in 0..bytes.len() {
-            assert!(Arrived::decode(&bytes[..length]).is_err());
+        for (salt, generation) in [(Some([6; 16]), 0), (None, 3)] {
+            let arrived = Arrived { entry: 8, salt, sealed: Digest([7; 32]), generation };
+            let bytes = arrived.encode();
+            assert_eq!(Arrived::decode(&bytes).unwrap(), arrived);
+            for length in 0..bytes.len() {
+                assert!(Arrived::decode(&bytes[..length]).is_err());
+            }
         }
     }
 }

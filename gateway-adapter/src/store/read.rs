@@ -10,15 +10,16 @@ use wire::client::Cursor;
 use wire::ledger::TransferId;
 
 use super::{
-    Answer, Arrived, MessageKey, MessageRow, OutboxEntry, OutboxReader, Place, Store, StoreError,
-    TransferRow, WantedReceipt, row,
+    Answer, Arrived, DocumentProof, MessageKey, MessageRow, OutboxEntry, OutboxReader, Place,
+    Store, StoreError, TransferRow, WantedReceipt, row,
     tables::{
         ANSWERS, ARRIVED, KEYS, MESSAGES, META, META_CURSOR, NAMED, OPEN, OUTBOX, OUTCOMES, PIECES,
         RECEIPTS, TRANSFERS, UETRS,
     },
 };
+use crate::vault::Vault;
 
-fn failed(error: impl Into<redb::Error>) -> StoreError {
+pub(super) fn failed(error: impl Into<redb::Error>) -> StoreError {
     StoreError::Read(Arc::new(error.into()))
 }
 
@@ -43,7 +44,7 @@ pub(super) fn delivery_cursor(database: &Database) -> Result<Cursor, StoreError>
 }
 
 impl Store {
-    fn begin(&self) -> Result<redb::ReadTransaction, StoreError> {
+    pub(super) fn begin(&self) -> Result<redb::ReadTransaction, StoreError> {
         self.shared.database.begin_read().map_err(failed)
     }
 
@@ -56,24 +57,39 @@ impl Store {
         Ok(table.get(&key.0).map_err(failed)?.map(|sequence| sequence.value()))
     }
 
-    /// A stored message.
+    /// The bytes of a message that was not staged; `None` when there are none, or no key any more.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn raw_message(&self, sequence: u64) -> Result<Option<Bytes>, StoreError> {
+        let table = self.begin()?.open_table(MESSAGES).map_err(failed)?;
+        let row = table.get(sequence).map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let (_, kept) = MessageRow::decode(row.value())?;
+        Ok(kept.text(self.vault(), 0)?.map(|unlocked| unlocked.text))
+    }
+
+    /// A stored message, without its bytes.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn message(&self, sequence: u64) -> Result<Option<MessageRow>, StoreError> {
         let table = self.begin()?.open_table(MESSAGES).map_err(failed)?;
         let row = table.get(sequence).map_err(failed)?;
-        row.map(|row| MessageRow::decode(row.value())).transpose()
+        let row = row.map(|row| MessageRow::decode(row.value())).transpose()?;
+        Ok(row.map(|(row, _)| row))
     }
 
-    /// A piece of a message that was staged, from 0; `None` after the last one.
+    /// A piece of a message that was staged, from 0; empty when its key is destroyed; `None` after the last one.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn piece(&self, sequence: u64, number: u32) -> Result<Option<Bytes>, StoreError> {
         let table = self.begin()?.open_table(PIECES).map_err(failed)?;
         let row = table.get((sequence, number)).map_err(failed)?;
-        row.map(|row| row::decode_piece(row.value())).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let kept = row::decode_piece(row.value())?;
+        Ok(Some(kept.text(self.vault(), 0)?.map_or_else(Bytes::new, |unlocked| unlocked.text)))
     }
 
     /// The answer to a message.
@@ -155,7 +171,7 @@ impl Store {
         let Some(first) = after.checked_add(1) else { return Ok(entries) };
         for row in table.range(first..).map_err(failed)?.take(count_max) {
             let (sequence, row) = row.map_err(failed)?;
-            let entry = OutboxEntry::decode(row.value())?;
+            let (entry, _) = OutboxEntry::decode(row.value(), self.vault())?;
             bytes += entry.content.len();
             if bytes > bytes_max && !entries.is_empty() {
                 break;
@@ -172,7 +188,33 @@ impl Store {
     pub fn outbox_entry(&self, sequence: u64) -> Result<Option<OutboxEntry>, StoreError> {
         let table = self.begin()?.open_table(OUTBOX).map_err(failed)?;
         let row = table.get(sequence).map_err(failed)?;
-        row.map(|row| OutboxEntry::decode(row.value())).transpose()
+        let row = row.map(|row| OutboxEntry::decode(row.value(), self.vault())).transpose()?;
+        Ok(row.map(|(entry, _)| entry))
+    }
+
+    fn vault(&self) -> Option<&Vault> {
+        self.shared.vault.as_deref()
+    }
+
+    /// The document of a payment to this bank with what proves it; `None` when there is none, or no key any more.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn document(
+        &self,
+        uetr: &TransferId,
+    ) -> Result<Option<(OutboxEntry, DocumentProof)>, StoreError> {
+        let Some(arrived) = self.arrived(uetr)? else { return Ok(None) };
+        let table = self.begin()?.open_table(OUTBOX).map_err(failed)?;
+        let row = table.get(arrived.entry).map_err(failed)?;
+        let row = row.ok_or(StoreError::Corrupt("place of a document"))?;
+        let (entry, salt) = OutboxEntry::decode(row.value(), self.vault())?;
+        let proof = arrived.salt.or(salt).map(|salt| DocumentProof {
+            salt,
+            sealed: arrived.sealed,
+            generation: arrived.generation,
+        });
+        Ok(proof.map(|proof| (entry, proof)))
     }
 
     /// Where the opened document of a payment to this bank is.

@@ -9,12 +9,20 @@ use wire::codec::{CodecError, Reader, put_bytes};
 use wire::ledger::{Digest, LedgerTime, TransferId};
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::StoreError;
+use super::{
+    StoreError,
+    kept::{Kept, Unlocked},
+};
+use crate::vault::Vault;
 
 const VERSION: u8 = 1;
+/// As version 1, with the text locked under a key of its own.
+const VERSION_LOCKED: u8 = 2;
 /// Longest field of a row: above the report on the largest bulk message.
-const FIELD_BYTES_MAX: usize = 256 << 20;
+pub(super) const FIELD_BYTES_MAX: usize = 256 << 20;
 const COMPRESSION_LEVEL: i32 = 1;
+/// Bytes of the salt before a locked document.
+const SALT_BYTES: usize = 16;
 
 /// Name of a message's content: SHA-256 of its bytes, whatever channel brought it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,28 +168,31 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(compressor) => compressor.compress(bytes),
         None => slot.insert(Compressor::new(COMPRESSION_LEVEL)?).compress(bytes),
     })
 }
 
-fn decompress(bytes: &[u8], size: usize) -> io::Result<Vec<u8>> {
+pub(super) fn decompress(bytes: &[u8], size: usize) -> io::Result<Vec<u8>> {
     DECOMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(decompressor) => decompressor.decompress(bytes, size),
         None => slot.insert(Decompressor::new()?).decompress(bytes, size),
     })
 }
 
-fn put_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
     let compressed =
         compress(bytes).expect("compression into a buffer of the bound's size does not fail");
     out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     put_bytes(out, &compressed);
 }
 
-fn read_compressed(reader: &mut Reader, field: &'static str) -> Result<Bytes, CodecError> {
+pub(super) fn read_compressed(
+    reader: &mut Reader,
+    field: &'static str,
+) -> Result<Bytes, CodecError> {
     let size = reader.count(FIELD_BYTES_MAX, field)?;
     let compressed = reader.bytes(FIELD_BYTES_MAX, field)?;
     let plain = decompress(&compressed, size)
@@ -197,26 +208,46 @@ fn opened(bytes: &[u8], what: &'static str) -> Result<Reader, StoreError> {
     }
 }
 
-/// The stored form of a piece of a message.
-pub(super) fn encode_piece(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(16 + bytes.len() / 3);
-    out.push(VERSION);
-    put_compressed(&mut out, bytes);
-    out
+/// As [`opened`], of a row whose text may be locked; true when it is.
+fn opened_or_locked(bytes: &[u8], what: &'static str) -> Result<(Reader, bool), StoreError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
+    match reader.u8(what) {
+        Ok(VERSION) => Ok((reader, false)),
+        Ok(VERSION_LOCKED) => Ok((reader, true)),
+        _ => Err(StoreError::Corrupt(what)),
+    }
 }
 
-pub(super) fn decode_piece(bytes: &[u8]) -> Result<Bytes, StoreError> {
+/// The stored form of a piece of a message.
+pub(super) fn encode_piece(bytes: &[u8], vault: Option<&Vault>) -> io::Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(64 + bytes.len() / 3);
+    match vault {
+        None => {
+            out.push(VERSION);
+            put_compressed(&mut out, bytes);
+        }
+        Some(vault) => {
+            out.push(VERSION_LOCKED);
+            Kept::lock(vault, &[], bytes)?.put(&mut out);
+        }
+    }
+    Ok(out)
+}
+
+pub(super) fn decode_piece(bytes: &[u8]) -> Result<Kept, StoreError> {
     let damaged = |_| StoreError::Corrupt("piece of a message");
-    let mut reader = opened(bytes, "piece of a message")?;
-    let piece = read_compressed(&mut reader, "piece").map_err(damaged)?;
+    let (mut reader, locked) = opened_or_locked(bytes, "piece of a message")?;
+    let piece = Kept::read(&mut reader, locked, "piece").map_err(damaged)?;
     reader.end().map_err(damaged)?;
     Ok(piece)
 }
 
 impl MessageRow {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self, vault: Option<&Vault>) -> io::Result<Vec<u8>> {
+        // Of a message that was staged there is nothing here to be locked.
+        let vault = vault.filter(|_| !self.raw.is_empty());
         let mut out = Vec::with_capacity(256 + self.raw.len() / 3);
-        out.push(VERSION);
+        out.push(if vault.is_some() { VERSION_LOCKED } else { VERSION });
         out.extend_from_slice(&self.key.0);
         out.extend_from_slice(&self.received_ns.to_le_bytes());
         put_bytes(&mut out, &self.context.as_ref().map_or_else(Vec::new, AnswerContext::encode));
@@ -234,14 +265,18 @@ impl MessageRow {
                 }
             }
         }
-        put_compressed(&mut out, &self.raw);
-        out
+        match vault {
+            None => put_compressed(&mut out, &self.raw),
+            Some(vault) => Kept::lock(vault, &[], &self.raw)?.put(&mut out),
+        }
+        Ok(out)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+    /// The row without its message, and that.
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Kept), StoreError> {
         let damaged = || StoreError::Corrupt("message");
-        let mut reader = opened(bytes, "message")?;
-        let mut read = || -> Result<Self, CodecError> {
+        let (mut reader, locked) = opened_or_locked(bytes, "message")?;
+        let mut read = || -> Result<(Self, Kept), CodecError> {
             let key = MessageKey(reader.array("key")?);
             let received_ns = reader.u64("received")?;
             let field = "answer context";
@@ -267,8 +302,8 @@ impl MessageRow {
                     }
                 });
             }
-            let raw = read_compressed(&mut reader, "raw message")?;
-            Ok(Self { key, received_ns, context, transactions, raw })
+            let raw = Kept::read(&mut reader, locked, "raw message")?;
+            Ok((Self { key, received_ns, context, transactions, raw: Bytes::new() }, raw))
         };
         let row = read().map_err(|_| damaged())?;
         reader.end().map_err(|_| damaged())?;
@@ -356,9 +391,10 @@ fn read_credits(reader: &mut Reader) -> Result<Vec<Credit>, CodecError> {
 }
 
 impl OutboxEntry {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(96 + self.content.len() / 2);
-        out.push(VERSION);
+    /// `lock`: the keys, and the salt of a document.
+    pub(super) fn encode(&self, lock: Option<(&Vault, &[u8; 16])>) -> io::Result<Vec<u8>> {
+        let mut out = Vec::with_capacity(128 + self.content.len() / 2);
+        out.push(if lock.is_some() { VERSION_LOCKED } else { VERSION });
         match &self.kind {
             OutboxKind::Message(name) => {
                 out.push(1);
@@ -376,13 +412,40 @@ impl OutboxEntry {
                 put_bytes(&mut out, text.as_bytes());
             }
         }
-        put_compressed(&mut out, &self.content);
-        out
+        match lock {
+            None => put_compressed(&mut out, &self.content),
+            Some((vault, salt)) => Kept::lock(vault, salt, &self.content)?.put(&mut out),
+        }
+        Ok(out)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        let mut reader = opened(bytes, "outbox entry")?;
-        let mut read = || -> Result<Self, CodecError> {
+    /// The entry as the bank sees it, and the salt of a document. What is erased is a notice of that.
+    pub(super) fn decode(
+        bytes: &[u8],
+        vault: Option<&Vault>,
+    ) -> Result<(Self, Option<[u8; 16]>), StoreError> {
+        let (mut entry, content) = Self::decode_kept(bytes)?;
+        match content.text(vault, SALT_BYTES)? {
+            Some(Unlocked { salt, text }) => {
+                entry.content = text;
+                Ok((entry, salt))
+            }
+            None => {
+                entry.kind = OutboxKind::Notice;
+                let notice = format!(
+                    "{{\"notice\":\"erased\",\"uetr\":\"{}\",\"leaf\":\"{}\"}}",
+                    entry.uetr, entry.leaf
+                );
+                entry.content = notice.into_bytes().into();
+                Ok((entry, None))
+            }
+        }
+    }
+
+    /// The entry without its content, and that.
+    pub(super) fn decode_kept(bytes: &[u8]) -> Result<(Self, Kept), StoreError> {
+        let (mut reader, locked) = opened_or_locked(bytes, "outbox entry")?;
+        let mut read = || -> Result<(Self, Kept), CodecError> {
             let kind = match reader.u8("kind")? {
                 1 => OutboxKind::Message(reader.text(256, "message name")?),
                 2 => OutboxKind::Notice,
@@ -391,15 +454,16 @@ impl OutboxEntry {
                     return Err(CodecError::Unknown { field, value: u64::from(other) });
                 }
             };
-            Ok(Self {
+            let entry = Self {
                 kind,
                 uetr: TransferId(reader.array("uetr")?),
                 settled: LedgerTime(reader.u64("settled")?),
                 received_ns: reader.u64("received")?,
                 leaf: reader.u64("leaf")?,
                 credits: read_credits(&mut reader)?,
-                content: read_compressed(&mut reader, "content")?,
-            })
+                content: Bytes::new(),
+            };
+            Ok((entry, Kept::read(&mut reader, locked, "content")?))
         };
         let row = read().map_err(|_| StoreError::Corrupt("outbox entry"))?;
         reader.end().map_err(|_| StoreError::Corrupt("outbox entry"))?;

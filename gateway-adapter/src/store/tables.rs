@@ -31,6 +31,8 @@ pub(super) const OUTBOX: TableDefinition<u64, &[u8]> = TableDefinition::new("out
 pub(super) const RECEIPTS: TableDefinition<u64, &[u8]> = TableDefinition::new("receipts-wanted");
 /// UETR of a payment to this bank whose document was opened → [`super::Arrived`]. The first one counts.
 pub(super) const ARRIVED: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("arrived");
+/// UETR of a payment whose document is erased, or is to be → [`super::Erasure`].
+pub(super) const ERASED: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("erased");
 /// Single values.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 

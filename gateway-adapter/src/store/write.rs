@@ -9,14 +9,14 @@ use translate::Fate;
 use wire::{client::Cursor, ledger::TransferId};
 
 use super::{
-    Answer, Arrived, Delivered, MessageRow, OutboxEntry, Place, Request, StoreError, TransferRow,
-    WantedReceipt, row,
+    Answer, Arrived, Delivered, Erasure, MessageRow, OutboxEntry, Place, Request, StoreError,
+    TransferRow, WantedReceipt, row,
     tables::{
-        ANSWERS, ARRIVED, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR, META_WRITTEN,
-        NAMED, OPEN, OUTBOX, OUTCOMES, PIECES, RECEIPTS, STAGED, TRANSFERS, UETRS,
+        ANSWERS, ARRIVED, ERASED, KEYS, MESSAGES, META, META_ACKNOWLEDGED, META_CURSOR,
+        META_WRITTEN, NAMED, OPEN, OUTBOX, OUTCOMES, PIECES, RECEIPTS, STAGED, TRANSFERS, UETRS,
     },
 };
-use crate::{environment::Simulation, limits::COMMIT_WRITES_MAX, metrics};
+use crate::{environment::Simulation, limits::COMMIT_WRITES_MAX, metrics, vault::Vault};
 
 /// A payment that this message brings.
 #[derive(Clone, Debug)]
@@ -114,12 +114,14 @@ pub enum Write {
     Receipts(Vec<OutboxEntry>, Vec<u64>),
     /// The bank has taken all outbox entries up to this one over this way.
     Acknowledge(OutboxReader, u64),
+    /// How far the erasure of a payment's document has come.
+    Erase(TransferId, Erasure),
 }
 
 pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
-        let mut tables = Tables::open(&transaction)?;
+        let mut tables = Tables::open(&transaction, None)?;
         // Whoever sent these was told nothing, and sends them again.
         let staged = tables.staged.iter()?.map(|row| row.map(|(sequence, _)| sequence.value()));
         for sequence in staged.collect::<Result<Vec<u64>, _>>()? {
@@ -144,11 +146,17 @@ struct Tables<'t> {
     outbox: Table<'t, u64, &'static [u8]>,
     receipts: Table<'t, u64, &'static [u8]>,
     arrived: Table<'t, &'static [u8; 16], &'static [u8]>,
+    erased: Table<'t, &'static [u8; 16], &'static [u8]>,
     meta: Table<'t, &'static str, &'static [u8]>,
+    /// What documents are locked with.
+    vault: Option<&'t Vault>,
 }
 
 impl<'t> Tables<'t> {
-    fn open(transaction: &'t redb::WriteTransaction) -> Result<Self, redb::Error> {
+    fn open(
+        transaction: &'t redb::WriteTransaction,
+        vault: Option<&'t Vault>,
+    ) -> Result<Self, redb::Error> {
         Ok(Self {
             keys: transaction.open_table(KEYS)?,
             uetrs: transaction.open_table(UETRS)?,
@@ -163,7 +171,9 @@ impl<'t> Tables<'t> {
             outbox: transaction.open_table(OUTBOX)?,
             receipts: transaction.open_table(RECEIPTS)?,
             arrived: transaction.open_table(ARRIVED)?,
+            erased: transaction.open_table(ERASED)?,
             meta: transaction.open_table(META)?,
+            vault,
         })
     }
 
@@ -180,11 +190,14 @@ impl<'t> Tables<'t> {
                     if crate::planted::is(crate::planted::LOST_OUTBOX_ROW) && entry.leaf % 16 == 5 {
                         continue;
                     }
-                    self.outbox.insert(*outbox_last, entry.encode().as_slice())?;
+                    let lock = self.vault.zip(proof.as_ref().map(|proof| &proof.salt));
+                    self.outbox.insert(*outbox_last, entry.encode(lock)?.as_slice())?;
                     if let Some(proof) = proof
                         && self.arrived.get(&entry.uetr.0)?.is_none()
                     {
-                        let arrived = Arrived { entry: *outbox_last, proof: *proof };
+                        let salt = self.vault.is_none().then_some(proof.salt);
+                        let (sealed, generation) = (proof.sealed, proof.generation);
+                        let arrived = Arrived { entry: *outbox_last, salt, sealed, generation };
                         self.arrived.insert(&entry.uetr.0, arrived.encode().as_slice())?;
                     }
                     self.want(receipt)?;
@@ -195,7 +208,7 @@ impl<'t> Tables<'t> {
             Write::Receipts(entries, done) => {
                 for entry in entries {
                     *outbox_last += 1;
-                    self.outbox.insert(*outbox_last, entry.encode().as_slice())?;
+                    self.outbox.insert(*outbox_last, entry.encode(None)?.as_slice())?;
                 }
                 for number in done {
                     self.receipts.remove(number)?;
@@ -212,13 +225,17 @@ impl<'t> Tables<'t> {
                 self.meta.insert(reader.key(), sequence.to_le_bytes().as_slice())?;
                 Ok(())
             }
+            Write::Erase(uetr, erasure) => {
+                self.erased.insert(&uetr.0, erasure.encode().as_slice())?;
+                Ok(())
+            }
         }
     }
 
     fn accept(&mut self, message: &NewMessage) -> Result<(), redb::Error> {
         let sequence = message.sequence;
         self.keys.insert(&message.row.key.0, sequence)?;
-        self.messages.insert(sequence, message.row.encode().as_slice())?;
+        self.messages.insert(sequence, message.row.encode(self.vault)?.as_slice())?;
         for transfer in &message.transfers {
             let place = (sequence, transfer.index);
             self.uetrs.insert(&transfer.row.uetr.0, place)?;
@@ -252,7 +269,7 @@ impl<'t> Tables<'t> {
     fn stage(&mut self, part: &StagedPart) -> Result<(), redb::Error> {
         self.staged.insert(part.sequence, ())?;
         let place = (part.sequence, part.number);
-        self.pieces.insert(place, row::encode_piece(&part.raw).as_slice())?;
+        self.pieces.insert(place, row::encode_piece(&part.raw, self.vault)?.as_slice())?;
         for transfer in &part.transfers {
             let place = (part.sequence, transfer.index);
             self.transfers.insert(place, transfer.row.encode().as_slice())?;
@@ -296,6 +313,7 @@ impl Tables<'_> {
 
 pub(super) struct Writer {
     database: Arc<Database>,
+    vault: Option<Arc<Vault>>,
     failure: Arc<OnceLock<Arc<str>>>,
     outbox_last: watch::Sender<u64>,
     failed: watch::Sender<bool>,
@@ -304,11 +322,12 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         database: Arc<Database>,
+        vault: Option<Arc<Vault>>,
         failure: Arc<OnceLock<Arc<str>>>,
         outbox_last: watch::Sender<u64>,
         failed: watch::Sender<bool>,
     ) -> Self {
-        Self { database, failure, outbox_last, failed }
+        Self { database, vault, failure, outbox_last, failed }
     }
 
     /// Writes until all handles are gone or a write fails.
@@ -376,7 +395,7 @@ impl Writer {
         let mut outbox_last = *self.outbox_last.borrow();
         let transaction = self.database.begin_write()?;
         {
-            let mut tables = Tables::open(&transaction)?;
+            let mut tables = Tables::open(&transaction, self.vault.as_deref())?;
             for request in requests {
                 tables.perform(&request.write, &mut outbox_last)?;
             }

@@ -53,6 +53,7 @@ impl Registry {
                 | Command::Cancel(_)
                 | Command::Reorder(_)
                 | Command::Attest(_)
+                | Command::EraseDocument(_)
                 | Command::PlaceQuote(_)
                 | Command::WithdrawQuote(_)
                 | Command::Exchange(_)

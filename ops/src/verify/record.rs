@@ -323,6 +323,24 @@ fn command_facts(
                 record.ground
             ));
         }
+        Command::EraseDocument(erase) => {
+            let document = erase.document().unwrap_or(ledger::Digest([0; 32])).to_string();
+            let key = erase.sealing_key.map(|key| {
+                format!(" The sealing key {} is destroyed as well.", wire::genesis::hex(&key))
+            });
+            facts.sentences.push(format!(
+                "{} certifies that its keys to the document of payment {} with digest {document} were destroyed at {}, \
+                 by {}, on the ground: {}.{} It proves no more than that {} says so: a reader may have kept a copy.",
+                names.participant(erase.participant),
+                erase.payment.id,
+                erase.destroyed,
+                erase.by,
+                erase.ground,
+                key.unwrap_or_default(),
+                names.participant(erase.participant),
+            ));
+            facts.document = Some(document);
+        }
         _ => {}
     }
     Ok(facts)

@@ -257,6 +257,7 @@ impl Command {
             Self::SetNotices(command) => command.authorise(ledger, authority),
             Self::Attest(command) => command.authorise(authority),
             Self::RecordAccess(command) => command.authorise(authority),
+            Self::EraseDocument(command) => command.authorise(authority),
             Self::PlaceQuote(command) => command.authorise(ledger, authority),
             Self::WithdrawQuote(command) => command.authorise(ledger, authority),
             Self::Exchange(command) => command.authorise(ledger, authority),
@@ -491,6 +492,10 @@ impl Command {
             }
             Self::RecordAccess(command) => {
                 command.check(ledger)?;
+                Some(Event::Attested { position, leaf: turn.leaf })
+            }
+            Self::EraseDocument(command) => {
+                command.carry_out(ledger, turn, old)?;
                 Some(Event::Attested { position, leaf: turn.leaf })
             }
             Self::PlaceQuote(command) => {

@@ -162,6 +162,7 @@ impl Command {
             | Self::SetNotices(_)
             | Self::Attest(_) => liquidity::encode(self, out),
             Self::RecordAccess(record) => access::encode(record, out),
+            Self::EraseDocument(erase) => access::encode_erase(erase, out),
             Self::PlaceQuote(_)
             | Self::WithdrawQuote(_)
             | Self::Exchange(_)
@@ -189,6 +190,8 @@ impl Command {
             fx::decode(kind, flags, count, &mut reader)?
         } else if kind == access::KIND_RECORD_ACCESS {
             access::decode(flags, count, &mut reader)?
+        } else if kind == access::KIND_ERASE_DOCUMENT {
+            access::decode_erase(flags, count, &mut reader)?
         } else {
             decode_plain(kind, flags, count, &mut reader)?
         };

@@ -10,6 +10,7 @@ mod admit_participant;
 mod approve;
 mod cancel;
 mod confirm;
+mod erase_document;
 mod exchange;
 mod issue;
 mod open_account;
@@ -48,6 +49,7 @@ pub use admit_participant::AdmitParticipant;
 pub use approve::Approve;
 pub use cancel::Cancel;
 pub use confirm::Confirm;
+pub use erase_document::EraseDocument;
 pub use exchange::{Exchange, ExchangeAmount};
 pub use issue::Issue;
 pub use open_account::OpenAccount;
@@ -143,6 +145,8 @@ pub enum Command {
     Attest(Attest),
     /// Record that party data is read, or was erased. Boxed: seldom, and longer than what moves money.
     RecordAccess(Box<RecordAccess>),
+    /// Certify that one's keys to the document of a payment are destroyed. Boxed as well.
+    EraseDocument(Box<EraseDocument>),
     /// Offer to give one asset for another.
     PlaceQuote(PlaceQuote),
     /// Take a quote out of the book.
@@ -179,6 +183,7 @@ impl Command {
             Self::SetNotices(set) => Some(set.id),
             Self::Attest(attest) => Some(attest.id),
             Self::RecordAccess(access) => Some(access.id),
+            Self::EraseDocument(erase) => Some(erase.id),
             Self::PlaceQuote(quote) => Some(quote.id),
             Self::Exchange(exchange) => Some(exchange.id),
             Self::ReturnExchange(back) => Some(back.id),
@@ -245,6 +250,7 @@ impl Command {
             Self::SetNotices(_) => "set-notices",
             Self::Attest(_) => "attest",
             Self::RecordAccess(_) => "record-access",
+            Self::EraseDocument(_) => "erase-document",
             Self::PlaceQuote(_) => "place-quote",
             Self::WithdrawQuote(_) => "withdraw-quote",
             Self::Exchange(_) => "exchange",

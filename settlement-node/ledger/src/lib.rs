@@ -87,8 +87,8 @@ pub use batch::{Authorisation, Batch, BatchContext, CheckedCommand};
 pub use checkpoint::{Checkpoint, RestoreError};
 pub use codec::DecodeError;
 pub use command::{
-    Access, Attest, Limit, LimitSetter, Pace, RecordAccess, SetAcceptance, SetLimit, SetNotices,
-    SetReservation,
+    Access, Attest, EraseDocument, Limit, LimitSetter, Pace, RecordAccess, SetAcceptance, SetLimit,
+    SetNotices, SetReservation,
 };
 pub use command::{
     ActivateRules, AddAsset, AddKey, AdmitParticipant, Approve, Approver, Cancel, Command,
@@ -122,7 +122,9 @@ pub use ids::{GENESIS_LEAF, Generation, IdEntry, OldIds};
 pub use invariant::{AssetTotals, Violation};
 pub use liquidity::{Controls, Notice, NoticeKind, NoticeLines, Velocity, WhatIf};
 pub use name::{AccountName, AssetCode, Bic, Label, ReasonCode};
-pub use progress::{Cause, Progress, exchange_id, exchange_return_id, resolution_id, return_id};
+pub use progress::{
+    Cause, Progress, erasure_id, exchange_id, exchange_return_id, resolution_id, return_id,
+};
 pub use refusal::Refusal;
 pub use registry::{Asset, Participant};
 pub use state::Ledger;

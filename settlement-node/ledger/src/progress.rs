@@ -9,7 +9,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::answer::Answer;
-use crate::id::{AccountNumber, ContentDigest, TransferId};
+use crate::id::{AccountNumber, ContentDigest, ParticipantNumber, TransferId};
 
 /// A change of a waiting transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ const RESOLUTION_DOMAIN: &[u8] = b"corridor resolution";
 const RETURN_DOMAIN: &[u8] = b"corridor return";
 const EXCHANGE_DOMAIN: &[u8] = b"corridor exchange";
 const EXCHANGE_RETURN_DOMAIN: &[u8] = b"corridor exchange return";
+const ERASURE_DOMAIN: &[u8] = b"corridor erasure";
 
 /// The id under which the end of a transfer that waited is remembered; its leaf is that of the `Progress`.
 #[must_use]
@@ -84,6 +85,14 @@ pub fn exchange_return_id(id: &TransferId, number: u8) -> TransferId {
     )
 }
 
+/// The id under which is remembered that a participant has destroyed its keys to the document of a transfer. The content
+/// digest of the entry is the first half of the certificate's id; its leaf is the certificate's.
+#[must_use]
+pub fn erasure_id(id: &TransferId, participant: ParticipantNumber) -> TransferId {
+    let hash = Sha256::new().chain_update(ERASURE_DOMAIN).chain_update(id.0);
+    derived(hash.chain_update(participant.0.to_le_bytes()))
+}
+
 fn derived(hash: Sha256) -> TransferId {
     let digest: [u8; 32] = hash.finalize().into();
     let mut id = [0; 16];
@@ -119,10 +128,12 @@ mod tests {
             exchange_id(&id),
             exchange_return_id(&id, 0),
             exchange_return_id(&id, 1),
+            erasure_id(&id, ParticipantNumber(0)),
+            erasure_id(&id, ParticipantNumber(1)),
         ];
         assert!(all.iter().all(is_derived) && !is_derived(&id));
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 10);
     }
 }

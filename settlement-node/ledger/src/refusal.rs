@@ -441,6 +441,23 @@ refusals! {
     CreditTime = 511, "DT01",
         "The time of the credit is before the settlement or in the future.",
         "report-credit: credited before the transfer settled, or after the ledger's time";
+    // 600: certificates of erasure.
+    /// No settled payment with a document is the one that the certificate shows.
+    DocumentUnknown = 600, "NARR",
+        "No settled payment with a document is known as the certificate shows it.",
+        "erase-document: the payment's id is unknown, not settled, or has another content, or no document";
+    /// The participant neither sent the document nor is a reader of it.
+    NotAReader = 601, "NARR",
+        "Only a bank that sent or received the document can certify that it erased it.",
+        "erase-document: owns no account of the payment; or names a sealing key and received nothing";
+    /// The document could still be opened with the sealing key in force.
+    SealingKeyInUse = 602, "NARR",
+        "Change your sealing key and destroy the old one first: it still opens the document.",
+        "erase-document: a reader names no sealing key that it destroyed, or the one in force";
+    /// This participant has certified it before.
+    AlreadyErased = 603, "NARR",
+        "The erasure of this document was certified before.",
+        "erase-document: a certificate of this participant about this payment is in the ledger";
 }
 
 impl Refusal {

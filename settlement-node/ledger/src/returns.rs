@@ -111,6 +111,9 @@ impl Command {
         if let Self::ReturnExchange(back) = self {
             back.ids_consulted(each);
         }
+        if let Self::EraseDocument(erase) = self {
+            erase.ids_consulted(each);
+        }
         if let Self::Transfer(transfer) = self
             && let Some(options) = &transfer.options
             && let Some(original) = options.returns

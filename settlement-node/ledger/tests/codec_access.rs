@@ -1,4 +1,4 @@
-//! Canonical bytes of the record of an access: golden vectors and damage.
+//! Canonical bytes of the record of an access and of a certificate of erasure: golden vectors and damage.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use ledger::*;
@@ -79,4 +79,64 @@ fn texts_have_bounds_and_no_control_characters() {
     ] {
         refused(reader, ground);
     }
+}
+
+fn certificate(key: bool) -> EraseDocument {
+    let leg = Leg { debit: AccountNumber(5), credit: AccountNumber(6), amount: Amount::new(7) };
+    EraseDocument {
+        id: TransferId([1; 16]),
+        participant: ParticipantNumber(2),
+        destroyed: LedgerTime(3),
+        sealing_key: key.then_some([4; 32]),
+        by: "clerk 7".to_owned(),
+        ground: "audit".to_owned(),
+        payment: Transfer {
+            id: TransferId([8; 16]),
+            legs: Legs::One(leg),
+            document: Some(Digest([9; 32])),
+            options: None,
+        },
+    }
+}
+
+fn erased(certificate: EraseDocument) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Command::EraseDocument(Box::new(certificate)).encode(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_certificate_is_pinned_and_no_part_of_it_is_one() {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let (id, key) = ("01".repeat(16), "04".repeat(32));
+    let texts = "07636c65726b2037056175646974";
+    let payment =
+        format!("01010100{}05000000060000000700000000000000{}", "08".repeat(16), "09".repeat(32));
+    let head = format!("{id}020000000300000000000000");
+    let expected = format!("3d010000{head}{key}{texts}{payment}");
+    assert_eq!(hex(&erased(certificate(true))), expected);
+    let expected = format!("3d000000{head}{texts}{payment}");
+    assert_eq!(hex(&erased(certificate(false))), expected);
+    for key in [false, true] {
+        let bytes = erased(certificate(key));
+        let expected = Command::EraseDocument(Box::new(certificate(key)));
+        assert_eq!(Command::decode(&bytes), Ok((expected, bytes.len())));
+        for length in 0..bytes.len() {
+            assert_eq!(Command::decode(&bytes[..length]), Err(DecodeError::Truncated));
+        }
+    }
+    let mut flags = erased(certificate(false));
+    flags[1] = 2;
+    assert_eq!(Command::decode(&flags), Err(DecodeError::Flags(2)));
+    let mut bare = certificate(false);
+    bare.payment.document = None;
+    assert!(Command::decode(&erased(bare)).is_err());
+    let wordless = EraseDocument { ground: String::new(), ..certificate(false) };
+    assert!(Command::decode(&erased(wordless)).is_err());
+    // Another command in the place of the payment.
+    let mut other = erased(certificate(false));
+    let at = 4 + 16 + 4 + 8 + 14;
+    assert_eq!(other[at], 1);
+    other[at] = 2;
+    assert_eq!(Command::decode(&other), Err(DecodeError::Field("payment")));
 }

@@ -14,10 +14,11 @@ use ed25519_dalek::SigningKey;
 use gateway_adapter::{
     Config, RunError,
     config::{RawLimits, Receipts},
+    keyring::Keyring,
 };
 use ledger::ParticipantNumber;
 use link::{ClientSideEvent, Frame, LinkKey, OutFrame};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use wire::{client::FRAME_VERSION, genesis::Genesis};
 
 use super::{
@@ -113,7 +114,15 @@ impl GatewayMachine {
             genesis: settings.genesis.clone(),
             link_key: LinkKey::from_seed([self.bank as u8 + 1; 32]),
             signing_key: settings.key.clone(),
-            sealing_key: sealing_secret(self.bank).into(),
+            sealing: Arc::new(
+                Keyring::in_memory(
+                    settings.genesis.domain.network,
+                    ParticipantNumber(self.bank as u32),
+                    &sealing_secret(self.bank),
+                )
+                .expect("any 32 bytes are a secret"),
+            ),
+            sealing_overlap: Duration::ZERO,
             data: std::path::PathBuf::new(),
             folder: None,
             http: None,

@@ -47,6 +47,13 @@ impl Access {
     }
 }
 
+/// True for one line of 1 to `most` bytes that says something.
+pub(super) fn is_text(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len())
+        && !text.trim().is_empty()
+        && !text.chars().any(char::is_control)
+}
+
 /// Records an access to data of parties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordAccess {
@@ -70,11 +77,6 @@ impl RecordAccess {
     /// True when both texts have their lengths and no control characters.
     #[must_use]
     pub fn is_well_formed(&self) -> bool {
-        let is_text = |text: &str, most: usize| {
-            (1..=most).contains(&text.len())
-                && !text.trim().is_empty()
-                && !text.chars().any(char::is_control)
-        };
         is_text(&self.reader, ACCESS_READER_BYTES_MAX)
             && is_text(&self.ground, ACCESS_GROUND_BYTES_MAX)
     }

@@ -286,6 +286,7 @@ impl Model {
             Command::SetNotices(set) => owner(set.account),
             Command::Attest(attest) => Some(attest.participant.0),
             Command::RecordAccess(access) => Some(access.participant.0),
+            Command::EraseDocument(erase) => Some(erase.participant.0),
             _ => return None,
         })
     }

@@ -350,6 +350,7 @@ fn id_of(command: &Command) -> Option<TransferId> {
         Command::SetNotices(set) => Some(set.id),
         Command::Attest(attest) => Some(attest.id),
         Command::RecordAccess(access) => Some(access.id),
+        Command::EraseDocument(erase) => Some(erase.id),
         other => fx::id_of(other),
     }
 }

@@ -7,6 +7,7 @@
 //! alpha: reserve r1 alpha/EUR urgent 50            alpha: accept a1 alpha/EUR within 100
 //! alpha: notify n1 alpha/EUR floor 10 ceiling 500  alpha: attest d1 alpha bill-of-lading
 //! alpha: access a1 alpha opened t1 clerk-7 question of the court
+//! beta: erase e1 beta 4 t1 officer-2 retention is over       (sealing key 4; - for none; t1! shows another document)
 //! alpha: limit l6 alpha/EUR payment none           alpha: accept a2 alpha/EUR never
 //! words t1                                         why t1 waits, in words
 //! what-if alpha/EUR receives 50                    what-if alpha/EUR floor -50
@@ -122,6 +123,26 @@ impl Network {
                 what: Digest::of(payment.as_bytes()),
                 reader: (*reader).to_owned(),
                 ground: ground.join(" "),
+            })));
+        }
+        if verb == "erase" {
+            let [_, who, key, payment, by, ground @ ..] = &words[..] else {
+                panic!("erase ID BANK KEY-OR-DASH PAYMENT BY GROUND")
+            };
+            // With a mark behind it: the payment with another document than it was sent with.
+            let shown = payment.trim_end_matches('!');
+            let mut shown = self.sent[&transfer_id(shown)].clone();
+            if payment.ends_with('!') {
+                shown.document = Some(Digest::of(b"another"));
+            }
+            return Some(Command::EraseDocument(Box::new(EraseDocument {
+                id,
+                participant: self.participant(who),
+                destroyed: LedgerTime(7),
+                sealing_key: key.parse().ok().map(|number| [number; 32]),
+                by: (*by).to_owned(),
+                ground: ground.join(" "),
+                payment: shown,
             })));
         }
         if !["limit", "reserve", "accept", "notify"].contains(&verb) {
