@@ -6,6 +6,7 @@
 //! | `GET /v1/messages/{uetr or key}` | 200 pacs.002 as it stands; 404 |
 //! | `GET /v1/outbox?after=&limit=&wait_ms=` | 200 entries after a cursor; with `Accept: application/xml` the next one |
 //! | `POST /v1/outbox/ack?cursor=` | 200; everything up to the cursor was taken |
+//! | `GET /v1/final?height=&wait_ms=` | 200 JSON: up to which block everything is final, as soon as it is that block |
 //! | `GET /v1/receipts/{uetr}` | 200 receipt (tlog-proof); 503 while it is not final; 404 |
 //! | `POST /v1/documents/{uetr}/open` (JSON: reader, ground) | 200 JSON with the document, once the ledger has recorded who reads it; 404; 409 when it refuses to; 503 |
 //! | `GET /v1/status` | 200 JSON |
@@ -14,6 +15,7 @@
 //! `/v1` needs a bearer token. Errors are JSON with one sentence that says what to do.
 
 mod documents;
+mod finality;
 mod messages;
 mod outbox;
 mod receipts;
@@ -77,6 +79,7 @@ impl Api {
             .route("/v1/messages/{name}", get(messages::standing))
             .route("/v1/outbox", get(outbox::page))
             .route("/v1/outbox/ack", post(outbox::acknowledge))
+            .route("/v1/final", get(finality::reached))
             .route("/v1/receipts/{uetr}", get(receipts::receipt))
             .route("/v1/documents/{uetr}/open", post(documents::open))
             .route("/v1/status", get(status::status))

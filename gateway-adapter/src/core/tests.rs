@@ -85,7 +85,8 @@ async fn a_stored_payment_without_an_outcome_is_submitted_again() {
     };
     // Answered, but the payment's outcome is missing.
     let sequence = message.sequence;
-    let answer = Answer { kind: AnswerKind::Report, xml: Bytes::from_static(b"<Report/>") };
+    let answer =
+        Answer { kind: AnswerKind::Report, xml: Bytes::from_static(b"<Report/>"), height: None };
     message.answer = Some(answer.clone());
     core.store.write(Write::Accept(message)).await.unwrap();
     core.book.finish(sequence, answer);
@@ -109,7 +110,7 @@ async fn an_answered_message_that_is_read_again_is_told_as_answered() {
     let core = gateway.core();
     let text = pacs008("M1", &[1]);
     let mut ticket = core.receive(text.into(), Channel::Http).unwrap();
-    let answer = ticket.answer().await.unwrap();
+    let answer = Answer { height: None, ..ticket.answer().await.unwrap() };
     // Its repetition has begun and is not recognised yet.
     let Entered::New(_repeated) = core.book.enter(ticket.key) else { panic!("not open") };
     assert_eq!(core.standing_of_key(&ticket.key).unwrap(), Standing::Answered(answer));

@@ -6,7 +6,7 @@ use std::{cell::RefCell, io};
 use bytes::Bytes;
 use translate::{AnswerContext, Fate};
 use wire::codec::{CodecError, Reader, put_bytes};
-use wire::ledger::{Digest, LedgerTime, TransferId};
+use wire::ledger::{Digest, Height, LedgerTime, TransferId};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::StoreError;
@@ -95,13 +95,16 @@ pub enum AnswerKind {
     Unreadable = 3,
 }
 
-/// The answer to a message: the same bytes for ever.
+/// The answer to a message: the same bytes for ever, and what is told beside them to those who wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Its kind.
     pub kind: AnswerKind,
     /// Its XML.
     pub xml: Bytes,
+    /// Everything that it reports as settled stands in this block or before it. It is not stored: who asks later asks
+    /// for the payment.
+    pub height: Option<Height>,
 }
 
 /// What an outbox entry is.
@@ -334,7 +337,7 @@ impl Answer {
                     return Err(CodecError::Unknown { field, value: u64::from(other) });
                 }
             };
-            Ok(Self { kind, xml: read_compressed(&mut reader, "answer")? })
+            Ok(Self { kind, xml: read_compressed(&mut reader, "answer")?, height: None })
         };
         let row = read().map_err(|_| StoreError::Corrupt("answer"))?;
         reader.end().map_err(|_| StoreError::Corrupt("answer"))?;
