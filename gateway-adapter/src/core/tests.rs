@@ -110,7 +110,7 @@ async fn an_answered_message_that_is_read_again_is_told_as_answered() {
     let core = gateway.core();
     let text = pacs008("M1", &[1]);
     let mut ticket = core.receive(text.into(), Channel::Http).unwrap();
-    let answer = Answer { height: None, ..ticket.answer().await.unwrap() };
+    let answer = ticket.answer().await.unwrap();
     // Its repetition has begun and is not recognised yet.
     let Entered::New(_repeated) = core.book.enter(ticket.key) else { panic!("not open") };
     assert_eq!(core.standing_of_key(&ticket.key).unwrap(), Standing::Answered(answer));

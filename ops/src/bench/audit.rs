@@ -5,7 +5,7 @@
 //! At last PostgreSQL is stopped while the network works: its clients must not notice. All are processes of their own.
 
 mod outage;
-mod questions;
+pub(super) mod questions;
 
 use std::{
     path::Path,
