@@ -18,7 +18,10 @@ mod sealing;
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,7 +29,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use translate::Fate;
 use wire::client::Cursor;
-use wire::ledger::{Bic, ParticipantNumber, TransferId};
+use wire::ledger::{Bic, Height, ParticipantNumber, TransferId};
 
 #[cfg(feature = "planted")]
 use crate::planted;
@@ -181,6 +184,8 @@ pub struct Core {
     /// Held from taking fates into the book until their write is queued.
     resolving: Mutex<()>,
     next_message: AtomicU64,
+    /// The last block in which something was answered that this life of the gateway has recorded.
+    reached: AtomicU64,
 }
 
 /// What [`Core::new`] needs.
@@ -248,6 +253,7 @@ impl Core {
             fatal: watch::channel(None).0,
             intake: Arc::new(Semaphore::new(intake_units(INTAKE_BYTES_MAX) as usize)),
             resolving: Mutex::new(()),
+            reached: AtomicU64::new(0),
         })
     }
 
@@ -426,6 +432,11 @@ impl Core {
         }
     }
 
+    /// What is recorded from now on was answered in this block, or in one before it.
+    pub(crate) fn reached(&self, height: Height) {
+        self.reached.fetch_max(height.0, Ordering::Relaxed);
+    }
+
     /// Notes what the ledger answered, makes it durable together with the answers that it
     /// completes, and tells everybody who waits.
     ///
@@ -465,9 +476,13 @@ impl Core {
             METRICS.payments.with_label_values(&[result]).inc();
         }
         let core = self.clone();
+        let height = match self.reached.load(Ordering::Relaxed) {
+            0 => None,
+            height => Some(Height(height)),
+        };
         let payments: usize = finished.iter().map(|message| message.fates.len()).sum();
         let bytes = payments * REPORT_BYTES;
-        let answers = self.on_worker(bytes, move || core.final_answers(finished)).await?;
+        let answers = self.on_worker(bytes, move || core.final_answers(finished, height)).await?;
         let fates = news.iter().map(|news| (news.place, news.fate.clone())).collect();
         let receipts = self.receipts_of(&news);
         let settlement = Settlement { fates, answers: answers.clone(), receipts };
@@ -502,13 +517,19 @@ impl Core {
         wanted.collect()
     }
 
-    fn final_answers(&self, finished: Vec<Finished>) -> Result<Vec<(u64, Answer)>, ReceiveError> {
+    fn final_answers(
+        &self,
+        finished: Vec<Finished>,
+        height: Option<Height>,
+    ) -> Result<Vec<(u64, Answer)>, ReceiveError> {
         let now = self.environment.now();
         finished
             .into_iter()
             .map(|message| {
                 let key = self.book.key_of(message.sequence).ok_or(ReceiveError::Dropped)?;
-                Ok((message.sequence, answer::report(&key, &message.context, &message.fates, now)))
+                let answer = answer::report(&key, &message.context, &message.fates, now);
+                let height = height.filter(|_| answer.kind == AnswerKind::Report);
+                Ok((message.sequence, Answer { height, ..answer }))
             })
             .collect()
     }

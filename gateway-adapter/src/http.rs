@@ -6,6 +6,7 @@
 //! | `GET /v1/messages/{uetr or key}` | 200 pacs.002 as it stands; 404 |
 //! | `GET /v1/outbox?after=&limit=&wait_ms=` | 200 entries after a cursor; with `Accept: application/xml` the next one |
 //! | `POST /v1/outbox/ack?cursor=` | 200; everything up to the cursor was taken |
+//! | `GET /v1/final?height=&wait_ms=` | 200 JSON: up to which block everything is final, as soon as it is that block |
 //! | `GET /v1/receipts/{uetr}` | 200 receipt (tlog-proof); 503 while it is not final; 404 |
 //! | `POST /v1/documents/{uetr}/open` (JSON: reader, ground) | 200 JSON with the document, once the ledger has recorded who reads it; 404; 409 when it refuses to; 410 when it is erased; 503 |
 //! | `POST /v1/documents/{uetr}/erase` (JSON: by, ground, whole_message) | 200 JSON with the certificate; 404; 409 with what is to be done first; 410 when it was erased before; 503 |
@@ -17,6 +18,7 @@
 
 mod documents;
 mod erasure;
+mod finality;
 mod messages;
 mod outbox;
 mod receipts;
@@ -80,6 +82,7 @@ impl Api {
             .route("/v1/messages/{name}", get(messages::standing))
             .route("/v1/outbox", get(outbox::page))
             .route("/v1/outbox/ack", post(outbox::acknowledge))
+            .route("/v1/final", get(finality::reached))
             .route("/v1/receipts/{uetr}", get(receipts::receipt))
             .route("/v1/documents/{uetr}/open", post(documents::open))
             .route("/v1/documents/{uetr}/erase", post(erasure::erase))

@@ -89,6 +89,9 @@ pub const OUTBOX_PAGE_BYTES_MAX: usize = 4 << 20;
 /// Longest wait for the next outbox entry.
 pub const OUTBOX_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Longest wait for a block to become final.
+pub const FINAL_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// HTTP connections at one time.
 pub const HTTP_CONNECTIONS_MAX: usize = 1_024;
 /// Time to read the body of a request.

@@ -23,6 +23,8 @@ pub struct Metrics {
     pub connected: IntGauge,
     /// Height of the connected node.
     pub height: IntGauge,
+    /// Last block that is final, by the connected node's word.
+    pub final_height: IntGauge,
     /// Batches by what became of them (`answered`, `busy`, `invalid`, `repeated`).
     pub batches: IntCounterVec,
     /// Deliveries, by result (`opened`, `no-document`, `not-opened`; `not-money`: something that waits,
@@ -96,6 +98,10 @@ impl Metrics {
                 "1 while a node has accepted this gateway.",
             ),
             height: gauge("corridor_gateway_node_height", "Height of the connected node."),
+            final_height: gauge(
+                "corridor_gateway_final_height",
+                "Last block that is final, by the connected node's word.",
+            ),
             batches: counter(
                 "corridor_gateway_batches_total",
                 "Batches by what became of them.",

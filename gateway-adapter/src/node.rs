@@ -34,6 +34,7 @@ use wire::{
         KIND_OUTCOMES, KIND_QUERY, KIND_SUBMIT, KIND_SUBSCRIBE, NotTaken, NotTakenReason, Outcomes,
         Query, QueryAnswer, StatusAnswer,
     },
+    cosign::{FinalAt, KIND_FINAL, KIND_WATCH_FINAL},
 };
 
 use crate::{
@@ -102,6 +103,7 @@ struct Question {
 pub struct NodeHandle {
     questions: mpsc::Sender<Question>,
     state: watch::Receiver<NodeState>,
+    final_at: watch::Receiver<Option<FinalAt>>,
 }
 
 impl NodeHandle {
@@ -124,12 +126,20 @@ impl NodeHandle {
     pub fn state(&self) -> watch::Receiver<NodeState> {
         self.state.clone()
     }
+
+    /// Up to where everything is final, by the word of the nodes that were connected so far; nothing before the first.
+    /// Every change is told as soon as the node has told it.
+    #[must_use]
+    pub fn final_at(&self) -> watch::Receiver<Option<FinalAt>> {
+        self.final_at.clone()
+    }
 }
 
 /// The other ends of a [`NodeHandle`], for the task that serves it.
 pub struct NodeDesk {
     questions: mpsc::Receiver<Question>,
     state: watch::Sender<NodeState>,
+    final_at: watch::Sender<Option<FinalAt>>,
 }
 
 /// A handle and its other ends.
@@ -137,7 +147,9 @@ pub struct NodeDesk {
 pub fn desk() -> (NodeHandle, NodeDesk) {
     let (questions, receiver) = mpsc::channel(QUERIES_MAX);
     let (state, watched) = watch::channel(NodeState::default());
-    (NodeHandle { questions, state: watched }, NodeDesk { questions: receiver, state })
+    let (final_at, told) = watch::channel(None);
+    let handle = NodeHandle { questions, state: watched, final_at: told };
+    (handle, NodeDesk { questions: receiver, state, final_at })
 }
 
 /// How batches are signed.
@@ -361,6 +373,7 @@ impl NodeTask {
                 self.deliveries_broken = false;
                 let cursor = *self.cursor.borrow();
                 self.send(KIND_SUBSCRIBE, cursor.encode()).await;
+                self.send(KIND_WATCH_FINAL, Bytes::new()).await;
                 self.ask_status().await;
                 self.core.directory.begin_anew();
                 self.refresh_directory();
@@ -418,6 +431,7 @@ impl NodeTask {
                 }
             },
             KIND_ANSWER => self.on_answer(QueryAnswer::decode(payload)?),
+            KIND_FINAL => self.on_final(FinalAt::decode(payload)?),
             other => {
                 let value = u64::from(other);
                 return Err(wire::codec::CodecError::Unknown { field: "frame kind", value });
@@ -459,6 +473,18 @@ impl NodeTask {
                 self.outstanding.invalid(&not_taken.batch, now);
             }
         }
+    }
+
+    /// What is final stays so: a node that is behind the one before it takes nothing back.
+    fn on_final(&self, at: FinalAt) {
+        self.desk.final_at.send_if_modified(|known| {
+            let news = known.is_none_or(|known| known < at);
+            if news {
+                *known = Some(at);
+                METRICS.final_height.set(i64::try_from(at.height).unwrap_or(i64::MAX));
+            }
+            news
+        });
     }
 
     fn on_answer(&mut self, (number, answer): (u64, QueryAnswer)) {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod directory;
+
 use std::{
     collections::HashMap,
     path::Path,
@@ -31,11 +33,11 @@ use wire::ledger::{
 use wire::{
     batch::{Domain, RawSubmission},
     client::{
-        Cursor, Deliveries, Delivery, DirectoryAnswer, DirectoryCounts, FRAME_VERSION, KIND_ANSWER,
-        KIND_DELIVERIES, KIND_NOT_TAKEN, KIND_OUTCOMES, KIND_QUERY, KIND_SUBMIT, KIND_SUBSCRIBE,
-        NotTaken, NotTakenReason, Outcomes, Query, QueryAnswer, ReceiptFound, StatusAnswer, Told,
-        TransferFound,
+        Cursor, Deliveries, Delivery, FRAME_VERSION, KIND_ANSWER, KIND_DELIVERIES, KIND_NOT_TAKEN,
+        KIND_OUTCOMES, KIND_QUERY, KIND_SUBMIT, KIND_SUBSCRIBE, NotTaken, NotTakenReason, Outcomes,
+        Query, QueryAnswer, ReceiptFound, StatusAnswer, Told, TransferFound,
     },
+    cosign::{FinalAt, KIND_FINAL, KIND_WATCH_FINAL},
     genesis::{RawAccount, RawAsset, RawGenesis, RawNode, RawParticipant, hex},
 };
 
@@ -45,6 +47,8 @@ use crate::{
     node::NodePort,
     store::Store,
 };
+
+use directory::directory;
 
 pub(crate) const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 pub(crate) const PAYER: &str = "BANKDEFF";
@@ -236,6 +240,13 @@ impl FakeNode {
         ledger.answers.values().filter(|(_, answer, _)| answer.is_settled()).count()
     }
 
+    /// Blocks are not told apart: the last one is final when all leaves are.
+    fn final_at(&self) -> FinalAt {
+        let ledger = self.ledger.lock().unwrap();
+        let size = self.final_leaves.load(Ordering::SeqCst).min(ledger.leaf);
+        FinalAt { height: if size == ledger.leaf { ledger.height } else { 0 }, size }
+    }
+
     /// Damages the sealed documents that wait for delivery.
     pub(crate) fn damage_documents(&self) {
         for delivery in &mut self.ledger.lock().unwrap().deliveries {
@@ -283,7 +294,7 @@ impl FakeNode {
             return;
         }
         let generation = self.generation.load(Ordering::SeqCst);
-        let mut cursor = None;
+        let (mut cursor, mut told_final) = (None, None);
         let mut tick = tokio::time::interval(Duration::from_millis(5));
         loop {
             tokio::select! {
@@ -312,6 +323,7 @@ impl FakeNode {
                             let (number, query) = Query::decode(payload).unwrap();
                             send(&events, KIND_ANSWER, self.answer(query).encode(number)).await;
                         }
+                        KIND_WATCH_FINAL => told_final = Some(FinalAt::default()),
                         other => panic!("frame kind {other}"),
                     }
                 }
@@ -323,6 +335,11 @@ impl FakeNode {
                     let _ = events.send(connected()).await;
                 }
                 _ = tick.tick() => {
+                    let is_final = self.final_at();
+                    if told_final.is_some_and(|told| told < is_final) {
+                        told_final = Some(is_final);
+                        send(&events, KIND_FINAL, is_final.encode()).await;
+                    }
                     let Some(after) = cursor.as_mut() else { continue };
                     let items: Vec<Delivery> = {
                         let ledger = self.ledger.lock().unwrap();
@@ -454,43 +471,6 @@ fn take_one(counter: &AtomicU64) -> bool {
 async fn send(events: &mpsc::Sender<ClientSideEvent>, kind: u8, payload: Bytes) {
     let frame = Frame { kind, version: FRAME_VERSION, payload };
     let _ = events.send(ClientSideEvent::Frame(frame)).await;
-}
-
-fn directory(known: DirectoryCounts) -> DirectoryAnswer {
-    use wire::client::{AccountRow, AssetRow, ParticipantRow};
-    fn after<T>(mut rows: Vec<T>, known: u32) -> Vec<T> {
-        rows.split_off(rows.len().min(known as usize))
-    }
-    let participant = |number: u32, bic: &str, seed: u8| ParticipantRow {
-        number: ParticipantNumber(number),
-        bic: bic.parse().unwrap(),
-        name: bic.to_owned(),
-        sealing_key: crate::seal::public_key(&[seed; 32]).unwrap(),
-    };
-    let account = |number: u32| AccountRow {
-        number: wire::ledger::AccountNumber(number),
-        owner: ParticipantNumber(number),
-        asset: wire::ledger::AssetNumber(0),
-        label: wire::ledger::Label::MAIN,
-        status: wire::ledger::AccountStatus::Open,
-        posted: 0,
-    };
-    let euro = AssetRow {
-        number: wire::ledger::AssetNumber(0),
-        code: "EUR".parse().unwrap(),
-        exponent: 2,
-        issuer: ParticipantNumber(0),
-    };
-    DirectoryAnswer {
-        height: 1,
-        all: DirectoryCounts { participants: 2, assets: 1, accounts: 2 },
-        participants: after(
-            vec![participant(0, PAYER, 11), participant(1, PAYEE, 21)],
-            known.participants,
-        ),
-        assets: after(vec![euro], known.assets),
-        accounts: after(vec![account(0), account(1)], known.accounts),
-    }
 }
 
 /// Puts the stand-in behind a real endpoint for gateways; returns its address.

@@ -21,6 +21,8 @@ pub struct Answered {
     pub reply: Reply,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// The block by whose end all that it reports as settled has settled, if it is told for the first time.
+    pub height: Option<u64>,
     /// Time from handing the message over to this answer.
     pub elapsed: Duration,
     /// How often the message was handed over: more than once when the network needed longer than
@@ -46,7 +48,10 @@ pub async fn submit(client: &mut HttpClient, xml: &[u8]) -> Result<Answered> {
                 }
                 Ok(reply) => {
                     let elapsed = start.elapsed();
-                    return Ok(Answered { reply, bytes: answer.body, elapsed, attempts });
+                    let height = answer.header("x-corridor-height");
+                    let height = height.and_then(|text| text.parse().ok());
+                    let bytes = answer.body;
+                    return Ok(Answered { reply, bytes, height, elapsed, attempts });
                 }
                 Err(error) if answer.is_success() => return Err(error),
                 Err(_) if matches!(answer.status, 408 | 429 | 500..=599) => {

@@ -51,6 +51,10 @@ pub enum ConfigError {
     /// The genesis file names another key for this node's checkpoints, or none.
     #[error("the cosign key is not the one that the genesis file names for node {0}")]
     OtherCosignKey(u64),
+    /// The genesis file names a key for this node's checkpoints, and the configuration none: without all its nodes a
+    /// network may never have anything that is final.
+    #[error("cosign_key is missing: the genesis file names a key for the checkpoints of node {0}")]
+    NoCosignKey(u64),
     /// The keys of the nodes cannot make checkpoints.
     #[error("the genesis file: {0}")]
     CosignKeys(proof::key::KeyError),
@@ -89,7 +93,8 @@ pub struct RawConfig {
     pub genesis: PathBuf,
     /// The link key's file.
     pub link_key: PathBuf,
-    /// File of the key that signs checkpoints. Without it the node takes no part in finality.
+    /// File of the key that signs checkpoints; left out only where the genesis file names none for this node, and then it
+    /// takes no part in finality.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cosign_key: Option<PathBuf>,
     /// Directory of the log, the history and the runs.
@@ -167,6 +172,7 @@ impl NodeConfig {
             return Err(ConfigError::OtherKey(raw.id));
         }
         let cosigning = match &raw.cosign_key {
+            None if own.cosign_key.is_some() => return Err(ConfigError::NoCosignKey(raw.id)),
             None => None,
             Some(path) => {
                 let seed = link::keyfile::read(&base.join(path))?;

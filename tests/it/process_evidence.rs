@@ -51,6 +51,8 @@ async fn evidence(stage: &mut Stage) -> Result<()> {
     let payment = first.context("a payment was made")?;
     wait_final(stage, &stage.cluster.node_ids()).await?;
     report(stage).await?;
+    shown(stage, &mut chance).await?;
+    wait_final(stage, &stage.cluster.node_ids()).await?;
 
     let policy = offline(stage, &payment)?;
     by_gateways(stage, &payment, &policy).await?;
@@ -73,6 +75,35 @@ async fn evidence(stage: &mut Stage) -> Result<()> {
     wait_final(stage, &stage.cluster.node_ids()).await?;
     mirror(stage, 3, &policy).await?;
     ensure!(!stage.folder.join("node-3/data/evidence").exists(), "somebody was accused");
+    Ok(())
+}
+
+/// What is final is shown by each node's page, its metrics, and by the bank's own gateway, which told the block.
+async fn shown(stage: &Stage, chance: &mut Chance) -> Result<()> {
+    for id in stage.cluster.node_ids() {
+        let mut node = HttpClient::new(&stage.cluster.node_http(id)?)?;
+        let page = node.get("/").await?.text();
+        ensure!(page.contains("<th>Final</th><td>up to block "), "the page of node {id}: {page}");
+        let metrics = node.get("/metrics").await?.text();
+        for stage in ["turn", "sync", "gather"] {
+            let name = format!("corridor_cosign_{stage}_below{{le=\"+Inf\"}} ");
+            let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            let count: f64 = line.with_context(|| format!("node {id} tells {name}"))?.parse()?;
+            ensure!(count > 0.0, "node {id}: {name}{count}");
+        }
+    }
+    let mut gateway = stage.cluster.gateway_client(&stage.bics[0])?;
+    let name = "EVIDENCE-SHOWN";
+    let payment = euro(chance, &stage.bics[0], &stage.bics[1], 1, name);
+    let answered = gateway_api::submit(&mut gateway, &single(name, &payment)).await?;
+    let height = answered.height.context("the answer tells the block")?;
+    let wait = format!("/v1/final?height={height}&wait_ms={}", FINAL_TIME_MAX.as_millis());
+    let reached: serde_json::Value = serde_json::from_slice(&gateway.get(&wait).await?.body)?;
+    ensure!(reached["height"].as_u64() >= Some(height), "block {height} is final: {reached}");
+    let standing = gateway.get(&format!("/v1/messages/{}", payment.uetr)).await?;
+    ensure!(standing.header("x-corridor-final") == Some("true"), "{:?}", standing.headers);
+    let status: serde_json::Value = serde_json::from_slice(&gateway.get("/v1/status").await?.body)?;
+    ensure!(status["final_height"].as_u64() >= Some(height), "{status}");
     Ok(())
 }
 

@@ -28,7 +28,7 @@ pub(super) fn report(
     let kind = if settled { AnswerKind::Report } else { AnswerKind::Refusal };
     let xml = translate::status_report(context, fates, &message_id(key), now)
         .expect("one fate a transaction and an id of 32 digits always make a report");
-    Answer { kind, xml: xml.into() }
+    Answer { kind, xml: xml.into(), height: None }
 }
 
 /// The report on a message that is still open. Its id differs from that of the final one. Of a large
@@ -46,12 +46,12 @@ pub(super) fn interim(key: &MessageKey, message: &Finished, now: LedgerTime) -> 
 pub(super) fn unreadable(findings: &[Finding], reference: Option<&str>, now: LedgerTime) -> Answer {
     let xml = translate::message_rejection(findings, reference, now)
         .expect("a rejection is built of texts that were cut to size");
-    Answer { kind: AnswerKind::Unreadable, xml: xml.into() }
+    Answer { kind: AnswerKind::Unreadable, xml: xml.into(), height: None }
 }
 
 /// The rejection of a message that the network does not process.
 pub(super) fn not_supported(name: &str, reference: Option<&str>, now: LedgerTime) -> Answer {
     let xml = translate::not_supported(name, reference, now)
         .expect("a rejection is built of texts that were cut to size");
-    Answer { kind: AnswerKind::Unreadable, xml: xml.into() }
+    Answer { kind: AnswerKind::Unreadable, xml: xml.into(), height: None }
 }

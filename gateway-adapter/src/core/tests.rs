@@ -85,7 +85,8 @@ async fn a_stored_payment_without_an_outcome_is_submitted_again() {
     };
     // Answered, but the payment's outcome is missing.
     let sequence = message.sequence;
-    let answer = Answer { kind: AnswerKind::Report, xml: Bytes::from_static(b"<Report/>") };
+    let answer =
+        Answer { kind: AnswerKind::Report, xml: Bytes::from_static(b"<Report/>"), height: None };
     message.answer = Some(answer.clone());
     core.store.write(Write::Accept(message)).await.unwrap();
     core.book.finish(sequence, answer);

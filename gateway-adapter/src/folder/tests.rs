@@ -116,8 +116,11 @@ fn a_file_that_was_replaced_meanwhile_keeps_its_turn() {
     let beside = folder.incoming.join("a.xml.tmp");
     fs::write(&beside, "other").unwrap();
     fs::rename(&beside, &path).unwrap();
-    let answer =
-        Answer { kind: crate::store::AnswerKind::Report, xml: Bytes::from_static(b"<Report/>") };
+    let answer = Answer {
+        kind: crate::store::AnswerKind::Report,
+        xml: Bytes::from_static(b"<Report/>"),
+        height: None,
+    };
     let content = Content::of(Bytes::from_static(b"first"));
     folder.conclude(&"a.xml".into(), &stamp, &content, &Ending::Answered(answer)).unwrap();
     assert_eq!(names(&folder.incoming), ["a.xml"]);

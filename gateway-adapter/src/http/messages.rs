@@ -60,7 +60,7 @@ async fn receive_bulk(api: &Api, body: Body) -> Result<Response, Problem> {
     let until = tokio::time::Instant::now() + HTTP_BULK_TIME_MAX;
     while tokio::time::Instant::now() < until {
         match tokio::time::timeout(api.0.answer_deadline, ticket.clone().answer()).await {
-            Ok(answer) => return Ok(answered(&answer?, &key)),
+            Ok(answer) => return Ok(answered(api, &answer?, &key)),
             Err(_) => match api.0.read(move |core| core.standing_of_key(&key)).await? {
                 Standing::Reading => {}
                 _ => break,
@@ -78,7 +78,7 @@ fn no_body() -> Problem {
 
 async fn answer_of(api: &Api, mut ticket: Ticket) -> Result<Response, Problem> {
     match tokio::time::timeout(api.0.answer_deadline, ticket.answer()).await {
-        Ok(answer) => Ok(answered(&answer?, &ticket.key)),
+        Ok(answer) => Ok(answered(api, &answer?, &ticket.key)),
         Err(_) => interim(api, &ticket).await,
     }
 }
@@ -113,7 +113,7 @@ async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
 async fn interim(api: &Api, ticket: &Ticket) -> Result<Response, Problem> {
     let key = ticket.key;
     match api.0.read(move |core| core.standing_of_key(&key)).await? {
-        Standing::Answered(answer) => Ok(answered(&answer, &key)),
+        Standing::Answered(answer) => Ok(answered(api, &answer, &key)),
         Standing::Open(report) => {
             let mut response = xml(StatusCode::ACCEPTED, report, Some(&key));
             let location = format!("/v1/messages/{key}");
@@ -148,7 +148,7 @@ pub(super) async fn standing(
         Standing::Answered(answer) => {
             let mut response = xml(StatusCode::OK, answer.xml, None);
             if let Some(uetr) = uetr {
-                super::receipts::mark(&api, uetr, &mut response).await;
+                super::finality::mark(&api, uetr, &mut response).await;
             }
             Ok(response)
         }
@@ -162,12 +162,16 @@ pub(super) async fn standing(
     }
 }
 
-fn answered(answer: &Answer, key: &MessageKey) -> Response {
+fn answered(api: &Api, answer: &Answer, key: &MessageKey) -> Response {
     let status = match answer.kind {
         AnswerKind::Report | AnswerKind::Refusal => StatusCode::OK,
         AnswerKind::Unreadable => StatusCode::BAD_REQUEST,
     };
-    xml(status, answer.xml.clone(), Some(key))
+    let mut response = xml(status, answer.xml.clone(), Some(key));
+    if let Some(height) = answer.height {
+        super::finality::tell(api, height, &mut response);
+    }
+    response
 }
 
 fn xml(status: StatusCode, body: Bytes, key: Option<&MessageKey>) -> Response {

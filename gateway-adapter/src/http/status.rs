@@ -11,6 +11,7 @@ use crate::{metrics::METRICS, store::StoreError};
 
 pub(super) async fn status(State(api): State<Api>) -> Result<Response, Problem> {
     let node = api.0.core.node.state().borrow().clone();
+    let final_at = *api.0.core.node.final_at().borrow();
     let (messages, payments) = api.0.core.book.counts();
     let (received, last, acknowledged) = api
         .0
@@ -26,6 +27,8 @@ pub(super) async fn status(State(api): State<Api>) -> Result<Response, Problem> 
         "node_leader": node.status.as_ref().map(|status| status.leader),
         "node_height": node.status.as_ref().map(|status| status.height),
         "node_time_ns": node.status.as_ref().map(|status| status.time.to_string()),
+        "final_height": final_at.map(|at| at.height),
+        "final_leaves": final_at.map(|at| at.size),
         "directory_height": api.0.core.directory.height(),
         "messages_received": received,
         "open_messages": messages,

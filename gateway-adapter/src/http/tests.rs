@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use crate::testing::{FakeNode, Mood, PAYEE, PAYER, call, config, pacs008, request, start, uetr};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -269,4 +271,48 @@ async fn a_document_is_opened_for_a_person_only_when_that_is_recorded() {
     assert_eq!(call(&sending, &open, good).await.status, 400, "not called JSON");
     receiving.stop().await;
     sending.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_tells_its_block_and_when_that_is_final() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), PAYER, false);
+    let node = FakeNode::new(&config);
+    let gateway = start(config, &node).await;
+    let final_now = async |words: &str| {
+        let answer = call(&gateway, &format!("GET /v1/final{words}"), "").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()
+    };
+    assert_eq!(final_now("").await, serde_json::json!({}));
+    let first = call(&gateway, "POST /v1/messages", &pacs008("M1", &[1])).await;
+    assert_eq!(first.header("x-corridor-height"), Some("1"), "{first:?}");
+    assert_eq!(first.header("x-corridor-final"), Some("false"), "{first:?}");
+    // Who waits for a block that does not become final is told what is.
+    assert_eq!(final_now("?height=1&wait_ms=50").await, serde_json::json!({}));
+    let waiting = final_now("?height=1&wait_ms=20000");
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        node.final_leaves.store(1, std::sync::atomic::Ordering::SeqCst);
+    };
+    let began = std::time::Instant::now();
+    let (told, ()) = tokio::join!(waiting, later);
+    assert_eq!(told, serde_json::json!({"height": 1, "leaves": 1}));
+    assert!(began.elapsed() < Duration::from_secs(10), "it was told when it was so");
+    // Another connection to a node that says less takes nothing back.
+    node.final_leaves.store(0, std::sync::atomic::Ordering::SeqCst);
+    let second = call(&gateway, "POST /v1/messages", &pacs008("M2", &[2])).await;
+    assert_eq!(second.header("x-corridor-height"), Some("2"));
+    assert_eq!(second.header("x-corridor-final"), Some("false"));
+    assert_eq!(final_now("").await["height"], 1);
+    let status = call(&gateway, "GET /v1/status", "").await;
+    let status: serde_json::Value = serde_json::from_str(&status.body).unwrap();
+    assert_eq!((&status["final_height"], &status["final_leaves"]), (&1.into(), &1.into()));
+    // What nothing settled of has no block to wait for, and neither does a repetition: it is asked for by its id.
+    node.be(Mood::Refuse);
+    let refused = call(&gateway, "POST /v1/messages", &pacs008("M3", &[3])).await;
+    assert_eq!((refused.status, refused.header("x-corridor-height")), (200, None), "{refused:?}");
+    let again = call(&gateway, "POST /v1/messages", &pacs008("M1", &[1])).await;
+    assert_eq!((again.body, again.head.contains("x-corridor-final")), (first.body, false));
+    gateway.stop().await;
 }

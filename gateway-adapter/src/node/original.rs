@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use translate::Fate;
 use wire::{
     client::{Outcomes, Query, QueryAnswer, TransferFound},
-    ledger::{Answer, Command, Refusal, TransferId},
+    ledger::{Answer, Command, Height, Refusal, TransferId},
 };
 
 use super::Prepared;
@@ -31,6 +31,7 @@ pub(super) async fn record(
     items: &[Arc<Prepared>],
     outcomes: &Outcomes,
 ) -> Result<(), ReceiveError> {
+    core.reached(outcomes.height);
     let mut known: Vec<(TransferId, Fate)> = Vec::new();
     let mut unclear: Vec<(Arc<Prepared>, Fate)> = Vec::new();
     for ((item, outcome), leaf) in items.iter().zip(&outcomes.outcomes).zip(outcomes.first_leaf..) {
@@ -70,6 +71,7 @@ async fn original_fate(core: &Core, item: &Prepared, outcome: Fate) -> Option<Fa
     loop {
         match core.node.query(Query::Transfer(item.uetr)).await {
             Some(QueryAnswer::Transfer(Some(found))) => {
+                core.reached(Height(found.height));
                 let same = matches!(outcome, Fate::Settled { .. }) || is_same(&found, item);
                 return Some(if same { Fate::of(found.answer, found.time) } else { outcome });
             }

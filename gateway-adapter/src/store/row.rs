@@ -6,7 +6,7 @@ use std::{cell::RefCell, io};
 use bytes::Bytes;
 use translate::{AnswerContext, Fate};
 use wire::codec::{CodecError, Reader, put_bytes};
-use wire::ledger::{Digest, LedgerTime, TransferId};
+use wire::ledger::{Digest, Height, LedgerTime, TransferId};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::{
@@ -103,14 +103,26 @@ pub enum AnswerKind {
     Unreadable = 3,
 }
 
-/// The answer to a message: the same bytes for ever.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The answer to a message: the same bytes for ever, and what is told beside them to those who wait for it.
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// Its kind.
     pub kind: AnswerKind,
     /// Its XML.
     pub xml: Bytes,
+    /// Everything that it reports as settled stands in this block or before it. It is not stored: who asks later asks
+    /// for the payment.
+    pub height: Option<Height>,
 }
+
+/// Answers are the same when their bytes are.
+impl PartialEq for Answer {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.xml == other.xml
+    }
+}
+
+impl Eq for Answer {}
 
 /// What an outbox entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -369,7 +381,7 @@ impl Answer {
                     return Err(CodecError::Unknown { field, value: u64::from(other) });
                 }
             };
-            Ok(Self { kind, xml: read_compressed(&mut reader, "answer")? })
+            Ok(Self { kind, xml: read_compressed(&mut reader, "answer")?, height: None })
         };
         let row = read().map_err(|_| StoreError::Corrupt("answer"))?;
         reader.end().map_err(|_| StoreError::Corrupt("answer"))?;

@@ -120,7 +120,8 @@ fn accept(number: u8) -> Write {
 
 fn settle(number: u8) -> Write {
     let place = Place { message: u64::from(number), index: 0 };
-    let answer = Answer { kind: AnswerKind::Report, xml: Bytes::from_static(b"<Report/>") };
+    let answer =
+        Answer { kind: AnswerKind::Report, xml: Bytes::from_static(b"<Report/>"), height: None };
     Write::Settle(Settlement {
         fates: vec![(place, Fate::Settled { time: LedgerTime(7) })],
         answers: vec![(u64::from(number), answer)],

@@ -6,7 +6,7 @@
 
 mod outage;
 mod paced;
-mod questions;
+pub(super) mod questions;
 
 use std::{
     path::Path,

@@ -5,6 +5,7 @@
 //! for their outcomes. The generator keeps its own balances and compares them with every node's.
 
 pub(super) mod client;
+mod cosigning;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,6 +56,9 @@ pub struct LedgerArguments {
     /// Accounts in all
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=60_000))]
     accounts: u32,
+    /// Instead of one run so many pairs of runs, with cosigned checkpoints and without, each on a new network: what they cost
+    #[arg(long, value_name = "PAIRS", conflicts_with_all = ["seconds", "prefill"], value_parser = clap::value_parser!(u8).range(1..=50))]
+    cosigning_cost: Option<u8>,
     #[command(flatten)]
     place: PlaceArguments,
     /// Print the result as one JSON object on the last line
@@ -101,6 +105,9 @@ const PREFILL: (u32, u16) = (8_000, 4);
 
 /// Runs `corridor bench ledger`.
 pub(crate) async fn run(arguments: LedgerArguments) -> Result<()> {
+    if let Some(pairs) = arguments.cosigning_cost {
+        return cosigning::run(&arguments, pairs).await;
+    }
     let place = Place::new(&arguments.place)?;
     let program = find_program()?;
     let description =

@@ -2,7 +2,10 @@
 //!
 //! Closed loop (`--clients`: each sends the next payment when the last is answered) or open loop
 //! (`--rate`: payments are due at fixed times, and latency counts from when one was due, so that a
-//! stall is charged to every payment that had to wait). The receiving bank reads its outbox beside it.
+//! stall is charged to every payment that had to wait). The receiving bank reads its outbox beside it, and the paying
+//! one waits for its payments to become final.
+
+mod finality;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +29,7 @@ use crate::messages::{Payment, Reply, pacs008};
 use super::measure::{Costs, Latencies, Usage, rounded};
 use super::place::{Place, PlaceArguments};
 use super::threads::{self, StageCost, ThreadTimes};
+use finality::{FinalAfter, Told};
 
 /// Connections with which an offered rate is sent.
 const RATE_CLIENTS: u16 = 256;
@@ -76,6 +80,8 @@ struct PaymentsResult {
     /// Part of it: from settlement to the journal of the receiver's gateway.
     receive_ms_p50: f64,
     receive_ms_p99: f64,
+    #[serde(flatten)]
+    finality: FinalAfter,
     settled: u64,
     refused: u64,
     sent_again: u64,
@@ -156,18 +162,23 @@ pub(crate) async fn run(arguments: PaymentsArguments) -> Result<()> {
         stop_reading: AtomicBool::new(false),
     });
     let reader = tokio::spawn(read_outbox(shared.clone(), cluster.gateway_client(&to)?, WARM_UP));
+    let nodes_http = cluster.node_ids().into_iter().map(|id| cluster.node_http(id));
+    let nodes_http = nodes_http.collect::<Result<Vec<_>>>()?;
+    let watch = finality::Watch::start(cluster.gateway_client(&from)?, nodes_http);
     let clients = arguments.rate.map_or(arguments.clients, |_| RATE_CLIENTS);
     let mut tasks = JoinSet::new();
     for _ in 0..clients {
         tasks.spawn(client(shared.clone(), cluster.gateway_client(&from)?));
     }
-    let (mut latencies, mut sent_again) = (Latencies::new()?, 0);
+    let (mut latencies, mut told, mut sent_again) = (Latencies::new()?, Vec::new(), 0);
     while let Some(ended) = tasks.join_next().await {
-        let (own, again) = ended.context("a client broke")??;
-        latencies.add(&own)?;
-        sent_again += again;
+        let own = ended.context("a client broke")??;
+        latencies.add(&own.latencies)?;
+        told.extend(own.told);
+        sent_again += own.again;
     }
     let seconds = shared.start.elapsed().as_secs_f64();
+    let finality = watch.end(shared.start, &told).await?;
     wait_delivered(&shared).await;
     shared.stop_reading.store(true, Ordering::Relaxed);
     let deliveries = reader.await.context("the reader of the outbox broke")??;
@@ -207,7 +218,9 @@ pub(crate) async fn run(arguments: PaymentsArguments) -> Result<()> {
         held: conserved
             && counts.lost == 0
             && counts.duplicated == 0
-            && counts.settled == counts.sent,
+            && counts.settled == counts.sent
+            && finality.not_final == 0,
+        finality,
     };
     print(&result);
     if arguments.json {
@@ -236,6 +249,7 @@ fn print(result: &PaymentsResult) {
         result.receive_ms_p50,
         result.receive_ms_p99
     );
+    finality::print(&result.finality);
     println!(
         "settled {}, refused {}, lost {}, duplicated {}",
         result.settled, result.refused, result.lost, result.duplicated
@@ -279,10 +293,18 @@ fn is_settled(reply: &Reply) -> bool {
     matches!(reply, Reply::Status(report) if matches!(report.first().code.as_str(), "ACSC" | "ACCC"))
 }
 
-/// Sends payments until the time is over; returns latencies and how often a message was repeated.
-async fn client(shared: Arc<Shared>, mut client: HttpClient) -> Result<(Latencies, u64)> {
-    let mut latencies = Latencies::new()?;
-    let mut again = 0;
+/// What one client saw.
+struct Seen {
+    latencies: Latencies,
+    /// When each payment was answered that has settled.
+    told: Vec<Told>,
+    /// How often a message was repeated.
+    again: u64,
+}
+
+/// Sends payments until the time is over.
+async fn client(shared: Arc<Shared>, mut client: HttpClient) -> Result<Seen> {
+    let mut seen = Seen { latencies: Latencies::new()?, told: Vec::new(), again: 0 };
     loop {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         let due = match shared.rate {
@@ -296,7 +318,7 @@ async fn client(shared: Arc<Shared>, mut client: HttpClient) -> Result<(Latencie
             }
         };
         if due >= shared.start + shared.seconds {
-            return Ok((latencies, again));
+            return Ok(seen);
         }
         let minor = 1 + Chance::new(number).below(100);
         let payment = payment(&shared.from, &shared.to, minor, number)?;
@@ -306,9 +328,11 @@ async fn client(shared: Arc<Shared>, mut client: HttpClient) -> Result<(Latencie
         let track = Track { sent: due, settled: false, deliveries: 0 };
         shared.payments().insert(uetr.clone(), track);
         let answered = gateway_api::submit(&mut client, xml.as_bytes()).await?;
-        latencies.record(due.elapsed());
-        again += u64::from(answered.attempts - 1);
+        seen.latencies.record(due.elapsed());
+        seen.again += u64::from(answered.attempts - 1);
         if is_settled(&answered.reply) {
+            // A repeated question is answered without the block: how long that takes is not known.
+            seen.told.extend(answered.height.map(|height| Told { height, at: Instant::now() }));
             shared.moved.fetch_add(minor, Ordering::Relaxed);
             if let Some(track) = shared.payments().get_mut(&uetr) {
                 track.settled = true;

@@ -3,7 +3,10 @@
 //! A cluster is filled with signed transfers; then payments are looked up and statements paged at one node, its log is
 //! mirrored, verified, exported and the export verified, each by the program itself as a process of its own, whose
 //! largest memory is noted. Receipts are fetched and verified here. A run in which a figure is wrong, a row is
-//! missing or evidence does not verify has no speed and fails.
+//! missing or evidence does not verify has no speed and fails. At the end each bar stands beside its figure.
+
+mod bars;
+mod sql;
 
 use std::{
     fs,
@@ -19,6 +22,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    audit::questions::Asked,
     ledger::{fill, network},
     measure::{Latencies, rounded},
     place::{Place, PlaceArguments},
@@ -31,6 +35,7 @@ use crate::{
     status::NodeChoice,
     verify,
 };
+use bars::Bar;
 
 const CLIENTS: u8 = 4;
 const FINAL_TIME_MAX: Duration = Duration::from_secs(120);
@@ -38,6 +43,8 @@ const INDEX_TIME_MAX: Duration = Duration::from_secs(300);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Rows of a statement page.
 const PAGE_ROWS: u64 = 100;
+/// Memory that a large export may take more than one of a row.
+const FLAT_MIB: f64 = 64.0;
 
 /// Arguments of `corridor bench queries`.
 #[derive(Debug, Args)]
@@ -101,6 +108,9 @@ struct QueriesResult {
     /// A receipt, from its bytes to the verdict.
     receipt_ms_p50: f64,
     receipt_ms_max: f64,
+    /// Pages of the same ledger in PostgreSQL; nothing where none is installed.
+    sql: Option<Vec<Asked>>,
+    bars: Vec<Bar>,
     held: bool,
 }
 
@@ -160,7 +170,9 @@ pub(crate) async fn run(arguments: QueriesArguments) -> Result<()> {
     }
     let (index_seconds, statements) = statements(&mut client, &sample).await?;
     let receipts = receipts(&node, &sample, &fs::read(&policy)?, place.path()).await?;
-    let result = QueriesResult {
+    println!("the same ledger comes into a private PostgreSQL");
+    let sql = sql::ask(&program, &node, &genesis, arguments.accounts).await?;
+    let mut result = QueriesResult {
         transfers: arguments.transfers,
         nodes: arguments.nodes,
         accounts: arguments.accounts,
@@ -182,14 +194,34 @@ pub(crate) async fn run(arguments: QueriesArguments) -> Result<()> {
         verify_export,
         receipt_ms_p50: receipts.ms_at(50.0),
         receipt_ms_max: receipts.ms_max(),
+        sql,
+        bars: Vec::new(),
         held: true,
     };
+    result.bars = bars(&result);
     print(&result);
     if arguments.json {
         println!("{}", serde_json::to_string(&result).context("write the result")?);
     }
     cluster.stop()?;
     place.done()
+}
+
+/// What an auditor may have to wait at most, for a million transfers.
+fn bars(result: &QueriesResult) -> Vec<Bar> {
+    let pages = result.sql.iter().flatten().filter(|asked| asked.is_page());
+    let page = pages.map(|asked| asked.ms_max).max_by(f64::total_cmp);
+    let more_mib = result.export_rss_more_bytes as f64 / f64::from(1 << 20);
+    let rate = result.verify_ledger_transfers_per_second;
+    vec![
+        Bar::at_most("payment by UETR from a node, p95", "ms", 20.0, Some(result.lookup_ms_p95)),
+        Bar::at_most("statement page from a node, p95", "ms", 100.0, Some(result.statement_ms_p95)),
+        Bar::at_most("filtered page in SQL, slowest", "ms", 300.0, page),
+        Bar::at_most("export of all rows as CSV", "s", 30.0, Some(result.export_all.seconds)),
+        Bar::at_most("memory of that beyond that of one row", "MiB", FLAT_MIB, Some(more_mib)),
+        Bar::at_least("verify ledger", "transfers/s", 100_000.0, rate),
+        Bar::at_most("receipt check, slowest", "ms", 5.0, Some(result.receipt_ms_max)),
+    ]
 }
 
 fn print(result: &QueriesResult) {
@@ -218,6 +250,9 @@ fn print(result: &QueriesResult) {
         "receipt check p50 {:.2} ms, max {:.2} ms",
         result.receipt_ms_p50, result.receipt_ms_max
     );
+    result.sql.iter().flatten().for_each(|asked| println!("SQL: {asked}"));
+    println!("bars, for {} transfers:", result.transfers);
+    result.bars.iter().for_each(|bar| println!("{bar}"));
 }
 
 /// Waits until all that the nodes have applied is final.

@@ -49,6 +49,9 @@ use crate::{
 
 pub(super) use files::EvidenceFiles;
 
+/// Own cosignatures that are followed until there is a certificate.
+const GATHERING_MAX: usize = 64;
+
 /// What the thread is told.
 enum Input {
     Sealed(Sealed),
@@ -95,6 +98,12 @@ pub(super) struct Known {
     pub(super) fenced: AtomicU64,
     /// From a block's application on this node to its being final.
     pub(super) settled_to_final: DurationMeter,
+    /// Parts of it: from the application of a block that is cosigned to its turn,
+    pub(super) cosign_turn: DurationMeter,
+    /// until the disk holds that it is cosigned,
+    pub(super) cosign_sync: DurationMeter,
+    /// and from there to the quorum of the others.
+    pub(super) cosign_gather: DurationMeter,
 }
 
 impl Known {
@@ -161,6 +170,7 @@ impl Evidence {
             newest: start.applied.clone(),
             newest_since: Instant::now(),
             due: None,
+            gathering: VecDeque::new(),
             applied: VecDeque::new(),
             sent: None,
             sent_at: Instant::now(),
@@ -252,13 +262,23 @@ struct Pace {
     verified: u32,
 }
 
+/// A block whose turn it is to be cosigned.
+struct Due {
+    slot: u64,
+    sealed: Sealed,
+    /// When it was applied.
+    since: Instant,
+}
+
 struct Worker {
     start: Start,
     tally: Finality,
     newest: Sealed,
     newest_since: Instant,
     /// The block that should be cosigned next, and its slot.
-    due: Option<(u64, Sealed)>,
+    due: Option<Due>,
+    /// Own cosignatures that have no certificate yet, by size.
+    gathering: VecDeque<(u64, Instant)>,
     /// When blocks that are not final yet were applied, by size.
     applied: VecDeque<(u64, Instant)>,
     sent: Option<Bytes>,
@@ -291,10 +311,12 @@ impl Worker {
             if self.newest_since.elapsed() >= COSIGN_QUIET
                 && self.newest.at.size > self.start.last.at.size
             {
-                self.due = Some((0, self.newest.clone()));
+                let (sealed, since) = (self.newest.clone(), self.newest_since);
+                self.due = Some(Due { slot: 0, sealed, since });
             }
-            if let Some((_, due)) = self.due.take() {
-                self.cosign(&due)?;
+            if let Some(due) = self.due.take() {
+                self.known.cosign_turn.record(due.since.elapsed());
+                self.cosign(&due.sealed)?;
             } else if self.sent.is_none() {
                 // After a start: the others may not have what was cosigned last, and this node not what they did.
                 self.cosign_again();
@@ -343,18 +365,19 @@ impl Worker {
         let root = sealed.frontier.root();
         self.tally.voters_from(sealed.at.size, &sealed.voters);
         let findings = self.tally.computed(sealed.at, root);
+        let now = Instant::now();
         let slot = sealed.time.0 / COSIGN_SLOT_NS;
         let first_of_slot = slot > self.newest.time.0 / COSIGN_SLOT_NS;
         // The coarser slot goes before, then the later one.
-        let coarser = |(due, _): &(u64, Sealed)| slot.trailing_zeros() >= due.trailing_zeros();
+        let coarser = |due: &Due| slot.trailing_zeros() >= due.slot.trailing_zeros();
         if first_of_slot && self.due.as_ref().is_none_or(coarser) {
-            self.due = Some((slot, sealed.clone()));
+            self.due = Some(Due { slot, sealed: sealed.clone(), since: now });
         }
         if self.applied.len() == SEALED_MAX {
             self.applied.pop_front();
         }
-        self.applied.push_back((sealed.at.size, Instant::now()));
-        (self.newest, self.newest_since) = (sealed, Instant::now());
+        self.applied.push_back((sealed.at.size, now));
+        (self.newest, self.newest_since) = (sealed, now);
         self.judge(findings)
     }
 
@@ -403,7 +426,13 @@ impl Worker {
             previous_seal: sealed.previous_seal,
             frontier: sealed.frontier.clone(),
         };
+        let begun = Instant::now();
         self.start.file.note(&cosigned).map_err(|error| error.to_string())?;
+        self.known.cosign_sync.record(begun.elapsed());
+        if self.gathering.len() == GATHERING_MAX {
+            self.gathering.pop_front();
+        }
+        self.gathering.push_back((cosigned.at.size, Instant::now()));
         self.start.last = cosigned;
         self.known.cosigned.store(sealed.at.size, Ordering::Relaxed);
         self.sign();
@@ -499,6 +528,13 @@ impl Worker {
             }
             self.known.settled_to_final.record(since.elapsed());
             self.applied.pop_front();
+        }
+        while let Some((size, since)) = self.gathering.front() {
+            if *size > at.size {
+                break;
+            }
+            self.known.cosign_gather.record(since.elapsed());
+            self.gathering.pop_front();
         }
         if self.told.is_some_and(|told| told >= at) {
             return;

@@ -245,7 +245,19 @@ fn finality_metrics(registry: &Registry, known: &Known) -> Result<(), prometheus
     fenced.set(i64::try_from(known.fenced.load(Relaxed)).unwrap_or(i64::MAX));
     registry.register(Box::new(fenced))?;
     let help = "From a block's application to its being final";
-    durations(registry, "corridor_settled_to_final", help, &known.settled_to_final)
+    durations(registry, "corridor_settled_to_final", help, &known.settled_to_final)?;
+    for (name, help, meter) in [
+        (
+            "turn",
+            "From the application of a block that is cosigned to its turn",
+            &known.cosign_turn,
+        ),
+        ("sync", "Time until the disk holds that a block is cosigned", &known.cosign_sync),
+        ("gather", "From an own cosignature to a certificate", &known.cosign_gather),
+    ] {
+        durations(registry, &format!("corridor_cosign_{name}"), help, meter)?;
+    }
+    Ok(())
 }
 
 fn writer_metrics(

@@ -10,12 +10,19 @@ use crate::bench::measure::{Latencies, rounded};
 
 /// A question, and how long its answers took.
 #[derive(Debug, Serialize)]
-pub(super) struct Asked {
+pub(in crate::bench) struct Asked {
     name: &'static str,
     rows: usize,
     ms_p50: f64,
     ms_p95: f64,
-    pub(super) ms_max: f64,
+    pub(in crate::bench) ms_max: f64,
+}
+
+impl Asked {
+    /// Whether it asks for a page of rows by a filter.
+    pub(in crate::bench) fn is_page(&self) -> bool {
+        self.name.contains("page")
+    }
 }
 
 impl fmt::Display for Asked {
@@ -39,7 +46,11 @@ struct Drawn {
 }
 
 /// Asks all questions; each must find the payment that it was drawn from, or at least a row.
-pub(super) async fn ask(client: &Client, rounds: u32, accounts: u32) -> Result<Vec<Asked>> {
+pub(in crate::bench) async fn ask(
+    client: &Client,
+    rounds: u32,
+    accounts: u32,
+) -> Result<Vec<Asked>> {
     let mut drawn = Vec::new();
     let last = "SELECT max(leaf) FROM corridor.commands";
     let last: i64 = client.query_one(last, &[]).await?.get(0);
