@@ -85,6 +85,11 @@ pub(crate) struct Making<'a> {
 pub(crate) type Kept<'b> = &'b mut dyn FnMut(&[u8], bool) -> Result<()>;
 
 impl<'a> Making<'a> {
+    /// How many accounts are known by what was pushed.
+    pub(crate) fn accounts(&self) -> usize {
+        self.reader.names.count()
+    }
+
     /// Begins. `open` makes the files.
     pub(crate) fn new(task: &Task<'_>, names: Names, open: Open<'a>) -> Result<Self> {
         let is_statement = task.content == Content::Statement;

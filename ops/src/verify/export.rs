@@ -28,7 +28,7 @@ use super::{Progress, read_file};
 use crate::audit::{
     export::{FileFacts, Made, Making, Sink, Task, read_proof},
     manifest::{CHECKPOINT, Content, GENESIS, MANIFEST, MANIFEST_BYTES_MAX, Manifest, PROOF},
-    search::{CHECKPOINT_BYTES_MAX, LedgerPlace, Log, Names},
+    search::{CHECKPOINT_BYTES_MAX, LedgerPlace, Log, Names, Query},
 };
 
 /// Arguments of `corridor verify export`.
@@ -55,6 +55,8 @@ pub struct ExportArguments {
 pub(super) struct Report {
     valid: bool,
     wrong: Option<String>,
+    /// What was asked, as the manifest says.
+    query: Query,
     rows: u64,
     as_of: u64,
     size: u64,
@@ -92,6 +94,10 @@ pub(super) fn run(arguments: &ExportArguments) -> Result<()> {
         "ok  {} rows as of block {} follow from them, with their count and sums",
         report.rows, report.as_of
     );
+    println!(
+        "--  the manifest says that this was asked: {}",
+        serde_json::to_string(&report.query)?
+    );
     match report.complete {
         true => println!("ok  the whole log has no other rows"),
         false => println!("--  that no row is missing was not asked: --ledger shows it"),
@@ -125,6 +131,7 @@ pub(super) fn check(arguments: &ExportArguments) -> Result<Report> {
     );
     let names = Names::of(&genesis)?;
     let opening = opening(&manifest, &names)?;
+    let accounts = names.count();
     let task = Task {
         content: manifest.content,
         format: manifest.format,
@@ -145,6 +152,12 @@ pub(super) fn check(arguments: &ExportArguments) -> Result<Report> {
         });
     bar.end();
     ensure!(led? == root, "the proof leads to another root than the one that the nodes cosigned");
+    // An account that was opened later has its number by how many were opened before it, and that the export carries
+    // them all only the whole log shows.
+    ensure!(
+        making.accounts() == accounts || arguments.ledger.is_some(),
+        "accounts were opened after genesis, and which number each of them has only the whole log shows: give --ledger"
+    );
     compare(&manifest, &making.end()?)?;
     ensure!(records == manifest.records, "the manifest counts {} records", manifest.records);
     for facts in manifest.files.iter().chain([&manifest.proof]) {
@@ -157,6 +170,7 @@ pub(super) fn check(arguments: &ExportArguments) -> Result<Report> {
     Ok(Report {
         valid: true,
         wrong: None,
+        query: manifest.query.clone(),
         rows: manifest.totals.rows,
         as_of: manifest.as_of,
         size,

@@ -189,6 +189,15 @@ impl Picker {
                 known.join(", ")
             );
         }
+        // What would be ignored must not stand in a manifest as if it had been asked.
+        ensure!(
+            query.asset.is_some() || query.min.is_none() && query.max.is_none(),
+            "amounts are compared in one asset: which?"
+        );
+        ensure!(
+            query.account.is_some() || query.counterparty.is_none(),
+            "a counterparty is that of an account: which?"
+        );
         if statement {
             let Query { account, from, before, as_of, .. } = query.clone();
             ensure!(account.is_some(), "a statement is of one account");
