@@ -240,3 +240,17 @@ fn a_restart_takes_the_voters_that_it_is_told_and_finds_the_change_in_its_log() 
     (0..30).for_each(|_| order.tick());
     assert_ne!(order.status().role, Role::Follower);
 }
+
+#[test]
+fn who_leaves_while_it_follows_knows_no_leader_any_more() {
+    let mut group = Group::new(&[1, 2, 3], &[]);
+    group.order("one");
+    let leader = group.leader();
+    let (leaver, change) = if leader == 1 { (2, "-2") } else { (1, "-1") };
+    assert_eq!(group.nodes[&leaver].status().leader, Some(leader));
+    group.change(change);
+    assert!(group.texts(leaver).contains(&change), "it hears of it");
+    group.run(100);
+    assert_eq!(group.nodes[&leaver].status().leader, None);
+    assert_eq!(group.leader(), leader);
+}

@@ -56,7 +56,8 @@ impl Order {
     }
 
     /// The change in a committed entry is in force from now on. To be called when that entry is applied, before
-    /// [`Order::applied`] says so. A leader that leaves follows from now on.
+    /// [`Order::applied`] says so. A leader that leaves follows from now on, and whoever leaves knows no leader any
+    /// more: nobody tells it when there is another one.
     ///
     /// # Panics
     /// If the change does not fit to who votes now.
@@ -66,7 +67,9 @@ impl Order {
             .apply_conf_change(&change.to_raft())
             .expect("a change of one node that fits is none that raft-rs refuses");
         let (id, term) = (self.config.id, self.node.raft.term);
-        if self.node.raft.state == StateRole::Leader && !self.members.voters.contains(&id) {
+        let votes = self.members.voters.contains(&id);
+        let has_left = change == Change::Leave(id);
+        if has_left || self.node.raft.state == StateRole::Leader && !votes {
             self.node.raft.become_follower(term, 0);
         }
         self.settle();
