@@ -245,6 +245,8 @@ pub struct Finality {
     /// By node and size.
     said: BTreeMap<u64, BTreeMap<u64, Cosignature>>,
     fenced: BTreeSet<u64>,
+    /// Those of them that have signed two roots of one size, as was told.
+    proven: BTreeSet<u64>,
     outvoted: bool,
     certificate: Option<Certificate>,
 }
@@ -257,6 +259,7 @@ impl Finality {
             roots: BTreeMap::new(),
             said: members.keys.keys().map(|node| (*node, BTreeMap::new())).collect(),
             fenced: BTreeSet::new(),
+            proven: BTreeSet::new(),
             outvoted: false,
             certificate: None,
         }
@@ -334,7 +337,9 @@ impl Finality {
                 return Vec::new();
             }
             let both = [*before, said];
-            return match self.fenced.insert(node) {
+            self.fenced.insert(node);
+            // Also of a node that is fenced already: one word against another convinces no stranger, this does.
+            return match self.proven.insert(node) {
                 true => vec![Finding::Equivocation { node, both }],
                 false => Vec::new(),
             };

@@ -42,6 +42,20 @@ fn at(size: u64) -> FinalAt {
     FinalAt { height: size / 10, size }
 }
 
+/// One word against another fences a node here; that it has signed both roots convinces everybody, and is told as well.
+#[test]
+fn a_fenced_node_that_signs_both_roots_is_still_found_out() {
+    let own = cosigning(4, 1);
+    let mut tally = Finality::new(&own.members);
+    tally.computed(at(10), [5; 32]);
+    let first = tally.take(2, said(4, 2, 10, 6));
+    assert!(matches!(first[..], [Finding::OtherRoot { node: 2, .. }]), "{first:?}");
+    assert!(tally.fenced().contains(&2));
+    let second = tally.take(2, said(4, 2, 10, 5));
+    assert!(matches!(second[..], [Finding::Equivocation { node: 2, .. }]), "{second:?}");
+    assert_eq!(tally.take(2, said(4, 2, 10, 7)), [], "once is enough");
+}
+
 #[test]
 fn a_quorum_makes_final_and_the_note_satisfies_the_policy() {
     let own = cosigning(4, 1);
