@@ -34,6 +34,8 @@ const ALONE_WINDOW_NS: u64 = 5_000_000_000;
 /// As much of the time of a block that was alone counts as work and not as distance, in nanoseconds. More blocks
 /// under way fill the time that a block is on the lines; where processors are busy they only queue.
 const WORK_NS: f64 = 10_000_000.0;
+/// Nodes with a shorter way between them, and back, are near.
+const NEAR_NS: f64 = 5e6;
 
 /// A block under way.
 #[derive(Clone, Debug)]
@@ -176,8 +178,11 @@ impl Pipeline {
         };
         // Saturates, and what is not a number becomes nothing.
         let beyond = |time: f64| (time - WORK_NS).max(0.0);
-        ((rate * (beyond(alone) + beyond(self.distance_ns))) as usize)
-            .clamp(IN_FLIGHT_BYTES_MIN, IN_FLIGHT_BYTES_MAX)
+        // Among nodes that are near, what a block takes is work, and more of them would only queue. A line is filled by
+        // what comes through in the time of a block: with some more than that the rate rises to what the line can do.
+        let blocks = if self.distance_ns > NEAR_NS { alone * 1.25 } else { beyond(alone) };
+        let time = blocks + beyond(self.distance_ns);
+        ((rate * time) as usize).clamp(IN_FLIGHT_BYTES_MIN, IN_FLIGHT_BYTES_MAX)
     }
 
     /// The way to the other nodes and back takes so long.
@@ -288,6 +293,15 @@ mod tests {
         let (rate, most) = run(&mut Pipeline::default(), 200_000_000, 50, 60);
         assert!(rate > 16_000_000, "{rate}");
         assert!((4_000_000..=IN_FLIGHT_BYTES_MAX + (256 << 10)).contains(&most), "{most}");
+    }
+
+    #[test]
+    fn no_distance_keeps_a_line_from_being_used() {
+        // Fifty megabytes a second.
+        for way_ms in [6, 8, 10, 12, 14, 15, 16, 18, 20, 22, 25, 40] {
+            let (rate, _) = run(&mut Pipeline::default(), way_ms * 1_000_000, 20, 60);
+            assert!(rate > 45_000_000, "{way_ms} ms: {rate}");
+        }
     }
 
     #[test]

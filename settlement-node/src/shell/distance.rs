@@ -1,7 +1,8 @@
 //! Looks how far the other nodes are, and notes it where the loop and the threads that check find it.
 //!
 //! The smoothed round trip of a link grows with the queues on it, which must not be taken for distance: the shortest of
-//! the last looks counts.
+//! the last looks counts. What a payment waits for is a majority, so the farthest node of the nearest majority counts: one
+//! that is far away, or answers late, changes nothing for the others.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -22,9 +23,10 @@ use crate::{
 struct Looks(BTreeMap<u64, VecDeque<u64>>);
 
 impl Looks {
-    /// Takes one more look. Returns the way to the farthest node that is connected, and back; zero without any.
+    /// Takes one more look at the links to all other nodes. Returns the way to the farthest of the nearest majority,
+    /// and back, as far as so many are connected; zero without any.
     fn look(&mut self, links: &[PeerStats]) -> Duration {
-        let mut farthest = 0;
+        let mut ways = Vec::new();
         for link in links {
             if !link.connected {
                 // The way to a node that comes back may be another one.
@@ -36,9 +38,13 @@ impl Looks {
                 looks.pop_front();
             }
             looks.push_back(link.rtt_us);
-            farthest = farthest.max(looks.iter().copied().min().unwrap_or(0));
+            ways.extend(looks.iter().copied().min());
         }
-        Duration::from_micros(farthest)
+        ways.sort_unstable();
+        // With this node itself they are more than half.
+        let needed = links.len().div_ceil(2);
+        let way = ways.get(needed.saturating_sub(1)).or(ways.last());
+        Duration::from_micros(way.copied().unwrap_or(0))
     }
 }
 
@@ -64,18 +70,34 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_of_the_last_looks_at_the_farthest_node_counts() {
+    fn the_shortest_of_the_last_looks_counts() {
         let mut looks = Looks::default();
         assert_eq!(looks.look(&[]), Duration::ZERO);
-        assert_eq!(looks.look(&[link(1, 400), link(2, 90_000)]), Duration::from_millis(90));
+        assert_eq!(looks.look(&[link(1, 90_000)]), Duration::from_millis(90));
         // A queue on the line is no distance.
-        assert_eq!(looks.look(&[link(1, 400_000), link(2, 200_000)]), Duration::from_millis(90));
+        assert_eq!(looks.look(&[link(1, 400_000)]), Duration::from_millis(90));
         // A line that has become longer is believed after a while, and one that is gone is forgotten.
         for _ in 0..DISTANCE_LOOKS {
-            looks.look(&[link(1, 500), link(2, 150_000)]);
+            looks.look(&[link(1, 150_000)]);
         }
-        assert_eq!(looks.look(&[link(1, 500), link(2, 150_000)]), Duration::from_millis(150));
-        let gone = PeerStats { connected: false, ..link(2, 0) };
-        assert_eq!(looks.look(&[link(1, 500), gone]), Duration::from_micros(500));
+        assert_eq!(looks.look(&[link(1, 150_000)]), Duration::from_millis(150));
+        let gone = PeerStats { connected: false, ..link(1, 0) };
+        assert_eq!(looks.look(&[gone]), Duration::ZERO);
+        assert_eq!(looks.look(&[link(1, 500)]), Duration::from_micros(500));
+    }
+
+    #[test]
+    fn the_farthest_of_the_nearest_majority_counts() {
+        let look = |ways: &[u64]| {
+            let links: Vec<_> = ways.iter().zip(1..).map(|(ms, id)| link(id, ms * 1_000)).collect();
+            Looks::default().look(&links).as_millis()
+        };
+        assert_eq!(look(&[150, 1]), 1, "one far node of three holds nobody up");
+        assert_eq!(look(&[150, 1, 2]), 2);
+        assert_eq!(look(&[150, 1, 300, 2]), 2);
+        assert_eq!(look(&[150, 300, 1]), 150, "two of four are no majority");
+        let gone = PeerStats { connected: false, ..link(1, 1_000) };
+        let way = Looks::default().look(&[link(2, 150_000), gone]);
+        assert_eq!(way.as_millis(), 150, "a majority needs the far one now");
     }
 }
