@@ -176,6 +176,9 @@ pub(crate) fn check(group: Group, domain: &Domain) -> Result<Vec<CheckedBlock>, 
             }
             Record::Exchange(body) => read.exchanges.push(body.to_vec()),
             Record::Notice(body) => read.notices.push(body.to_vec()),
+            Record::Step { .. } if !read.batches.is_empty() => {
+                return Err("a step is not in a block of its own".to_owned());
+            }
             Record::Step { node, seat } => {
                 let seat = Seat::from_number(seat).ok_or("a step to an unknown seat")?;
                 read.step = Some(NodeStep { node, seat });

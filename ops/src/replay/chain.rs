@@ -1,7 +1,10 @@
 //! The state after each block, and whether the block says what comes out by the rules.
 //!
 //! The same as what a node does when it applies a block, but from records: what a node wrote is compared with what
-//! comes out here, and the first difference ends it. A [`Watch`] is shown every step after it was compared.
+//! comes out here, and the first difference ends it. A change of who votes must be asked for by a decision in the state
+//! right before it. A [`Watch`] is shown everything after it was compared.
+
+use std::collections::BTreeSet;
 
 use ledger::{
     BatchContext, Command, Exchanged, Height, Ledger, LedgerTime, OldIds, Outcome,
@@ -12,6 +15,7 @@ use proof::{
     record::{self, Seal},
     tree::{Frontier, leaf_hash},
 };
+use settlement_node::membership::{Membership, Roster};
 use wire::{genesis::Genesis, notice::BankNotice};
 
 use super::{Stop, blocks::CheckedBlock};
@@ -59,6 +63,7 @@ pub(crate) trait Watch {
 /// The state after the last block.
 pub(crate) struct Chain {
     ledger: Ledger,
+    roster: Roster,
     frontier: Frontier,
     height: u64,
     time: u64,
@@ -75,6 +80,7 @@ impl Chain {
         record::genesis(&mut first, &genesis.domain.network, &state_root);
         let mut this = Self {
             ledger,
+            roster: Roster::of(genesis),
             frontier: Frontier::new(),
             height: 0,
             time: genesis.time.0,
@@ -115,6 +121,11 @@ impl Chain {
         &self.state_root
     }
 
+    /// The nodes that vote after the last block.
+    pub(crate) fn voters(&self) -> BTreeSet<u64> {
+        Membership::of(&self.roster, &self.ledger).voters
+    }
+
     /// Applies the next block and compares everything.
     pub(crate) fn apply(
         &mut self,
@@ -126,6 +137,13 @@ impl Chain {
         self.check_seal(block).map_err(&wrong)?;
         let time = LedgerTime(block.seal.time);
         let place = |leaf: u64| At { leaf, height, time: block.seal.time };
+        if let Some(step) = block.step {
+            let before = Membership::of(&self.roster, &self.ledger);
+            if !before.demands(&self.roster, &self.ledger, step) {
+                let (node, seat) = (step.node, step.seat);
+                return Err(wrong(format!("nothing demands that node {node} becomes {seat:?}")));
+            }
+        }
         self.ledger.open_block(time);
         if let Some(step) = block.step {
             self.ledger.seat_node(step);

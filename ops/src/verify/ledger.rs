@@ -3,35 +3,31 @@
 //! The records come from a node over HTTP, from a mirror that was made so, or from the history of a
 //! node that does not run. Believed is the genesis file alone: every leaf is hashed, every signature
 //! checked by the rule of the nodes, every command applied again, and answers, state roots, tiles
-//! and checkpoints are compared with what that gives. Nothing is written but the mirror.
+//! and checkpoints are compared with what that gives. Who had to sign a checkpoint, the ledger says
+//! itself: nodes come and go by vote. Nothing is written but the mirror.
 
 mod mirror;
 mod progress;
 mod replay;
+mod signed;
 mod source;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use proof::{
-    Hash,
-    note::Note,
-    policy::{POLICY_BYTES_MAX, Policy},
-    text::to_base64,
-};
+use proof::{Hash, text::to_base64};
 use serde::Serialize;
-use settlement_node::finality::Members;
 use wire::{genesis::Genesis, limits::GENESIS_BYTES_MAX};
 
-pub(crate) use self::{mirror::fetch as fetch_mirror, progress::Progress};
-use self::{replay::Replay, source::Source};
+pub(crate) use self::{mirror::fetch as fetch_mirror, progress::Progress, signed::policy};
+use self::{
+    replay::Replay,
+    signed::{Rule, Signed},
+    source::Source,
+};
 use super::read_file;
 use crate::replay::Stop;
 
@@ -52,7 +48,7 @@ pub struct LedgerArguments {
     /// A checkpoint to hold the ledger to, beside those of the mirror; may be given several times
     #[arg(long)]
     checkpoint: Vec<PathBuf>,
-    /// Policy to judge checkpoints by; that of the genesis file when left out
+    /// Policy to judge all checkpoints by; when left out, each by the nodes that vote there as the ledger says
     #[arg(long)]
     policy: Option<PathBuf>,
     /// Threads that check signatures; as many as there are processors when left out
@@ -118,11 +114,11 @@ pub(super) struct Report {
 }
 
 /// What to verify, and against what.
-pub(super) struct Task<'a> {
-    pub(super) genesis: &'a Genesis,
-    /// Sizes with the roots that were signed for.
-    pub(super) signed: BTreeMap<u64, (Hash, Vec<String>)>,
-    pub(super) threads: usize,
+struct Task<'a> {
+    genesis: &'a Genesis,
+    /// What was signed for.
+    signed: Signed,
+    threads: usize,
 }
 
 /// Runs `corridor verify ledger`.
@@ -143,10 +139,10 @@ fn check(arguments: &LedgerArguments) -> Result<Report> {
     let bytes = read_file(&arguments.genesis, GENESIS_BYTES_MAX)?;
     let genesis =
         Genesis::parse(&bytes).with_context(|| format!("read {}", arguments.genesis.display()))?;
-    let policy = policy(&genesis, arguments.policy.as_deref())?;
+    let rule = Rule::of(&genesis, arguments.policy.as_deref())?;
     let mut bar = Progress::new(!arguments.json);
     let dir = if arguments.ledger.starts_with("http://") {
-        mirror::fetch(&arguments.ledger, &arguments.mirror, &policy, &mut bar)?;
+        mirror::fetch(&arguments.ledger, &arguments.mirror, rule.at_least(), &mut bar)?;
         arguments.mirror.clone()
     } else {
         PathBuf::from(&arguments.ledger)
@@ -157,55 +153,12 @@ fn check(arguments: &LedgerArguments) -> Result<Report> {
         Some(threads) => usize::from(threads.max(1)),
         None => std::thread::available_parallelism().map_or(2, usize::from),
     };
-    let mut task = Task { genesis: &genesis, signed: BTreeMap::new(), threads };
     let source = Source::open(&dir, &genesis.domain)?;
-    match judge(&files, &policy, &mut task) {
-        Ok(()) => verify(&task, source, &mut bar),
+    match Signed::read(&files, rule, &genesis) {
+        Ok(signed) => verify(&Task { genesis: &genesis, signed, threads }, source, &mut bar),
         Err(Stop::Wrong(wrong)) => Ok(Report { wrong: Some(wrong), ..Report::default() }),
         Err(Stop::Failed(error)) => Err(error),
     }
-}
-
-/// The policy in a file, or that of the genesis file; it must know the log of the genesis file.
-pub(crate) fn policy(genesis: &Genesis, file: Option<&Path>) -> Result<Policy> {
-    let text = match file {
-        Some(path) => read_file(path, POLICY_BYTES_MAX)?,
-        None => {
-            let members = Members::of(genesis)?;
-            members.context("the genesis file names no keys for checkpoints")?.policy().into_bytes()
-        }
-    };
-    let policy = Policy::parse(&text)?;
-    let own = proof::checkpoint::origin(&genesis.domain.network);
-    ensure!(
-        policy.logs().iter().any(|log| log.key.name() == own),
-        "the policy does not know the log {own} of the genesis file"
-    );
-    Ok(policy)
-}
-
-/// Reads checkpoints and judges who signed them.
-fn judge(files: &[PathBuf], policy: &Policy, task: &mut Task<'_>) -> Result<(), Stop> {
-    let own = proof::checkpoint::origin(&task.genesis.domain.network);
-    for path in files {
-        let wrong = |what: &dyn std::fmt::Display| {
-            Stop::Wrong(format!("the checkpoint {}: {what}", path.display()))
-        };
-        let note = read_file(path, CHECKPOINT_BYTES_MAX)?;
-        let note = Note::parse(&note).map_err(|error| wrong(&error))?;
-        let accepted = policy.judge(&note).map_err(|error| wrong(&error))?;
-        let checkpoint = accepted.checkpoint;
-        if checkpoint.origin != own {
-            return Err(wrong(&format!("it is of {}", checkpoint.origin)));
-        }
-        let names = accepted.cosigned.into_iter().map(|one| one.witness).collect();
-        let before = task.signed.insert(checkpoint.size, (checkpoint.root, names));
-        if before.is_some_and(|(root, _)| root != checkpoint.root) {
-            let size = checkpoint.size;
-            return Err(wrong(&format!("another root was signed at {size} leaves as well")));
-        }
-    }
-    Ok(())
 }
 
 /// Verifies what a source has.

@@ -1,7 +1,5 @@
 //! The ledger applied again, held to its tiles and to the checkpoints that were signed.
 
-use std::collections::BTreeMap;
-
 use ledger::{Command, Ledger, Outcome, ParticipantNumber};
 use proof::{
     Hash,
@@ -12,15 +10,15 @@ use proof::{
 };
 use wire::genesis::Genesis;
 
-use super::{Report, source::Tiles};
+use super::{Report, signed::Signed, source::Tiles};
 use crate::replay::{At, Chain, CheckedBlock, Stop, Watch};
 
 /// The state after the last block.
 pub(super) struct Replay {
     chain: Chain,
     levels: Levels,
-    /// Roots that were signed for, of sizes that are still to come.
-    signed: BTreeMap<u64, (Hash, Vec<String>)>,
+    /// What was signed for, of sizes that are still to come.
+    signed: Signed,
 }
 
 /// The hashes that tiles must have.
@@ -65,7 +63,7 @@ impl Replay {
     pub(super) fn genesis(
         genesis: &Genesis,
         tiles: Option<Tiles>,
-        signed: BTreeMap<u64, (Hash, Vec<String>)>,
+        signed: Signed,
     ) -> Result<(Self, Vec<u8>), Stop> {
         let (chain, first) = Chain::genesis(genesis)?;
         let levels = vec![(0, Vec::new()); usize::from(TILE_LEVEL_MAX) + 1];
@@ -80,21 +78,11 @@ impl Replay {
         self.hold(report)
     }
 
-    /// Compares the root with a checkpoint of this size.
+    /// Compares root and voters with a checkpoint of this size.
     fn hold(&mut self, report: &mut Report) -> Result<(), Stop> {
-        let size = self.chain.leaves();
-        while let Some(entry) = self.signed.first_entry()
-            && *entry.key() <= size
-        {
-            let (at, (root, cosigned)) = entry.remove_entry();
-            if at != size {
-                let what = format!("the checkpoint at {at} leaves is not at the end of a block");
-                return Err(Stop::Wrong(what));
-            }
-            if root != self.chain.root() {
-                let what = format!("the ledger does not lead to the root signed at {at} leaves");
-                return Err(Stop::Wrong(what));
-            }
+        let (size, chain) = (self.chain.leaves(), &self.chain);
+        let held = self.signed.reached(size, || chain.root(), || chain.voters())?;
+        if let Some((at, root, cosigned)) = held {
             report.hold(at, &root, &cosigned);
         }
         Ok(())
@@ -117,8 +105,8 @@ impl Replay {
                 tiles.compare(name(level, *number, partial), partial)?;
             }
         }
-        match self.signed.first_key_value() {
-            Some((size, _)) => Err(Stop::Wrong(format!(
+        match self.signed.first_left() {
+            Some(size) => Err(Stop::Wrong(format!(
                 "the ledger ends at {} leaves, before the {size} that were signed for",
                 self.chain.leaves()
             ))),

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+mod steps;
+
+use std::{fs, path::Path};
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -44,22 +46,24 @@ impl OldIdSource for NoOldIds {
     }
 }
 
-fn genesis() -> String {
+/// The genesis file with more lines at its head, and with nodes that stand by.
+fn genesis(head: &str, standby: u64) -> String {
     use std::fmt::Write as _;
     let public = |seed: u8| {
         let key = SigningKey::from_bytes(&[seed; 32]);
         wire::genesis::hex(key.verifying_key().as_bytes())
     };
-    let mut text = String::from("version = 1\nnetwork = \"test\"\ntime_ns = 5\n");
-    for id in 1..=NODES {
+    let mut text = format!("version = 1\nnetwork = \"test\"\ntime_ns = 5\n{head}");
+    for id in 1..=NODES + standby {
         let (link, cosign) = (public(100 + id as u8), public(id as u8));
         write!(
             text,
             "[[nodes]]\nid = {id}\nbic = \"BANKDEFF\"\nlink_key = \"{link}\"\n\
              cosign_key = \"{cosign}\"\naddress = \"127.0.0.1:{}\"\n\
-             client_address = \"127.0.0.1:{}\"\n",
+             client_address = \"127.0.0.1:{}\"\nstandby = {}\n",
             1_000 + id,
-            2_000 + id
+            2_000 + id,
+            id > NODES
         )
         .unwrap();
     }
@@ -97,55 +101,92 @@ fn transfer(number: u64, amount: u64) -> Command {
     })
 }
 
-/// A mirror of a ledger with so many transfers, written to a folder; the genesis file beside it.
-pub(in crate::verify) fn ledger(dir: &Path, transfers: u64, batch: u64, batches: u64) -> Genesis {
-    let file = genesis();
-    let genesis = Genesis::parse(file.as_bytes()).unwrap();
-    let mut chain = Chain::genesis(&genesis, [1, 2]).unwrap();
-    let mut records = Vec::new();
-    let state = genesis.ledger().unwrap().seal_block();
-    let mut one = Vec::new();
-    record::genesis(&mut one, &genesis.domain.network, &state.0);
-    records.push(one.clone());
-    let key = SigningKey::from_bytes(&[50; 32]);
-    let (mut number, mut index) = (0, 0);
-    while number < transfers {
-        let mut submissions = Vec::new();
-        for _ in 0..batches {
-            let mut builder = BatchBuilder::new(&genesis.domain, ParticipantNumber(0), EVER);
-            for _ in 0..batch {
-                // Every 50th asks for more than there is; every 20th comes twice.
-                let wanted = if number % 50 == 49 { 1 << 40 } else { number % 3 + 1 };
-                builder.push(&transfer(number, wanted));
-                number += 1;
-            }
-            if number.is_multiple_of(20) {
-                builder.push(&transfer(0, 1));
-            }
-            let (signed, _) = builder.sign(&[(ParticipantNumber(0), &key)]);
-            submissions.push(encode_submission(&signed, &[]));
-        }
-        index += 1;
-        let bytes: Bytes = block::encode(LedgerTime(10 * index), submissions.iter());
-        let block =
-            PreparedBlock::check(bytes, &genesis.domain, &NoOldIds, &Admitted::default()).unwrap();
-        let applied = chain.apply(index, block.into(), &NoOldIds).unwrap();
+/// A ledger in the making, with its records.
+struct Making {
+    genesis: Genesis,
+    chain: Chain,
+    records: Vec<Vec<u8>>,
+}
+
+impl Making {
+    fn new(genesis: Genesis) -> Self {
+        let chain = Chain::genesis(&genesis, [1, 2]).unwrap();
+        let state = genesis.ledger().unwrap().seal_block();
+        let mut one = Vec::new();
+        record::genesis(&mut one, &genesis.domain.network, &state.0);
+        Self { genesis, chain, records: vec![one] }
+    }
+
+    /// The time of the next block.
+    fn next_time(&self) -> LedgerTime {
+        LedgerTime(10 * (self.chain.height().0 + 1))
+    }
+
+    /// A submission of the first bank, signed by some of the two.
+    fn submission(&self, commands: &[Command], signers: &[u32]) -> Bytes {
+        let mut builder = BatchBuilder::new(&self.genesis.domain, ParticipantNumber(0), EVER);
+        commands.iter().for_each(|command| {
+            builder.push(command);
+        });
+        let key = |bank: u32| SigningKey::from_bytes(&[50 + bank as u8; 32]);
+        let keys: Vec<_> =
+            signers.iter().map(|bank| (ParticipantNumber(*bank), key(*bank))).collect();
+        let keys: Vec<_> = keys.iter().map(|(bank, key)| (*bank, key)).collect();
+        encode_submission(&builder.sign(&keys).0, &[])
+    }
+
+    /// Applies a block as a node does, which asks before whether it may, and keeps its records.
+    fn block(&mut self, bytes: Bytes) {
+        let domain = &self.genesis.domain;
+        let block = PreparedBlock::check(bytes, domain, &NoOldIds, &Admitted::default()).unwrap();
+        let index = self.chain.height().0 + 1;
+        let applied = self.chain.apply(index, block.into(), &NoOldIds).unwrap();
+        let mut one = Vec::new();
         for (prepared, outcome) in applied.block.submissions.iter().zip(&applied.submissions) {
             let batch = &prepared.submission.batch;
             record::batch(&mut one, batch.signed().header(), batch.signed().signatures());
-            records.push(one.clone());
+            self.records.push(one.clone());
             for (at, outcome) in outcome.outcomes.iter().enumerate() {
                 let (answer, command) = (outcome.answer.code(), batch.command_slice(at));
                 record::command(&mut one, answer, outcome.original, command);
-                records.push(one.clone());
+                self.records.push(one.clone());
             }
         }
-        records.push(applied.seal.encode().to_vec());
+        if let Some(step) = applied.block.step() {
+            record::step(&mut one, step.node, step.seat as u8);
+            self.records.push(one);
+        }
+        self.records.push(applied.seal.encode().to_vec());
+        assert_eq!(self.chain.leaves(), self.records.len() as u64);
     }
-    assert_eq!(chain.leaves(), records.len() as u64);
+}
+
+/// A mirror of a ledger with so many transfers, written to a folder; the genesis file beside it.
+pub(in crate::verify) fn ledger(dir: &Path, transfers: u64, batch: u64, batches: u64) -> Genesis {
+    let file = genesis("", 0);
+    let mut making = Making::new(Genesis::parse(file.as_bytes()).unwrap());
+    let mut number = 0;
+    while number < transfers {
+        let mut submissions = Vec::new();
+        for _ in 0..batches {
+            let mut commands = Vec::new();
+            for _ in 0..batch {
+                // Every 50th asks for more than there is; every 20th comes twice.
+                let wanted = if number % 50 == 49 { 1 << 40 } else { number % 3 + 1 };
+                commands.push(transfer(number, wanted));
+                number += 1;
+            }
+            if number.is_multiple_of(20) {
+                commands.push(transfer(0, 1));
+            }
+            submissions.push(making.submission(&commands, &[0]));
+        }
+        making.block(block::encode(making.next_time(), submissions.iter()));
+    }
+    let Making { genesis, chain, records } = making;
     mirrored(dir, &records);
     let at = FinalAt { height: chain.height().0, size: chain.leaves() };
-    fs::write(dir.join("checkpoint"), note(&genesis, at, chain.log_root())).unwrap();
+    fs::write(dir.join("checkpoint"), note(&genesis, at, chain.log_root(), &[1, 2, 3])).unwrap();
     fs::write(dir.join("genesis.toml"), file).unwrap();
     genesis
 }
@@ -174,13 +215,13 @@ fn mirrored(dir: &Path, records: &[Vec<u8>]) {
     }
 }
 
-/// A checkpoint with the cosignatures of all nodes.
-fn note(genesis: &Genesis, at: FinalAt, root: Hash) -> String {
+/// A checkpoint with the cosignatures of some nodes.
+fn note(genesis: &Genesis, at: FinalAt, root: Hash, nodes: &[u64]) -> String {
     let cosigning = |id: u64| Cosigning::new(genesis, id, &[id as u8; 32]).unwrap().unwrap();
-    let cosignatures = (1..=NODES).map(|id| (id, cosigning(id).cosign(at.size, &root, 7)));
-    let voters = std::sync::Arc::new((1..=NODES).collect());
+    let cosignatures = nodes.iter().map(|id| (*id, cosigning(*id).cosign(at.size, &root, 7)));
+    let voters = std::sync::Arc::new(nodes.iter().copied().collect());
     let certificate = Certificate { at, root, voters, cosignatures: cosignatures.collect() };
-    certificate.note(&cosigning(1)).unwrap().to_string()
+    certificate.note(&cosigning(nodes[0])).unwrap().to_string()
 }
 
 fn arguments(dir: &Path) -> LedgerArguments {
@@ -249,7 +290,8 @@ fn what_a_quorum_signed_against_the_rules_is_refused() {
         });
         mirrored(dir.path(), records);
         let at = FinalAt { height: 2, size: 15 };
-        fs::write(dir.path().join("checkpoint"), note(&genesis, at, frontier.root())).unwrap();
+        fs::write(dir.path().join("checkpoint"), note(&genesis, at, frontier.root(), &[1, 2, 3]))
+            .unwrap();
         check(&arguments(dir.path())).unwrap()
     };
     let changed = |leaf: usize, at: usize, to: u8| {
