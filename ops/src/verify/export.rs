@@ -6,7 +6,7 @@
 //! found on the account: `--ledger` makes the export again from a whole log under a cosigned checkpoint.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufReader, Read as _, sink},
     path::{Path, PathBuf},
 };
@@ -18,6 +18,7 @@ use proof::{
     final_rule,
     note::Note,
     policy::{POLICY_BYTES_MAX, Policy},
+    record::Seal,
     text::to_base64,
 };
 use serde::Serialize;
@@ -110,6 +111,7 @@ pub(super) fn check(arguments: &ExportArguments) -> Result<Report> {
     let policy = Policy::parse(&read_file(&arguments.policy, POLICY_BYTES_MAX)?)?;
     final_rule::check(&policy)?;
     let manifest = Manifest::parse(&read_file(&dir.join(MANIFEST), MANIFEST_BYTES_MAX)?)?;
+    nothing_else(dir, &manifest)?;
     let genesis = read_file(&dir.join(GENESIS), GENESIS_BYTES_MAX)?;
     let genesis = Genesis::parse(&genesis).context("the export's genesis file")?;
     let note = Note::parse(&read_file(&dir.join(CHECKPOINT), CHECKPOINT_BYTES_MAX)?)?;
@@ -140,7 +142,7 @@ pub(super) fn check(arguments: &ExportArguments) -> Result<Report> {
         opening,
     };
     let mut making = Making::new(&task, names, Box::new(nothing))?;
-    let mut records = 0;
+    let (mut records, mut last) = (0, None);
     let path = dir.join(PROOF);
     let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
     let mut bar = Progress::new(!arguments.json);
@@ -148,10 +150,19 @@ pub(super) fn check(arguments: &ExportArguments) -> Result<Report> {
         read_proof(&mut BufReader::with_capacity(1 << 16, file), size, &mut |leaf, record| {
             records += 1;
             bar.show("verified", leaf, size, records);
+            if leaf + 1 == size {
+                last = Seal::decode(record).map(|seal| seal.height);
+            }
             making.push(leaf, record, leaf + 1 == size, &mut |_, _| Ok(()))
         });
     bar.end();
     ensure!(led? == root, "the proof leads to another root than the one that the nodes cosigned");
+    // Who did not ask as of a block asked for everything under the checkpoint.
+    ensure!(
+        manifest.query.as_of.is_some() || last == Some(manifest.as_of),
+        "the log under the checkpoint does not end with block {}, and no block was asked for",
+        manifest.as_of
+    );
     // An account that was opened later has its number by how many were opened before it, and that the export carries
     // them all only the whole log shows.
     ensure!(
@@ -178,6 +189,22 @@ pub(super) fn check(arguments: &ExportArguments) -> Result<Report> {
         cosigned: accepted.cosigned.into_iter().map(|one| one.witness).collect(),
         complete: arguments.ledger.is_some(),
     })
+}
+
+/// What the manifest does not name was proven by nobody, and must not look as if it had been.
+fn nothing_else(dir: &Path, manifest: &Manifest) -> Result<()> {
+    let context = || format!("list {}", dir.display());
+    for entry in fs::read_dir(dir).with_context(context)? {
+        let name = entry.with_context(context)?.file_name();
+        let fixed = [MANIFEST, PROOF, CHECKPOINT, GENESIS];
+        let named = manifest.files.iter().map(|facts| facts.name.as_str());
+        ensure!(
+            fixed.into_iter().chain(named).any(|one| name == one),
+            "{} is in the folder and not of the export",
+            name.display()
+        );
+    }
+    Ok(())
 }
 
 /// What a statement begins with; from genesis on it is not the manifest's to say.

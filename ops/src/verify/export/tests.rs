@@ -151,6 +151,41 @@ fn rows_that_were_left_out_are_missed_with_the_log_at_hand() {
     assert!(wrong.contains("began with 1000000"), "{wrong}");
 }
 
+/// As of an earlier block is another question than all of the log.
+#[test]
+fn what_was_not_asked_as_of_a_block_ends_with_the_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mirror, out) = (dir.path().join("mirror"), dir.path().join("export"));
+    fs::create_dir(&mirror).unwrap();
+    ledger(&mirror, 200, 5, 4);
+    let mut manifest = make(&mirror, &out, &["--as-of", "4"]);
+    assert_eq!(verdict(&out, Some(&mirror)).unwrap(), manifest.totals.rows);
+    manifest.query.as_of = None;
+    fs::write(out.join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    for ledger in [None, Some(&*mirror)] {
+        let wrong = verdict(&out, ledger).unwrap_err().to_string();
+        assert!(wrong.contains("does not end with block 4"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_file_that_nobody_made_is_not_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mirror, out) = (dir.path().join("mirror"), dir.path().join("export"));
+    fs::create_dir(&mirror).unwrap();
+    ledger(&mirror, 8, 2, 2);
+    let rows = make(&mirror, &out, &[]).totals.rows;
+    let other = out.join("rows.jsonl");
+    fs::copy(out.join("rows.csv"), &other).unwrap();
+    let wrong = verdict(&out, None).unwrap_err().to_string();
+    assert!(wrong.contains("rows.jsonl is in the folder and not of the export"), "{wrong}");
+    fs::remove_file(other).unwrap();
+    fs::create_dir(out.join("more")).unwrap();
+    assert!(verdict(&out, None).is_err(), "nor is a folder");
+    fs::remove_dir(out.join("more")).unwrap();
+    assert_eq!(verdict(&out, None).unwrap(), rows);
+}
+
 #[test]
 fn pages_put_together_are_the_whole_answer() {
     let dir = tempfile::tempdir().unwrap();
