@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use ledger::{
-    AccountNumber, Answer, Cause, Command, Exchanged, Ledger, Outcome, ParticipantNumber, Progress,
-    RecordAccess, TransferId,
+    AccountNumber, Answer, Cause, Command, EraseDocument, Exchanged, Ledger, Outcome,
+    ParticipantNumber, Progress, RecordAccess, TransferId,
 };
 use proof::Hash;
 
@@ -131,8 +131,10 @@ impl Book {
         }
         match outcome.answer {
             Answer::Settled => {
-                if let Command::RecordAccess(access) = command {
-                    access_row(at, access, &mut self.rows);
+                match command {
+                    Command::RecordAccess(access) => access_row(at, access, &mut self.rows),
+                    Command::EraseDocument(erase) => erasure_row(at, erase, &mut self.rows),
+                    _ => {}
                 }
                 if matches!(command, Command::Exchange(_)) {
                     self.exchanges.insert(at.leaf, command.clone());
@@ -367,6 +369,23 @@ fn access_row(at: At, access: &RecordAccess, rows: &mut Rows) {
         .bytes(&access.what.0)
         .text(&access.reader)
         .text(&access.ground);
+}
+
+/// Whose keys to the document of which payment are destroyed. It settled, so the payment is one with a document.
+fn erasure_row(at: At, erase: &EraseDocument, rows: &mut Rows) {
+    rows.row(Table::Erasures)
+        .big(at.leaf)
+        .big(at.height)
+        .time(at.time)
+        .big(at.time)
+        .bytes(&erase.id.0)
+        .int(erase.participant.0)
+        .bytes(&erase.payment.id.0)
+        .option(erase.document(), |row, digest| row.bytes(&digest.0))
+        .number(erase.destroyed.0.into())
+        .option(erase.sealing_key, |row, key| row.bytes(&key))
+        .text(&erase.by)
+        .text(&erase.ground);
 }
 
 impl Watch for Book {

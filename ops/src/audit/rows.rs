@@ -31,11 +31,12 @@ pub(super) enum Table {
     KeyStates,
     Answers,
     Access,
+    Erasures,
     Days,
 }
 
 /// Name, number of columns, and the order in which rows are made.
-const TABLES: [(Table, &str, i16, &str); 15] = [
+const TABLES: [(Table, &str, i16, &str); 16] = [
     (Table::Blocks, "blocks", 8, "leaf"),
     (Table::Records, "records", 5, "leaf"),
     (Table::Commands, "commands", 17, "leaf"),
@@ -50,6 +51,7 @@ const TABLES: [(Table, &str, i16, &str); 15] = [
     (Table::KeyStates, "key_states", 11, "leaf, participant, number"),
     (Table::Answers, "answers", 5, "leaf, code"),
     (Table::Access, "access", 11, "leaf"),
+    (Table::Erasures, "erasures", 12, "leaf"),
     (Table::Days, "balances_by_day", 9, "leaf, account"),
 ];
 

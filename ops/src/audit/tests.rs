@@ -66,11 +66,12 @@ async fn every_row_once_whatever_becomes_of_writer_and_server() {
     catch_up(&place).await;
     let client = server.client("postgres").await;
     let accesses = (200 / BLOCKS_AN_ACCESS) as i64;
-    let commands = 200 * PAYMENTS_A_BLOCK as i64 + accesses;
+    let commands = 200 * PAYMENTS_A_BLOCK as i64 + 2 * accesses;
     assert_eq!(number(&client, "SELECT count(*) FROM corridor.commands").await, commands);
     let once = "SELECT count(DISTINCT leaf) FROM corridor.commands";
     assert_eq!(number(&client, once).await, commands);
     assert_eq!(number(&client, "SELECT count(*) FROM corridor.access").await, accesses);
+    assert_eq!(number(&client, "SELECT count(*) FROM corridor.erasures").await, accesses);
     assert_eq!(number(&client, "SELECT count(*) FROM corridor.records").await as u64, log.leaves());
     assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
 
@@ -107,6 +108,19 @@ async fn every_row_once_whatever_becomes_of_writer_and_server() {
     let named: Vec<_> = lines.iter().filter(|line| line.starts_with("access: ")).collect();
     assert_eq!(named.len(), 4, "{named:?}");
     assert!(named.iter().any(|line| line.contains("nobody")), "{named:?}");
+
+    // Nor who erased what.
+    for (change, lines_of_it) in [
+        ("UPDATE corridor.erasures SET destroyed_ns = 0 WHERE ground = 'retention 50'", 2),
+        ("UPDATE corridor.erasures SET sealing_key = NULL WHERE ground = 'retention 60'", 2),
+        ("DELETE FROM corridor.erasures WHERE ground = 'retention 55'", 1),
+    ] {
+        let before = verify_db(&place).await.unwrap().len();
+        assert_eq!(client.execute(change, &[]).await.unwrap(), 1, "{change}");
+        let lines = verify_db(&place).await.unwrap();
+        assert_eq!(lines.len(), before + lines_of_it, "{change}: {lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("erasures: should be")), "{lines:?}");
+    }
 
     // Wiped, it is written again from the beginning.
     client.batch_execute("DROP SCHEMA corridor CASCADE").await.unwrap();
@@ -166,19 +180,38 @@ async fn absence_is_waited_for_and_banks_see_their_own_rows() {
     by_olga.postgres = server.url("olga");
     assert_eq!(verify_db(&by_olga).await.unwrap(), Vec::<String>::new());
     // Who read of its payments, or in its house: C of one to A, and A itself. Not: B of one to C, C of none.
-    let trail =
-        "SELECT coalesce(string_agg(ground, ', ' ORDER BY leaf), '') FROM corridor.access_trail";
-    let seen = async |client: &tokio_postgres::Client| -> String {
-        client.query_one(trail, &[]).await.unwrap().get(0)
+    let seen = async |client: &tokio_postgres::Client, what: &str| -> String {
+        let trail = format!(
+            "SELECT coalesce(string_agg(ground, ', ' ORDER BY leaf), '') FROM corridor.{what}"
+        );
+        client.query_one(&trail, &[]).await.unwrap().get(0)
     };
-    assert_eq!(seen(&olga).await, "complaint 5, complaint 10, complaint 15, complaint 20");
-    assert_eq!(seen(&anna).await, "complaint 5, complaint 15");
+    let read = "access_trail WHERE access <> 'erased'";
+    assert_eq!(seen(&olga, read).await, "complaint 5, complaint 10, complaint 15, complaint 20");
+    assert_eq!(seen(&anna, read).await, "complaint 5, complaint 15");
+    // Who erased: C of one to A, B of one from A, A itself. Not: C of one from B.
+    for erased in ["erasure_trail", "access_trail WHERE access = 'erased'", "erasures"] {
+        assert_eq!(
+            seen(&olga, erased).await,
+            "retention 5, retention 10, retention 15, retention 20"
+        );
+        assert_eq!(seen(&anna, erased).await, "retention 5, retention 10, retention 15");
+    }
+    let trace = "SELECT count(*) FROM corridor.payment_trace t JOIN corridor.erasures e ON t.uetr = e.payment
+        WHERE t.leaf = e.leaf AND t.what = 'document erased' AND t.document = e.document";
+    assert_eq!((number(&olga, trace).await, number(&anna, trace).await), (4, 3));
+    let keys = "SELECT string_agg(bank || ' ' || ordered_by || ' ' || destroyed_ns || coalesce(' ' || encode(substr(sealing_key, 1, 2), 'hex'), ''),
+        ', ' ORDER BY leaf) FROM corridor.erasure_trail";
+    let said: String = anna.query_one(keys, &[]).await.unwrap().get(0);
+    assert_eq!(said, "BANKCCCC officer 2 5, BANKBBBB officer 1 10 0a0a, BANKAAAA officer 0 15");
     let foreign = "SELECT count(*) FROM corridor.access WHERE ground = 'complaint 10'";
     assert_eq!((number(&admin, foreign).await, number(&anna, foreign).await), (1, 0));
     for forbidden in [
         "DELETE FROM corridor.access",
         "UPDATE corridor.access SET reader = 'nobody'",
         "INSERT INTO corridor.access SELECT * FROM corridor.access",
+        "DELETE FROM corridor.erasures",
+        "UPDATE corridor.erasures SET ordered_by = 'nobody'",
     ] {
         assert!(anna.batch_execute(forbidden).await.is_err(), "{forbidden}");
         assert!(olga.batch_execute(forbidden).await.is_err(), "{forbidden}");
@@ -256,7 +289,7 @@ async fn older_schemas_are_made_anew_and_newer_ones_left_alone() {
     catch_up(&place).await;
     assert_eq!(verify_db(&place).await.unwrap(), Vec::<String>::new());
     let version = "SELECT max(version)::bigint FROM corridor.migrations";
-    assert_eq!(number(&admin, version).await, 3);
+    assert_eq!(number(&admin, version).await, 4);
     assert_eq!(number(&admin, "SELECT count(*) FROM corridor.bank_logins").await, 1);
 
     // A login that may only write goes on where the administrator made the schema.
@@ -273,11 +306,11 @@ async fn older_schemas_are_made_anew_and_newer_ones_left_alone() {
     let later = ["CREATE VIEW corridor.more AS SELECT count(*) FROM corridor.postings"];
     let rows = number(&admin, "SELECT count(*) FROM corridor.postings").await;
     migrate_to(&mut database, &network, false, &later).await.unwrap();
-    assert_eq!(number(&admin, version).await, 4);
+    assert_eq!(number(&admin, version).await, 5);
     assert_eq!(number(&admin, "SELECT count FROM corridor.more").await, rows);
     let arguments = ProjectArguments { place: place.clone(), once: true, anew: false };
     let error = project(&arguments).await.unwrap_err().to_string();
-    assert!(error.contains("version 4"), "{error}");
+    assert!(error.contains("version 5"), "{error}");
 
     // A cursor that was taken away would double every row.
     admin.batch_execute("DROP SCHEMA corridor CASCADE").await.unwrap();

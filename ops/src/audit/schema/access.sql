@@ -8,7 +8,7 @@ CREATE FUNCTION corridor.my_bank() RETURNS int LANGUAGE sql STABLE SECURITY DEFI
 DO $$
 DECLARE name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['commands', 'progress', 'exchanges', 'postings', 'accounts', 'account_states', 'balances_by_day', 'access'] LOOP
+    FOREACH name IN ARRAY ARRAY['commands', 'progress', 'exchanges', 'postings', 'accounts', 'account_states', 'balances_by_day', 'access', 'erasures'] LOOP
         EXECUTE format('ALTER TABLE corridor.%I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY everything ON corridor.%I FOR SELECT TO auditor USING (true)', name);
     END LOOP;
@@ -20,12 +20,14 @@ BEGIN
         EXECUTE format('CREATE POLICY own ON corridor.%I FOR SELECT TO bank_auditor
             USING (owner = (SELECT corridor.my_bank()))', name);
     END LOOP;
-    -- A bank sees what its own people read, and who read of payments that it takes part in. The payment is the one command
+    -- A bank sees what its own people read or erased, and who did of payments that it takes part in. The payment is the one command
     -- of that id that was not refused, and only a party sees its row: who merely names an id becomes no party by that.
-    CREATE POLICY own ON corridor.access FOR SELECT TO bank_auditor USING (
-        participant = (SELECT corridor.my_bank())
-        OR EXISTS (SELECT FROM corridor.commands c WHERE c.uetr = payment AND c.answer < 100 AND c.original IS NULL
-            AND (c.amount IS NOT NULL OR c.kind = 'exchange')));
+    FOREACH name IN ARRAY ARRAY['access', 'erasures'] LOOP
+        EXECUTE format('CREATE POLICY own ON corridor.%I FOR SELECT TO bank_auditor USING (
+            participant = (SELECT corridor.my_bank())
+            OR EXISTS (SELECT FROM corridor.commands c WHERE c.uetr = payment AND c.answer < 100 AND c.original IS NULL
+                AND (c.amount IS NOT NULL OR c.kind = ''exchange'')))', name);
+    END LOOP;
 END $$;
 
 GRANT USAGE ON SCHEMA corridor TO auditor, bank_auditor;
@@ -36,4 +38,4 @@ GRANT SELECT ON corridor.cursor, corridor.blocks, corridor.commands, corridor.pr
     corridor.participants, corridor.participant_states, corridor.accounts, corridor.account_states, corridor.key_states,
     corridor.governance, corridor.answers, corridor.balances_by_day, corridor.statement, corridor.position, corridor.payments,
     corridor.payment_trace, corridor.proposals, corridor.keys, corridor.account_state,
-    corridor.access, corridor.access_trail TO bank_auditor;
+    corridor.access, corridor.access_trail, corridor.erasures, corridor.erasure_trail TO bank_auditor;

@@ -124,6 +124,19 @@ CREATE INDEX ON corridor.access (payment) WHERE payment IS NOT NULL;
 CREATE INDEX ON corridor.access (what);
 CREATE INDEX ON corridor.access (reader, at, leaf);
 
+-- Certificates that a bank has destroyed its keys to the document of a payment: when, by its own clock, on whose order, on what
+-- ground. `document` is the commitment in the record of the payment; `sealing_key` is that of a bank which received it.
+CREATE TABLE corridor.erasures (
+    leaf bigint PRIMARY KEY, height bigint NOT NULL, at timestamptz NOT NULL, time_ns bigint NOT NULL, id uuid NOT NULL,
+    participant int NOT NULL, payment uuid NOT NULL, document bytea NOT NULL, destroyed_ns numeric NOT NULL, sealing_key bytea,
+    ordered_by text NOT NULL, ground text NOT NULL
+);
+CREATE INDEX ON corridor.erasures (at, leaf);
+CREATE INDEX ON corridor.erasures (participant, at, leaf);
+CREATE INDEX ON corridor.erasures (payment);
+CREATE INDEX ON corridor.erasures (document);
+CREATE INDEX ON corridor.erasures (ordered_by, at, leaf);
+
 -- One row an account and UTC day on which it moved; leaf and height are those of the last change.
 CREATE TABLE corridor.balances_by_day (
     leaf bigint NOT NULL, height bigint NOT NULL, account int NOT NULL, owner int NOT NULL, day date NOT NULL,

@@ -35,7 +35,9 @@ CREATE VIEW corridor.payment_trace WITH (security_invoker = true) AS
     UNION ALL
     SELECT uetr, leaf, height, at, 'exchanged', 1, paid, NULL FROM corridor.exchanges
     UNION ALL
-    SELECT payment, leaf, height, at, 'data ' || access, 1, NULL, what FROM corridor.access WHERE payment IS NOT NULL;
+    SELECT payment, leaf, height, at, 'data ' || access, 1, NULL, what FROM corridor.access WHERE payment IS NOT NULL
+    UNION ALL
+    SELECT payment, leaf, height, at, 'document erased', 1, NULL, document FROM corridor.erasures;
 -- Proposals with how they stand: carried (1), refused (100 and above), or still waiting.
 CREATE VIEW corridor.proposals WITH (security_invoker = true) AS
     SELECT g.id, g.at, g.leaf, p.bic AS proposer, g.what, g.expires_ns, coalesce(e.answer, g.answer) AS answer, e.at AS ended,
@@ -54,7 +56,14 @@ CREATE VIEW corridor.account_state WITH (security_invoker = true) AS
     SELECT DISTINCT ON (s.account) a.name AS account, s.status, s.floor, s.at AS since, s.leaf
     FROM corridor.account_states s JOIN corridor.accounts a ON a.number = s.account
     ORDER BY s.account, s.leaf DESC;
--- Who read what when, and why, with the names of banks. Filter by at, bank_number, payment, reader; order by at, leaf.
+-- Which documents no longer open, as their banks certify, with the names of banks. Filter by at, bank_number, payment, document.
+CREATE VIEW corridor.erasure_trail WITH (security_invoker = true) AS
+    SELECT e.at, e.leaf, e.height, p.bic AS bank, e.participant AS bank_number, e.payment, e.document, e.destroyed_ns, e.sealing_key,
+        e.ordered_by, e.ground, e.id
+    FROM corridor.erasures e JOIN corridor.participants p ON p.number = e.participant;
+-- Who read what when, and why, or erased it, with the names of banks. Filter by at, bank_number, payment, reader; order by at, leaf.
 CREATE VIEW corridor.access_trail WITH (security_invoker = true) AS
     SELECT a.at, a.leaf, a.height, p.bic AS bank, a.participant AS bank_number, a.reader, a.access, a.payment, a.what, a.ground, a.id
-    FROM corridor.access a JOIN corridor.participants p ON p.number = a.participant;
+    FROM corridor.access a JOIN corridor.participants p ON p.number = a.participant
+    UNION ALL
+    SELECT at, leaf, height, bank, bank_number, ordered_by, 'erased', payment, document, ground, id FROM corridor.erasure_trail;

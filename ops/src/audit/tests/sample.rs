@@ -7,8 +7,8 @@ use std::{
 
 use ed25519_dalek::SigningKey;
 use ledger::{
-    Access, AccountNumber, Amount, BatchContext, Command, Digest, Height, Leg, Legs, OldIds,
-    ParticipantNumber, RecordAccess, Transfer, TransferId,
+    Access, AccountNumber, Amount, BatchContext, Command, Digest, EraseDocument, Height,
+    LedgerTime, Leg, Legs, OldIds, ParticipantNumber, RecordAccess, Transfer, TransferId,
 };
 use proof::{
     checkpoint::{Checkpoint, origin},
@@ -32,7 +32,7 @@ use wire::{
 
 /// Payments in each block.
 pub(super) const PAYMENTS_A_BLOCK: u64 = 25;
-/// Each of so many blocks has the record of an access besides.
+/// Each of so many blocks has the record of an access and a certificate of erasure besides.
 pub(super) const BLOCKS_AN_ACCESS: u64 = 5;
 const BANKS: [&str; 3] = ["BANKAAAA", "BANKBBBB", "BANKCCCC"];
 
@@ -183,6 +183,37 @@ fn access(height: u64, from: u32) -> RecordAccess {
     }
 }
 
+/// A payment of a block; the first of each has a document, and goes to the bank of the next block.
+fn payment(height: u64, number: u64) -> Transfer {
+    let from = (height % 3) as u32;
+    let leg = Leg {
+        debit: AccountNumber(from),
+        credit: AccountNumber((from + 1 + (number % 2) as u32) % 3),
+        amount: Amount::new(12_345 + number),
+    };
+    Transfer {
+        id: id(u128::from(height * PAYMENTS_A_BLOCK + number)),
+        legs: Legs::new(vec![leg]).unwrap(),
+        document: (number == 0).then_some(Digest([height as u8; 32])),
+        options: None,
+    }
+}
+
+/// The bank of a block erases the document of its first payment, or in every second such block, with the sealing key to
+/// which it came, that of the first payment of the block before, which was to it.
+fn erasure(height: u64, from: u32) -> EraseDocument {
+    let received = height.is_multiple_of(2 * BLOCKS_AN_ACCESS);
+    EraseDocument {
+        id: id(u128::from(height) | 1 << 41),
+        participant: ParticipantNumber(from),
+        destroyed: LedgerTime(height),
+        sealing_key: received.then_some([height as u8; 32]),
+        by: format!("officer {from}"),
+        ground: format!("retention {height}"),
+        payment: payment(height - u64::from(received), 0),
+    }
+}
+
 /// Six blocks a day, each a batch of one bank's payments to the others in turn.
 fn records(genesis: &Genesis, blocks: u64) -> (Vec<Vec<u8>>, String) {
     let mut ledger = genesis.ledger().unwrap();
@@ -194,31 +225,18 @@ fn records(genesis: &Genesis, blocks: u64) -> (Vec<Vec<u8>>, String) {
     let mut previous = frontier.append(&made);
     records.push(made.clone());
     for height in 1..=blocks {
-        let time = ledger::LedgerTime(genesis.time.0 + height * 4 * 3_600_000_000_000);
+        let time = LedgerTime(genesis.time.0 + height * 4 * 3_600_000_000_000);
         let from = (height % 3) as u32;
         let first_leaf = records.len() as u64;
         ledger.open_block(time);
-        let mut builder = BatchBuilder::new(
-            &genesis.domain,
-            ParticipantNumber(from),
-            ledger::LedgerTime(u64::MAX),
-        );
-        for payment in 0..PAYMENTS_A_BLOCK {
-            let number = u128::from(height * PAYMENTS_A_BLOCK + payment);
-            let leg = Leg {
-                debit: AccountNumber(from),
-                credit: AccountNumber((from + 1 + (payment % 2) as u32) % 3),
-                amount: Amount::new(12_345 + payment),
-            };
-            builder.push(&Command::Transfer(Transfer {
-                id: id(number),
-                legs: Legs::new(vec![leg]).unwrap(),
-                document: None,
-                options: None,
-            }));
+        let mut builder =
+            BatchBuilder::new(&genesis.domain, ParticipantNumber(from), LedgerTime(u64::MAX));
+        for number in 0..PAYMENTS_A_BLOCK {
+            builder.push(&Command::Transfer(payment(height, number)));
         }
         if height.is_multiple_of(BLOCKS_AN_ACCESS) {
             builder.push(&Command::RecordAccess(Box::new(access(height, from))));
+            builder.push(&Command::EraseDocument(Box::new(erasure(height, from))));
         }
         let (bytes, _) = builder.sign(&[(ParticipantNumber(from), &key(from as usize))]);
         let batch = SignedBatch::decode(bytes).unwrap().verify(&genesis.domain).unwrap();
