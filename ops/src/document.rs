@@ -13,12 +13,14 @@ use ledger::{Command, Digest};
 use proof::policy::POLICY_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use wire::document::{commitment, salted_digest};
-use wire::genesis::hex;
+use wire::genesis::{Genesis, hex};
+use wire::limits::GENESIS_BYTES_MAX;
 
+use crate::clock::date_time;
 use crate::http::HttpClient;
 use crate::layout::read_token;
 use crate::ledger::{Network, ask, id};
-use crate::verify::{Names, read_file, read_receipt, verify};
+use crate::verify::{Erased, Names, read_file, read_receipt, verify};
 
 /// Largest document that is notarised or verified, in bytes.
 const DOCUMENT_BYTES_MAX: usize = 64 << 20;
@@ -37,7 +39,7 @@ pub enum DocumentCommand {
     Key(KeyCommand),
     /// Record the salted digest of a file in the ledger: that your bank had it at this time
     Notarise(NotariseArguments),
-    /// Verify that a document is the one that a receipt's record commits to; no network is needed
+    /// Verify that a document is the one that a receipt's record commits to, or that it was erased; no network is needed
     Verify(VerifyArguments),
 }
 
@@ -147,17 +149,21 @@ pub struct NotariseArguments {
 /// Arguments of `corridor document verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
-    /// The document
-    file: PathBuf,
+    /// The document; not needed where the receipt is of a certificate that it was erased
+    #[arg(requires = "proof")]
+    file: Option<PathBuf>,
     /// Its proof
-    #[arg(long, value_name = "FILE")]
-    proof: PathBuf,
-    /// Receipt of the payment or of the attestation; a message that carries it will do
+    #[arg(long, value_name = "FILE", requires = "file")]
+    proof: Option<PathBuf>,
+    /// Receipt of the payment, of the attestation or of the certificate of erasure; a message that carries it will do
     #[arg(long, value_name = "FILE")]
     receipt: PathBuf,
     /// The network's policy
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
+    /// Genesis file of the network, for the names of banks
+    #[arg(long, value_name = "FILE")]
+    genesis: Option<PathBuf>,
 }
 
 /// What shows that a document is the one that a record commits to.
@@ -338,34 +344,70 @@ async fn notarise(arguments: NotariseArguments) -> Result<()> {
 
 /// Checks everything and says what holds.
 fn verified(arguments: &VerifyArguments) -> Result<String> {
-    let document = read_file(&arguments.file, DOCUMENT_BYTES_MAX)?;
-    let proof: DocumentProof =
-        serde_json::from_slice(&read_file(&arguments.proof, PROOF_BYTES_MAX)?)
-            .with_context(|| format!("{} is no proof of a document", arguments.proof.display()))?;
     let receipt = read_receipt(&arguments.receipt)?;
     let policy = read_file(&arguments.policy, POLICY_BYTES_MAX)?;
-    let report = verify(&receipt, &policy, &Names::default());
+    let names = names(arguments.genesis.as_deref())?;
+    let report = verify(&receipt, &policy, &names);
     let facts = match (&report.record, report.checks.last()) {
         (Some(facts), _) if report.valid => facts,
         (_, Some(check)) => bail!("the receipt proves nothing: {}", check.text),
         _ => bail!("the receipt proves nothing"),
     };
-    ensure!(
-        facts.id.as_deref() == Some(proof.id.as_str()),
-        "the receipt is of another record than the proof"
-    );
     ensure!(facts.answer == Some("settled"), "the record was not settled");
-    let said = proof.commitment(&document)?.to_string();
+    let of = match &facts.erased {
+        Some(erased) => Some(&erased.payment),
+        None => facts.id.as_ref(),
+    };
+    let shown = match (&arguments.file, &arguments.proof) {
+        (Some(file), Some(proof)) if facts.erased.is_none() || file.exists() => {
+            compare(file, proof, of, facts.document.as_deref())?;
+            true
+        }
+        _ => false,
+    };
+    let leaf = report.leaf.unwrap_or(0);
+    let Some(erased) = &facts.erased else {
+        ensure!(
+            shown,
+            "name the document and its proof, or the receipt of a certificate of erasure"
+        );
+        let (what, id) = (facts.command.unwrap_or(facts.kind), facts.id.as_deref().unwrap_or(""));
+        return Ok(format!(
+            "ok: this is the document of {what} {id}, committed to at leaf {leaf}, which is final"
+        ));
+    };
+    let Erased { payment, bank, by, ground, destroyed_ns } = erased;
+    let what = match shown {
+        true => format!("this is the document of transfer {payment}; at {bank} it was"),
+        false => format!("the document of transfer {payment} was, at {bank},"),
+    };
+    let at = date_time(*destroyed_ns);
+    Ok(format!(
+        "ok: {what} erased at {at} UTC by {by}, on the ground: {ground}; certificate at leaf {leaf}, which is final\n  \
+         its commitment is {}; the bank says that its keys are destroyed, a reader may have kept a copy",
+        facts.document.as_deref().unwrap_or_default()
+    ))
+}
+
+/// Checks that the document is the one that is committed to, of this payment or attestation.
+fn compare(file: &Path, proof: &Path, of: Option<&String>, document: Option<&str>) -> Result<()> {
+    let bytes = read_file(proof, PROOF_BYTES_MAX)?;
+    let proof: DocumentProof = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is no proof of a document", proof.display()))?;
+    ensure!(of == Some(&proof.id), "the receipt is of another record than the proof");
+    let said = proof.commitment(&read_file(file, DOCUMENT_BYTES_MAX)?)?.to_string();
     ensure!(
-        facts.document.as_deref() == Some(said.as_str()),
+        document == Some(said.as_str()),
         "the document is not the one that the record commits to"
     );
-    let what = facts.command.unwrap_or(facts.kind);
-    Ok(format!(
-        "ok: this is the document of {what} {}, committed to at leaf {}, which is final",
-        proof.id,
-        report.leaf.unwrap_or(0)
-    ))
+    Ok(())
+}
+
+fn names(genesis: Option<&Path>) -> Result<Names> {
+    let Some(path) = genesis else { return Ok(Names::default()) };
+    let genesis = Genesis::parse(&read_file(path, GENESIS_BYTES_MAX)?)
+        .with_context(|| format!("read {}", path.display()))?;
+    Names::of(&genesis)
 }
 
 fn write_proof(path: &Path, proof: &DocumentProof) -> Result<()> {
@@ -384,45 +426,4 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn proof(salt: u8, sealed: Option<u8>) -> DocumentProof {
-        DocumentProof {
-            version: PROOF_VERSION,
-            id: "a".to_owned(),
-            salt: hex(&[salt; 16]),
-            sealed_sha256: sealed.map(|byte| hex(&[byte; 32])),
-        }
-    }
-
-    #[test]
-    fn a_proof_fits_its_own_document_and_no_other() {
-        let own = proof(1, Some(2));
-        let expected =
-            wire::document::commitment(&salted_digest(&[1; 16], b"one"), &Digest([2; 32]));
-        assert_eq!(own.commitment(b"one").unwrap(), expected);
-        // What is shown of one document says nothing of another: neither its text with this salt, nor this text
-        // with the salt of another.
-        for other in [
-            own.commitment(b"two"),
-            proof(3, Some(2)).commitment(b"one"),
-            proof(1, Some(4)).commitment(b"one"),
-            proof(1, None).commitment(b"one"),
-        ] {
-            assert_ne!(other.unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn malformed_proofs_are_errors() {
-        for (field, value) in [("salt", "00"), ("salt", "é"), ("sealed_sha256", "xy")] {
-            let mut json = serde_json::to_value(proof(1, Some(2))).unwrap();
-            json[field] = value.into();
-            let read: DocumentProof = serde_json::from_value(json).unwrap();
-            assert!(read.commitment(b"one").is_err(), "{field}");
-        }
-        assert!(DocumentProof { version: 2, ..proof(1, None) }.commitment(b"one").is_err());
-    }
-}
+mod tests;

@@ -16,9 +16,11 @@ pub use self::ledger::NotChecked;
 pub(crate) use self::ledger::{Progress, fetch_mirror, policy};
 pub use evidence::{Verdict, weigh};
 pub(crate) use receipt::read_receipt;
+#[cfg(test)]
+pub(crate) use receipt::tests as sample;
 pub use receipt::{Check, Report, verify};
 pub(crate) use record::describe;
-pub use record::{Facts, Names};
+pub use record::{Erased, Facts, Names};
 
 /// What can be verified.
 #[derive(Debug, Subcommand)]

@@ -132,6 +132,21 @@ async fn evidence(
         let said = alone(&["verify", "receipt", &path, "--policy", &policy])?;
         ensure!(said.0, "{id}: {}", said.1);
         ensure!(says == "the same payment" || said.1.contains(says), "{id}: {}", said.1);
+        let words =
+            ["document", "verify", "--receipt", &path, "--policy", &policy, "--genesis", &genesis];
+        let (well, said) = alone(&words)?;
+        if says == "the same payment" {
+            ensure!(!well && said.contains("name the document"), "{said}");
+        } else {
+            let parts = [
+                "erased at",
+                "by officer 2",
+                "certificate at leaf",
+                "retention is over",
+                &payment.uetr,
+            ];
+            ensure!(well && parts.iter().all(|part| said.contains(*part)), "{said}");
+        }
     }
     let trail = done(tool, &["audit", "access", "--json", "--payment", &payment.uetr])?;
     let erased = trail.lines().filter(|line| line.contains("\"erased\"")).count();

@@ -251,4 +251,4 @@ fn text(report: &Report) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

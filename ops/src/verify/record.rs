@@ -56,6 +56,21 @@ impl Names {
     }
 }
 
+/// What a certificate of erasure says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    /// UETR of the payment whose document it was.
+    pub payment: String,
+    /// The bank that certifies, or its number.
+    pub bank: String,
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    pub ground: String,
+    /// When its keys were destroyed, by the bank's own clock, nanoseconds since 1970.
+    pub destroyed_ns: u64,
+}
+
 /// What a record says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
@@ -76,6 +91,9 @@ pub struct Facts {
     /// SHA-256 commitment to the sealed document, in hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
+    /// Of a certificate of erasure; `document` is that of the payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erased>,
     /// Sentences for people.
     pub sentences: Vec<String>,
 }
@@ -340,6 +358,13 @@ fn command_facts(
                 names.participant(erase.participant),
             ));
             facts.document = Some(document);
+            facts.erased = Some(Erased {
+                payment: erase.payment.id.to_string(),
+                bank: names.participant(erase.participant),
+                by: erase.by.clone(),
+                ground: erase.ground.clone(),
+                destroyed_ns: erase.destroyed.0,
+            });
         }
         _ => {}
     }

@@ -21,7 +21,8 @@ fn signer(node: u8, kind: KeyType) -> NoteSigner {
     NoteSigner::from_seed(&name, kind, &[node; 32]).unwrap()
 }
 
-fn policy() -> String {
+/// The policy of the four.
+pub(crate) fn policy() -> String {
     let cosigner = |node| {
         let signer = signer(node, KeyType::Cosignature);
         let verifier = signer.verifier();
@@ -46,7 +47,8 @@ fn record(answer: u16) -> Vec<u8> {
     record
 }
 
-fn receipt(record: Vec<u8>, cosigners: &[u8]) -> Receipt {
+/// The receipt of a record in leaf 1 of a log with two, cosigned by some of them.
+pub(crate) fn receipt(record: Vec<u8>, cosigners: &[u8]) -> Receipt {
     let root = node_hash(&[7; 32], &leaf_hash(&record));
     let text = Checkpoint { origin: origin(&[1; 32]), size: 2, root }.to_string();
     let mut lines = vec![signer(1, KeyType::Note).sign(&text, 0)];
