@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies the evidence of a settlement network with nothing but Python 3.11.
 
-Follows ops/docs/formats.md: it shares no code and no library with the nodes, and has an Ed25519 of its own.
+Follows ops/docs/formats.md and formats-rules.md: it shares no code and no library with the nodes, and has an Ed25519 of its own.
 
   verify.py receipt FILE --policy FILE [--genesis FILE]
   verify.py checkpoint FILE --policy FILE
@@ -15,11 +15,14 @@ receipts/ and mirror/, changes single bits all over it, and counts how many of t
 import argparse
 import base64
 import hashlib
+import heapq
 import json
 import pathlib
+import string
 import struct
 import sys
 import tomllib
+import unicodedata
 
 
 class Refused(Exception):
@@ -75,14 +78,14 @@ def encode(point):
 def point_of(encoded):
     y = int.from_bytes(encoded, "little")
     sign, y = y >> 255, y & (1 << 255) - 1
-    need(y < P, "no point of the curve")
+    y %= P
     squared = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(squared, (P + 3) // 8, P)
     if (x * x - squared) % P:
         x = x * ROOT_OF_MINUS_ONE % P
-    need((x * x - squared) % P == 0 and (x or not sign), "no point of the curve")
+    need((x * x - squared) % P == 0, "no point of the curve")
     if x & 1 != sign:
-        x = P - x
+        x = -x % P
     return x, y, 1, x * y % P
 
 
@@ -94,8 +97,8 @@ def is_small(point):
     return x == 0 and (y - z) % P == 0
 
 
-def signed_by(key, message, signature):
-    """Whether a key of 32 bytes made a signature of 64 bytes."""
+def signed_by(key, message, signature, in_block=False):
+    """Whether a key of 32 bytes made a signature of 64 bytes: by the strict check, or by the rule for blocks."""
     if len(signature) != 64:
         return False
     first, scalar = signature[:32], int.from_bytes(signature[32:], "little")
@@ -103,11 +106,14 @@ def signed_by(key, message, signature):
         a, r = point_of(key), point_of(first)
     except Refused:
         return False
-    if scalar >= ORDER or is_small(a) or is_small(r):
+    if scalar >= ORDER or is_small(a) or (is_small(r) and not in_block):
         return False
     k = int.from_bytes(hashlib.sha512(first + key + message).digest(), "little") % ORDER
     minus_a = (P - a[0], a[1], 1, P - a[3])
-    return encode(add(times(scalar, BASE), times(k, minus_a))) == first
+    found = add(times(scalar, BASE), times(k, minus_a))
+    if in_block and encode(found) != first:
+        return is_small(add(found, (P - r[0], r[1], 1, P - r[3])))
+    return in_block or encode(found) == first
 
 
 # Texts: one value has one spelling.
@@ -258,6 +264,9 @@ class Policy:
             need(self.quorum in self.groups, "the quorum is none of the nodes")
             threshold, members = self.groups[self.quorum]
             need(threshold == len(members) and "final" in members, "the nodes are not needed")
+
+    def node_keys(self):
+        return sorted(self.witnesses[member].public for member in self.groups["final"][1])
 
     def is_reached(self, name, cosigned):
         if name in self.witnesses:
@@ -426,6 +435,9 @@ class Mirror:
 # Records and commands.
 
 
+CAPITALS = string.ascii_uppercase + string.digits
+
+
 class Reader:
     """Fields one after the other, little-endian."""
 
@@ -450,8 +462,26 @@ class Reader:
     def i128(self):
         return int.from_bytes(self.take(16), "little", signed=True)
 
-    def text(self):
-        return utf8(self.take(self.u8()))
+    def text(self, least=0, most=255, allowed=None):
+        data = self.take(self.u8())
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            raise Refused("this is no UTF-8") from error
+        need(least <= len(data) <= most, f"{text!r} has a wrong length")
+        need(allowed is None or set(text) <= set(allowed), f"{text!r} has a wrong character")
+        return text
+
+    def line(self, most):
+        text = self.text(1, most)
+        need(not any(unicodedata.category(c) == "Cc" for c in text), "control characters")
+        need(text.strip(), "white space only")
+        return text
+
+    def reason(self):
+        reason = self.take(4)
+        need(set(reason) <= set(CAPITALS.encode()), f"{reason} is no reason")
+        return reason.decode()
 
     def id(self):
         text = self.hex(16)
@@ -461,6 +491,11 @@ class Reader:
         number = self.u8()
         need(least <= number <= most, f"{number} is not among {least} to {most}")
         return number
+
+    def count(self, most):
+        count = self.u16()
+        need(count <= most, f"{count} is above {most}")
+        return count
 
     def maybe(self, read):
         return read() if self.one_of(1) else None
@@ -477,6 +512,7 @@ def read_condition(r):
         return {"key": r.hex(32)}
     if kind == 3:
         needed, count = r.u8(), r.one_of(16, 1)
+        need(1 <= needed <= count, f"{needed} of {count}")
         members = [r.u32() if r.one_of(2, 1) == 1 else r.hex(32) for _ in range(count)]
         return {"threshold": needed, "members": members}
     return {"preimage_of": r.hex(32)} if kind == 4 else {"not_before": r.u64()}
@@ -499,10 +535,15 @@ def read_options(r):
         options["conditions"] = [read_condition(r) for _ in range(r.one_of(16, 1))]
     if bits & 64:
         options["original"] = read_command(r)
-        need(options["original"]["kind"] == 1 and bits & 48 == 16, "a wrong original")
+        original, inner = options["original"], options["original"].get("options", {})
+        fits = original["kind"] == 1 and original["id"] == options.get("returns")
+        need(fits and bits & 32 == 0 and "original" not in inner, "a wrong original")
     if bits & 128:
         options["till"] = r.u64()
     return options
+
+
+WAIT_MAX = 400 * 86_400 * 10**9
 
 
 def read_limit(r):
@@ -516,6 +557,7 @@ def read_limit(r):
         limit["most"] = r.u64()
         if kind == 2:
             limit["window"], limit["rolling"] = r.u64(), r.one_of(1)
+            need(10**9 <= limit["window"] <= WAIT_MAX, "a wrong window")
     return limit
 
 
@@ -531,7 +573,7 @@ def read_content(r):
         content["asset"] = r.u32()
         if r.one_of(1):
             content |= {"opens": r.u16(), "cut_off": r.u16(), "weekdays": r.u8()}
-            content["holidays"] = [r.u32() for _ in range(r.u16())]
+            content["holidays"] = [r.u32() for _ in range(r.count(512))]
     elif kind == 5:
         content |= {"asset": r.u32(), "most": r.maybe(r.u64)}
     elif kind == 6:
@@ -543,10 +585,10 @@ def read_content(r):
         content["faulty"] = r.u16()
     elif kind == 10:
         content["needed"] = r.u16()
-        content["voters"] = [r.u32() for _ in range(r.u16())]
+        content["voters"] = [r.u32() for _ in range(r.count(64))]
     else:
         content["participant"] = r.u32()
-        content["signing_keys"] = [r.hex(32) for _ in range(r.u16())]
+        content["signing_keys"] = [r.hex(32) for _ in range(r.count(8))]
     return content
 
 
@@ -578,34 +620,40 @@ def read_command(r):
             command["document"] = r.hex(32)
         if flags & 2:
             command["options"] = read_options(r)
+            need(count == 1 or "original" not in command["options"], "a wrong original")
     elif kind in (2, 3):
         command |= {"account": r.u32(), "minor": r.u64()}
     elif kind == 4:
-        command |= {"owner": r.u32(), "asset": r.u32(), "label": r.text()}
+        command |= {"owner": r.u32(), "asset": r.u32()}
+        command["label"] = r.text(0, 16, string.ascii_letters + string.digits + "-")
     elif kind == 5:
         command |= {"account": r.u32(), "floor": r.i64()}
     elif kind == 6:
         command |= {"account": r.u32(), "status": r.one_of(5, 1)}
     elif kind == 7:
         need(1 <= count <= 8, f"{count} keys")
-        command |= {"bic": utf8(r.take(11)), "name": r.text(), "sealing_key": r.hex(32)}
+        bic = r.take(11)
+        need(set(bic) <= set(CAPITALS.encode()) and bic[4:6].isalpha(), f"{bic} is no BIC")
+        command |= {"bic": bic.decode(), "name": r.text(1, 140), "sealing_key": r.hex(32)}
         command["signing_keys"] = [r.hex(32) for _ in range(count)]
     elif kind == 8:
-        command |= {"code": r.text(), "exponent": r.one_of(18), "issuer": r.u32()}
+        command |= {"code": r.text(1, 12, CAPITALS), "exponent": r.one_of(18), "issuer": r.u32()}
     elif kind == 9:
         command["version"] = r.u16()
     elif kind == 11:
-        command["reason"] = utf8(r.take(4))
+        command["reason"] = r.reason()
     elif kind == 12:
         command["preimage"] = r.hex(r.one_of(128, 1))
     elif kind == 14:
         command |= {"transfer": r.id(), "priority": r.one_of(3, 1), "position": r.one_of(3, 1)}
     elif kind == 20:
         command |= {"account": r.u32(), "by": r.one_of(2, 1), "limit": read_limit(r)}
+        need(command["by"] == 1 or command["limit"]["limit"] < 3, "a limit of its owner alone")
     elif kind == 21:
         command |= {"account": r.u32(), "priority": r.one_of(2, 1), "minor": r.u64()}
     elif kind == 22:
         command |= {"account": r.u32(), "nanoseconds": r.maybe(r.u64)}
+        need(1 <= (command["nanoseconds"] or 1) <= WAIT_MAX, "a wrong time")
     elif kind == 23:
         command["account"], present = r.u32(), r.one_of(3)
         command |= {name: r.i64() for bit, name in ((1, "floor"), (2, "ceiling")) if present & bit}
@@ -625,6 +673,7 @@ def read_command(r):
         names = ("gives", "receives", "pay", "get", "minor", "least", "until")
         numbers = (r.u32(), r.u32(), r.u64(), r.u64(), r.u64(), r.u64(), r.u64())
         command |= dict(zip(names, numbers))
+        need(all(1 <= command[term] <= 10**18 for term in ("pay", "get")), "a wrong rate")
         if flags & 1:
             command["replaces"] = r.id()
     elif kind == 52:
@@ -638,20 +687,21 @@ def read_command(r):
         need(command["original"]["kind"] == 52, "the original is no exchange")
     elif kind == 54:
         command["account"] = r.u32()
-        command["outcome"] = utf8(r.take(4)) if flags & 1 else r.u64()
+        command["outcome"] = r.reason() if flags & 1 else r.u64()
     elif kind == 55:
         command |= {"account": r.u32(), "nanoseconds": r.u64()}
     elif kind == 60:
         command |= {"participant": r.u32(), "access": r.one_of(4, 1)}
         if flags & 1:
             command["payment"] = r.id()
-        command |= {"what": r.hex(32), "reader": r.text(), "ground": r.text()}
+        command |= {"what": r.hex(32), "reader": r.line(64), "ground": r.line(140)}
     elif kind == 61:
         command |= {"participant": r.u32(), "destroyed": r.u64()}
         if flags & 1:
             command["sealing_key"] = r.hex(32)
-        command |= {"by": r.text(), "ground": r.text(), "payment": read_command(r)}
-        need("document" in command["payment"], "the payment has no document")
+        command |= {"by": r.line(64), "ground": r.line(140), "payment": read_command(r)}
+        payment = command["payment"]
+        need(payment["kind"] == 1 and "document" in payment, "no payment with a document")
     return command
 
 
@@ -670,7 +720,25 @@ def word(answer):
     return WORDS.get(answer, "refused")
 
 
+def check_fills(exchange):
+    """Whether the fills account for every minor unit."""
+    first = exchange["fills"][: exchange["first_step"]]
+    second = exchange["fills"][exchange["first_step"] :]
+    total = lambda what, fills: sum(fill[what] for fill in fills)
+    last, direct = second or first, exchange["between"] == 2**32 - 1
+    need(len(first) == exchange["first_step"] and direct != bool(second), "wrong steps")
+    need(total("took", first) == exchange["paid"], "the fills took another amount")
+    need(total("gave", last) == exchange["delivered"], "the fills gave another amount")
+    need(not second or total("gave", first) == total("took", second), "the steps do not meet")
+    for fill in exchange["fills"]:
+        need(1 <= fill["pay"] <= 10**18 and 1 <= fill["get"] <= 10**18, "a wrong rate")
+        rest = fill["took"] - -(-fill["gave"] * fill["pay"] // fill["get"])
+        fair = fill["gave"] and rest >= 0 and rest * fill["get"] // fill["pay"] == 0
+        need(fair, "a fill at another price")
+
+
 def read_record(data):
+    need(len(data) <= 65_535, "a record that is too long")
     r = Reader(data)
     kind, version = r.u8(), r.u8()
     need(version == 1, f"a record of version {version}")
@@ -701,13 +769,15 @@ def read_record(data):
     elif kind == 5:
         record = {"record": "progress", "id": r.id(), "leaf": r.u64(), "code": r.u16()}
         record |= {"answer": word(record["code"]), "cause": r.u8(), "number": r.u64()}
-        need(record["cause"] in (1, 2, 3, 4, 20), f"cause {record['cause']}")
+        most = {1: 2**64 - 1, 2: 0, 3: 0, 4: 2**32 - 1, 20: 0}.get(record["cause"], -1)
+        need(record["number"] <= most, f"cause {record['cause']} with {record['number']}")
     elif kind == 6:
         record = {"record": "exchange", "id": r.id(), "leaf": r.u64(), "paid": r.u64()}
         record |= {"delivered": r.u64(), "between": r.u32(), "first_step": r.u8(), "fills": []}
         for _ in range(r.one_of(16, 1)):
             fill = {"quote": r.id(), "gives": r.u32(), "receives": r.u32(), "pay": r.u64()}
             record["fills"].append(fill | {"get": r.u64(), "gave": r.u64(), "took": r.u64()})
+        check_fills(record)
     elif kind == 7:
         what = r.one_of(7, 1)
         record = {"record": "notice", "notice": what, "bank": r.u32()}
@@ -720,138 +790,465 @@ def read_record(data):
         elif what == 6:
             record |= {"id": r.id(), "account": r.u32(), "time": r.u64()}
         else:
-            record |= {"id": r.id(), "account": r.u32(), "reason": utf8(r.take(4))}
+            record |= {"id": r.id(), "account": r.u32(), "reason": r.reason()}
     elif kind == 8:
         record = {"record": "step", "node": r.u64(), "seat": r.one_of(3, 1)}
+        need(record["node"], "a step of node 0")
     else:
         raise Refused(f"a record of kind {kind}")
     r.end()
     return record
 
 
-# The ledger: names, keys and balances as they follow from the genesis file and the records.
+# The genesis file: its commands, and the state root that its record has.
+
+REPEATS_GENESIS = 2**48 - 1
+
+
+def short(text):
+    return bytes([len(text.encode())]) + text.encode()
+
+
+def made_id(*parts):
+    """The start of a hash in the form of a UUID of version 4."""
+    made = bytearray(sha256(*parts)[:16])
+    made[6], made[8] = made[6] & 0x0F | 0x40, made[8] & 0x3F | 0x80
+    return bytes(made)
+
+
+def tree(leaves):
+    """The tree of the state root: filled up to a power of two, where nothing is 32 zero bytes."""
+    row = leaves or [bytes(32)]
+    while len(row) > 1:
+        row = [node_hash(*(row[at : at + 2] + [bytes(32)])[:2]) for at in range(0, len(row), 2)]
+    return row[0]
 
 
 class Genesis:
     """What the genesis file opens."""
 
     def __init__(self, data):
-        self.network, text = sha256(data).hex(), tomllib.loads(utf8(data, "\t\r"))
-        self.keys, self.bics = {}, []
-        for number, one in enumerate(text["participants"]):
-            self.bics.append(one["bic"] + "XXX" * (len(one["bic"]) == 8))
-            for key in one["signing_keys"]:
-                self.keys.setdefault(number, set()).add(bytes.fromhex(key))
-        self.assets = [asset["code"] for asset in text["assets"]]
-        self.accounts, self.posted = [], []
-        for account in text["accounts"]:
-            self.open(self.long(account["account"]))
-        for funding in text.get("funding", []):
-            at = self.accounts.index(self.long(funding["account"]))
-            self.posted[at] += funding["amount"]
-        self.cosigners = sorted(bytes.fromhex(node["cosign_key"]) for node in text["nodes"])
+        self.network, self.file = sha256(data).hex(), tomllib.loads(utf8(data, "\t\r"))
+        self.rules, self.time = self.file.get("rules", 1), self.file["time_ns"]
+        self.participants = [self.long(one["bic"]) for one in self.file["participants"]]
+        self.assets = [asset["code"] for asset in self.file["assets"]]
+        issuers = [self.long(asset["issuer"]) for asset in self.file["assets"]]
+        self.issuers = [self.participants.index(issuer) for issuer in issuers]
+        self.accounts = [self.long(account["account"]) for account in self.file["accounts"]]
+        self.voting = self.file.get("voting", {"needed": 0, "voters": []})
+        voters = [self.long(voter) for voter in self.voting.get("voters", [])]
+        self.voters = sorted(self.participants.index(voter) for voter in voters)
+        nodes = self.file["nodes"]
+        self.cosigners = {node["id"]: bytes.fromhex(node["cosign_key"]) for node in nodes}
+        self.nodes = {node["id"] for node in nodes if not node.get("standby")}
+        self.ids = set()
+        self.commands = self.all_commands()
 
     @staticmethod
     def long(name):
-        bic, rest = name.split("/", 1)
-        return f"{bic}{'XXX' * (len(bic) == 8)}/{rest}"
+        """A BIC, or a name that begins with one, in its long form."""
+        bic, slash, rest = name.partition("/")
+        return f"{bic}{'XXX' * (len(bic) == 8)}{slash}{rest}"
 
-    def open(self, name):
-        self.accounts.append(name)
-        self.posted.append(0)
+    def place(self, name):
+        """Owner, asset and label of an account."""
+        bic, code, label = (name + "/").split("/")[:3]
+        return self.participants.index(bic), self.assets.index(code), label
 
     def name(self, number):
         return self.accounts[number] if number < len(self.accounts) else number
 
+    def all_commands(self):
+        """The canonical bytes of the commands that the ledger applies first."""
+        commands = [struct.pack("<BBHH", 9, 0, 0, self.rules)] if self.rules != 1 else []
+
+        def with_id(kind, made, rest):
+            self.ids.add(made)
+            commands.append(bytes([kind, 0, 0, 0]) + made + rest)
+
+        for bic, one in zip(self.participants, self.file["participants"]):
+            keys = [bytes.fromhex(key) for key in one["signing_keys"]]
+            head = struct.pack("<BBH", 7, 0, len(keys)) + bic.encode() + short(one["name"])
+            commands.append(head + bytes.fromhex(one["sealing_key"]) + b"".join(keys))
+        for issuer, one in zip(self.issuers, self.file["assets"]):
+            rest = struct.pack("<BI", one["exponent"], issuer)
+            commands.append(bytes([8, 0, 0, 0]) + short(one["code"]) + rest)
+        for number, one in enumerate(self.file["accounts"]):
+            owner, asset, label = self.place(self.accounts[number])
+            commands.append(struct.pack("<BBHII", 4, 0, 0, owner, asset) + short(label))
+            if floor := one.get("floor", 0):
+                made = made_id(b"corridor genesis floor", struct.pack("<I", number))
+                with_id(5, made, struct.pack("<Iq", number, floor))
+        for one in self.file.get("funding", []):
+            number = self.accounts.index(self.long(one["account"]))
+            made = bytes.fromhex(one["id"].replace("-", ""))
+            with_id(2, made, struct.pack("<IQ", number, one["amount"]))
+        if "voting" in self.file:
+            rest = struct.pack("<IQBHH", 0, 0, 10, self.voting.get("needed", 0), len(self.voters))
+            voters = [struct.pack("<I", voter) for voter in self.voters]
+            with_id(30, made_id(b"corridor genesis voting"), rest + b"".join(voters))
+        return commands
+
+    def posted(self):
+        posted = [0] * len(self.accounts)
+        for funding in self.file.get("funding", []):
+            posted[self.accounts.index(self.long(funding["account"]))] += funding["amount"]
+        return posted
+
+    def state_root(self):
+        u32 = lambda number: struct.pack("<I", number)
+        i128 = lambda number: number.to_bytes(16, "little", signed=True)
+        places, leaves, names = [self.place(name) for name in self.accounts], [], bytes(32)
+        issued, posted = [0] * len(self.assets), self.posted()
+        for (owner, asset, label), balance, one in zip(places, posted, self.file["accounts"]):
+            issued[asset] += balance
+            floor = struct.pack("<qIIB", one.get("floor", 0), owner, asset, 1)
+            leaves.append(sha256(b"\0", i128(balance), i128(0), floor))
+            names = sha256(names, u32(owner), u32(asset), short(label))
+        participants, assets = u32(len(self.participants)), u32(len(self.assets))
+        for bic, one in zip(self.participants, self.file["participants"]):
+            keys = [bytes.fromhex(key) for key in one["signing_keys"]]
+            participants += bic.encode() + short(one["name"]) + bytes.fromhex(one["sealing_key"])
+            participants += bytes([len(keys)]) + b"".join(keys)
+        for issuer, sum_issued, one in zip(self.issuers, issued, self.file["assets"]):
+            assets += short(one["code"]) + struct.pack("<BI", one["exponent"], issuer)
+            assets += i128(sum_issued) + i128(0)
+        later = b""
+        if self.rules != 1:
+            later = struct.pack("<HQQQBII", self.rules, 2**63, 2**63 - 1, 0, 0, 0, 0) + tree([])
+            needed = self.voting.get("needed", 0)
+            if needed or self.voters:
+                tables = struct.pack("<HI", needed, len(self.voters))
+                tables += b"".join(u32(voter) for voter in self.voters) + bytes(1 + 9 * 4)
+                later += b"G" + sha256(tables)
+        digest = sha256(b"corridor genesis", struct.pack("<Q", self.time), *self.commands)
+        head = b"corridor state root" + bytes([1 if self.rules == 1 else 2]) + digest
+        roots = u32(len(leaves)) + tree(leaves) + names + sha256(participants) + sha256(assets)
+        return sha256(head, roots, struct.pack("<Q", len(self.ids)), later)
+
     def check_policy(self, policy):
         need(policy.origin == f"corridor/{self.network}", "the policy is of another network")
-        _, members = policy.groups["final"]
-        keys = sorted(policy.witnesses[member].public for member in members)
-        need(keys == self.cosigners, "the policy names other keys than the genesis file")
+        known = set(policy.node_keys()) <= set(self.cosigners.values())
+        need(known, "the policy names other keys than the genesis file")
+
+
+# The ledger: names, keys and balances as they follow from the genesis file and the records.
+
+
+class Keys:
+    """Which keys count, of each participant, in the order of their addition."""
+
+    def __init__(self):
+        self.of, self.planned = {}, []
+
+    def add(self, participant, key, begins=None):
+        own = self.of.setdefault(participant, [])
+        own.append({"key": key, "counts": begins is None, "over": False, "ends": None})
+        if begins is not None:
+            heapq.heappush(self.planned, (begins, participant, len(own) - 1))
+
+    def end(self, participant, key, time=None):
+        for at, one in enumerate(self.of.get(participant, [])):
+            if one["key"] == key and not one["over"]:
+                one["ends"] = time
+                if time is None:
+                    one["counts"], one["over"] = False, True
+                elif one["counts"]:
+                    heapq.heappush(self.planned, (time, participant, at))
+
+    def open_block(self, time):
+        turned = 0
+        while self.planned and self.planned[0][0] <= time and turned < 4_096:
+            due, participant, at = heapq.heappop(self.planned)
+            one = self.of[participant][at]
+            if one["over"] or one["counts"] and one["ends"] != due:
+                continue
+            turned += 1
+            one["over"] = one["counts"]
+            one["counts"] = not one["counts"]
+            if one["counts"] and one["ends"] is not None:
+                heapq.heappush(self.planned, (one["ends"], participant, at))
+
+    def counts(self, participant, key):
+        return any(one["key"] == key and one["counts"] for one in self.of.get(participant, []))
+
+
+# What has no id of its own: `id` is then what the command is about.
+NO_ID = (4, 7, 8, 9, 10, 11, 12, 13, 31, 32, 33, 35, 36, 51, 54)
+LEAVES_ID_UNUSED = (100, 101, 110, 120, 160, 162, 220, 450, 460, 461, 502, 510)
+WHO_IS_BLOCKED_MAY = (11, 13, 32, 36)
+MAY_WAIT = {2: (1,), 3: (1, 2, 3, 30, 34, 38), 4: (1,)}
+BLOCK_ORDER = {"batch": 0, "command": 0, "progress": 1, "exchange": 2, "notice": 3, "step": 4}
 
 
 class Ledger:
-    """Applies records one after the other, and holds them to the form of blocks."""
+    """Applies records block by block, and holds them to what can be said without the rules."""
 
     def __init__(self, genesis):
-        self.genesis, self.commands = genesis, {}
-        self.leaf = self.height = self.time = 0
-        self.first_leaf, self.previous = 1, None
-        self.batch, self.joined, self.behind = None, [], False
-        self.block_commands = 0
+        self.genesis, self.rules, self.time = genesis, genesis.rules, genesis.time
+        self.names, self.posted = list(genesis.accounts), genesis.posted()
+        self.places = [genesis.place(name)[:2] for name in genesis.accounts]
+        self.bics, self.assets = list(genesis.participants), list(genesis.assets)
+        self.issuers, self.voters = list(genesis.issuers), list(genesis.voters)
+        self.keys, self.states, self.accepting, self.quotes = Keys(), {}, set(), {}
+        self.voting, self.decided, self.gone = set(genesis.nodes), set(), set()
+        for number, one in enumerate(genesis.file["participants"]):
+            for key in one["signing_keys"]:
+                self.keys.add(number, bytes.fromhex(key))
+        self.answered, self.waiting, self.by_id = {}, {}, {}
+        self.leaf = self.height = 0
+        self.first_leaf, self.previous, self.block = 1, None, []
         self.counts = {"batches": 0, "signatures": 0, "commands": 0, "settled": 0}
 
     def take(self, data):
         record = read_record(data)
-        what = record["record"]
-        need((self.leaf == 0) == (what == "genesis"), "genesis is leaf 0")
-        if self.batch and len(self.joined) < self.batch["count"]:
-            need(what == "command", "commands of a batch are missing")
-        if what == "genesis":
+        record["leaf_of"] = self.leaf
+        if self.leaf == 0:
+            need(record["record"] == "genesis", "genesis is leaf 0")
             need(record["network"] == self.genesis.network, "the genesis of another network")
+            own = self.genesis.state_root().hex()
+            need(record["state_root"] == own, "the genesis file leads to another state root")
             self.previous = leaf_hash(data)
-        elif what == "batch":
-            need(not self.behind, "a batch behind what followed the batches")
-            self.check_header(record)
-        elif what == "command":
-            need(self.batch and len(self.joined) < self.batch["count"], "a command of no batch")
-            self.joined.append(record["bytes"])
-            self.command(record)
-            if len(self.joined) == self.batch["count"]:
-                self.check_batch()
-        elif what == "seal":
-            self.seal(record, data)
+        elif record["record"] == "seal":
+            self.seal(record)
+            self.previous, self.first_leaf, self.block = leaf_hash(data), self.leaf + 1, []
         else:
-            self.behind = True
-            if what == "progress":
-                self.progress(record)
-            elif what == "exchange":
-                self.exchange(record)
+            need(record["record"] != "genesis", "a second genesis")
+            self.block.append(record)
         self.leaf += 1
 
-    def check_header(self, record):
-        need(record["network"] == self.genesis.network, "a batch for another network")
-        need(record["epoch"] == 1 and record["count"] > 0, "a batch of another epoch, or of nothing")
-        banks = [participant for participant, _ in record["signers"]]
-        need(len(set(banks)) == len(banks), "somebody signs twice")
-        need(record["submitter"] in banks, "the submitter did not sign")
-        self.batch, self.joined = record, []
-        self.valid_until = min(record["valid_until"], getattr(self, "valid_until", 2**64))
-
-    def check_batch(self):
-        commands = b"".join(self.joined)
-        need(len(commands) == self.batch["length"], "the commands have another length")
-        digest = sha256(b"corridor batch v1\0", self.batch["header"], commands, self.batch["signed"])
-        for (participant, key), signature in zip(self.batch["signers"], self.batch["signatures"]):
-            known = self.genesis.keys.get(participant, set())
-            need(key in known, f"participant {participant} signs with a strange key")
-            need(signed_by(key, digest, signature), f"participant {participant} did not sign this")
-            self.counts["signatures"] += 1
-        self.counts["batches"] += 1
-
-    def seal(self, seal, data):
-        batch_done = not self.batch or len(self.joined) == self.batch["count"]
+    def seal(self, seal):
+        """Checks and applies a whole block."""
+        commands = {one["leaf_of"]: one for one in self.block if one["record"] == "command"}
         fits = (
-            seal["height"] == self.height + 1 and seal["time"] > self.time and batch_done
+            seal["height"] == self.height + 1 and seal["time"] > self.time
             and seal["first_leaf"] == self.first_leaf and seal["previous"] == self.previous
-            and seal["records"] == self.leaf - self.first_leaf
-            and seal["commands"] == self.block_commands
+            and seal["records"] == len(self.block) and seal["commands"] == len(commands)
         )
         need(fits, f"the seal at leaf {self.leaf} does not fit")
-        need(getattr(self, "valid_until", 2**64) >= seal["time"], "a batch was no longer valid")
-        self.height, self.time, self.previous = seal["height"], seal["time"], leaf_hash(data)
-        self.first_leaf, self.batch, self.behind, self.block_commands = self.leaf + 1, None, False, 0
-        self.valid_until = 2**64
+        orders = [BLOCK_ORDER[one["record"]] for one in self.block]
+        need(orders == sorted(orders), f"the block before leaf {self.leaf} is out of order")
+        self.height, self.time, self.commands = seal["height"], seal["time"], commands
+        self.keys.open_block(self.time)
+        # What a command brought about happened at its leaf, though it is told at the end.
+        self.told = [one for one in self.block if one["record"] == "progress"]
+        self.at_leaf = {}
+        for one in self.told:
+            if one["cause"] == 1 and one["code"] == 1:
+                self.at_leaf.setdefault(one["number"], []).append(one)
+        at = 0
+        while at < len(self.block) and self.block[at]["record"] in ("batch", "command"):
+            batch = self.block[at]
+            need(batch["record"] == "batch", "a command of no batch")
+            own = self.block[at + 1 : at + 1 + batch["count"]]
+            whole = len(own) == batch["count"] and all(c["record"] == "command" for c in own)
+            need(own and whole, "commands of a batch are missing")
+            self.batch(batch, own)
+            at += 1 + len(own)
+        for one in self.told:
+            self.progress(one)
+        rest = self.block[at + len(self.told) :]
+        exchanges = [one for one in rest if one["record"] == "exchange"]
+        ordered = [c for c in commands.values() if c["kind"] == 52 and self.is_new(c)]
+        need(len(ordered) == len(exchanges), "exchanges without commands, or commands without")
+        for command, exchange in zip(ordered, exchanges):
+            self.exchange(command, exchange)
+        steps = [one for one in rest if one["record"] == "step"]
+        need(len(steps) < 2 and not (steps and commands), "a step is not alone")
+        for step in steps:
+            self.step(step)
+
+    @staticmethod
+    def is_new(command):
+        """Whether it settled at once, and not before."""
+        return command["code"] == 1 and "original_leaf" not in command
+
+    def batch(self, batch, commands):
+        need(batch["network"] == self.genesis.network, "a batch for another network")
+        need(batch["epoch"] == 1, "a batch of another epoch")
+        data = b"".join(one["bytes"] for one in commands)
+        need(len(data) == batch["length"], "the commands have another length")
+        signers = dict(batch["signers"])
+        need(len(signers) == len(batch["signers"]), "somebody signs twice")
+        need(batch["submitter"] in signers, "the submitter did not sign")
+        whole = len(batch["header"] + data + batch["signed"]) + 64 * len(signers)
+        need(batch["count"] <= 8_192 and whole <= 700 << 10, "the batch is too long")
+        digest = sha256(b"corridor batch v1\0", batch["header"], data, batch["signed"])
+        for (participant, key), signature in zip(batch["signers"], batch["signatures"]):
+            holds = signed_by(key, digest, signature, in_block=True)
+            need(holds, f"participant {participant} did not sign this")
+            self.counts["signatures"] += 1
+        self.counts["batches"] += 1
+        removed = [one for one in signers if self.states.get(one) == 5]
+        counting = all(self.keys.counts(one, key) for one, key in signers.items())
+        counting = counting and not removed
+        blocked = any(self.states.get(one) == 4 for one in signers)
+        for command in commands:
+            at, code = command["leaf_of"], command["code"]
+            need((code == 101) == (not counting), f"leaf {at}: {code}, for keys that count or not")
+            stopped = counting and blocked and command["kind"] not in WHO_IS_BLOCKED_MAY
+            need((code == 450) == stopped, f"leaf {at}: {code}, for a signer that is blocked or not")
+            if code < 100:
+                repeats = "original_leaf" in command
+                valid = repeats or batch["valid_until"] >= self.time
+                need(valid, f"leaf {at}: its batch was no longer valid")
+                signed = self.is_signed(command, signers)
+                need(signed, f"leaf {at}: who must sign this {command['command']} has not")
+            self.command(command, signers)
+            for one in self.at_leaf.get(at, []):
+                need(one["leaf"] in self.waiting, f"leaf {at} ends what did not wait")
+                self.settle(self.waiting[one["leaf"]])
+
+    # Who must sign.
+
+    def owner(self, account):
+        need(account < len(self.places), f"account {account} was never opened")
+        return self.places[account][0]
+
+    def issuer(self, account):
+        need(account < len(self.places), f"account {account} was never opened")
+        return self.issuers[self.places[account][1]]
+
+    def is_voter(self, participant):
+        named = not self.voters or participant in self.voters
+        return named and self.states.get(participant) not in (4, 5)
+
+    def begun(self, command, kinds):
+        """The command that waits under the id."""
+        found = self.waiting.get(self.by_id.get(command["id"]))
+        need(found and found["kind"] in kinds, f"{command['id']} does not wait")
+        return found
+
+    def two_of(self, act):
+        """Whose people it takes."""
+        if act["kind"] in (2, 3):
+            return self.issuer(act["account"])
+        return act["participant"] if act["kind"] == 34 else self.issuers[act["asset"]]
+
+    def is_signed(self, command, signers):
+        kind = command["kind"]
+        if kind == 1:
+            return self.is_paid_by(command, signers)
+        if kind in (2, 5, 55):
+            return self.issuer(command["account"]) in signers
+        if kind == 3:
+            owner = self.owner(command["account"])
+            agreed = owner in signers or self.states.get(owner) == 5
+            return agreed and self.issuer(command["account"]) in signers
+        if kind == 4:
+            return command["owner"] in signers
+        if kind == 6:
+            closes = command["status"] == 5 and self.owner(command["account"]) in signers
+            return closes or self.issuer(command["account"]) in signers
+        if kind == 14 and "original_leaf" in command:
+            return True
+        if kind in (10, 11, 12, 13, 14):
+            return self.is_about(kind, self.begun(command | self.about(command), (1,)), signers)
+        if kind == 20 and command["by"] == 2:
+            return self.issuer(command["account"]) in signers
+        if kind in (20, 21, 22, 23, 54):
+            return self.owner(command["account"]) in signers
+        if kind in (24, 34, 35, 36, 37, 60, 61):
+            return command["participant"] in signers
+        if kind == 30:
+            return command["proposer"] in signers and self.is_voter(command["proposer"])
+        if kind == 31:
+            proposer = self.begun(command, (30,))["proposer"]
+            return any(one != proposer and self.is_voter(one) for one in signers)
+        if kind in (32, 33):
+            begun = self.begun(command, (2, 3, 30, 34, 38) if kind == 32 else (2, 3, 34, 38))
+            of = begun["proposer"] if begun["kind"] == 30 else self.two_of(begun)
+            second = kind == 32 or signers.get(of) != begun["signers"].get(of)
+            return of in signers and second
+        if kind == 38:
+            return command["asset"] < len(self.issuers) and self.issuers[command["asset"]] in signers
+        if kind == 50:
+            owner = self.owner(command["gives"])
+            replaced = self.quotes.get(command.get("replaces"), owner)
+            same = owner == self.owner(command["receives"]) == replaced
+            return same and owner in signers
+        if kind == 51:
+            return self.quotes.get(command["id"]) in signers
+        if kind == 52:
+            accepts = command["credit"] not in self.accepting
+            accepts = accepts or self.owner(command["credit"]) in signers
+            return self.owner(command["debit"]) in signers and (accepts or "original_leaf" in command)
+        # 7, 8 and 9 are left, which nobody can sign.
+        return kind == 53 and self.owner(command["original"]["credit"]) in signers
+
+    @staticmethod
+    def about(command):
+        return {"id": command["transfer"]} if command["kind"] == 14 else {}
+
+    def is_paid_by(self, transfer, signers):
+        payers = {self.owner(leg["debit"]) for leg in transfer["legs"]}
+        conditions = transfer.get("options", {}).get("conditions", [])
+        asked = {one.get("approval") for one in conditions if self.rules > 1}
+        return bool(payers & set(signers)) and payers <= set(signers) | asked
+
+    def is_about(self, kind, transfer, signers):
+        """Whether a signer has a part in a waiting transfer that lets it send this kind of command."""
+        if kind == 12:
+            return True
+        if kind in (13, 14):
+            return any(self.owner(leg["debit"]) in signers for leg in transfer["legs"])
+        credited = [leg["credit"] for leg in transfer["legs"]]
+        if kind == 10:
+            # Acceptance as it was set when the transfer came.
+            credited = [account for account in credited if account in transfer["accepting"]]
+        if any(self.owner(account) in signers for account in credited):
+            return True
+        keys = {key.hex() for key in signers.values()}
+        for one in transfer.get("options", {}).get("conditions", []):
+            members = one.get("members", [one.get("approval"), one.get("key")])
+            if any(member in keys or member in signers for member in members):
+                return True
+        return False
+
+    # What happens.
+
+    def command(self, record, signers):
+        at, code, kind = record["leaf_of"], record["code"], record["kind"]
+        self.counts["commands"] += 1
+        self.counts["settled"] += code == 1
+        own_id = None if kind in NO_ID else bytes.fromhex(record["id"].replace("-", ""))
+        if "original_leaf" in record:
+            self.repeats(record, own_id)
+            return
+        if own_id and code not in LEAVES_ID_UNUSED:
+            fresh = own_id not in self.answered and own_id not in self.genesis.ids
+            need(fresh, f"leaf {at} uses an id again")
+            self.answered[own_id] = (at, code, record["bytes"])
+        if code == 1:
+            self.settle(record)
+        elif code < 100:
+            need(kind in MAY_WAIT[code], f"leaf {at}: a {record['command']} does not wait")
+            record["signers"] = signers
+            record["accepting"] = {c for c in self.accepting if kind == 1}
+            self.waiting[at], self.by_id[record["id"]] = record, at
+
+    def repeats(self, record, own_id):
+        at, code, original = record["leaf_of"], record["code"], record["original_leaf"]
+        if original == REPEATS_GENESIS:
+            same = own_id in self.genesis.ids and record["bytes"] in self.genesis.commands
+            need(same and code == 1, f"leaf {at} repeats what genesis did not have")
+        else:
+            first = self.answered.get(own_id)
+            same = first == (original, code, record["bytes"])
+            need(same, f"leaf {at} repeats what leaf {original} does not have")
 
     def move(self, debit, credit, minor):
         for account, signed in ((debit, -minor), (credit, minor)):
             if account is not None:
-                need(account < len(self.genesis.accounts), f"account {account} was never opened")
-                self.genesis.posted[account] += signed
+                need(account < len(self.places), f"account {account} was never opened")
+                self.posted[account] += signed
+        if debit is not None and credit is not None:
+            same = self.places[debit][1] == self.places[credit][1]
+            need(same, f"accounts {debit} and {credit} hold two assets")
 
     def settle(self, command):
         """What a command does when it settles, at once or later."""
-        kind, genesis = command["kind"], self.genesis
+        kind = command["kind"]
         if kind == 1:
             for leg in command["legs"]:
                 self.move(leg["debit"], leg["credit"], leg["minor"])
@@ -862,53 +1259,91 @@ class Ledger:
         elif kind == 53:
             self.move(command["original"]["credit"], command["credit"], command["minor"])
         elif kind == 4:
-            name = f"{genesis.bics[command['owner']]}/{genesis.assets[command['asset']]}"
-            genesis.open(name + (f"/{command['label']}" if command["label"] else ""))
+            known = command["owner"] < len(self.bics) and command["asset"] < len(self.assets)
+            need(known, "an account of nobody, or in nothing")
+            name = f"{self.bics[command['owner']]}/{self.assets[command['asset']]}"
+            self.names.append(name + (f"/{command['label']}" if command["label"] else ""))
+            self.places.append((command["owner"], command["asset"]))
+            self.posted.append(0)
+        elif kind == 22 and command["nanoseconds"]:
+            self.accepting.add(command["account"])
+        elif kind == 22:
+            self.accepting.discard(command["account"])
         elif kind == 34:
-            genesis.keys.setdefault(command["participant"], set()).add(bytes.fromhex(command["key"]))
+            self.keys.add(command["participant"], bytes.fromhex(command["key"]), command["time"])
+        elif kind in (35, 36):
+            key = bytes.fromhex(command["key"])
+            self.keys.end(command["participant"], key, command.get("time"))
+        elif kind == 50:
+            self.quotes[command["id"]] = self.owner(command["gives"])
         elif kind == 30:
             self.settle_content(command["content"])
 
     def settle_content(self, content):
-        genesis, inner = self.genesis, content.get("command", {})
-        if content["content"] == 1:
-            keys = {bytes.fromhex(key) for key in inner["signing_keys"]}
-            genesis.keys[len(genesis.bics)] = keys
-            genesis.bics.append(inner["bic"])
-        elif content["content"] == 3:
-            genesis.assets.append(inner["code"])
-        elif content["content"] == 11:
-            keys = {bytes.fromhex(key) for key in content["signing_keys"]}
-            genesis.keys[content["participant"]] |= keys
-
-    def command(self, record):
-        self.block_commands += 1
-        self.counts["commands"] += 1
-        self.counts["settled"] += record["code"] == 1
-        if "original_leaf" in record:
-            need(record["original_leaf"] < self.leaf, "repeats what comes later")
-            return
-        if record["code"] == 1:
-            self.settle(record)
-        if record["code"] in (2, 3, 4) or record["kind"] == 52:
-            self.commands[self.leaf] = record
+        kind, inner = content["content"], content.get("command", {})
+        if kind == 1:
+            for key in inner["signing_keys"]:
+                self.keys.add(len(self.bics), bytes.fromhex(key))
+            self.bics.append(inner["bic"])
+        elif kind == 2:
+            self.states[content["participant"]] = content["state"]
+        elif kind == 3:
+            self.assets.append(inner["code"])
+            self.issuers.append(inner["issuer"])
+        elif kind in (6, 7):
+            self.decided.add(content["node"])
+        elif kind == 8:
+            self.rules = inner["version"]
+        elif kind == 10:
+            self.voters = content["voters"]
+        elif kind == 11:
+            for one in self.keys.of.get(content["participant"], []):
+                self.keys.end(content["participant"], one["key"])
+            for key in content["signing_keys"]:
+                self.keys.add(content["participant"], bytes.fromhex(key))
 
     def progress(self, record):
-        waits = self.commands.get(record["leaf"])
+        waits = self.waiting.get(record["leaf"])
         need(waits and waits["id"] == record["id"], "progress of what did not wait")
-        if record["code"] == 1:
+        if record["cause"] == 1:
+            by = self.commands.get(record["number"])
+            need(by and self.is_new(by), "progress by a command that is not in the block")
+        elif record["code"] == 1:
             self.settle(waits)
+        need(record["cause"] != 20 or record["code"] in (2, 3, 4), "a till of what waits no more")
         if record["code"] == 1 or record["code"] >= 100:
-            del self.commands[record["leaf"]]
+            del self.waiting[record["leaf"]], self.by_id[record["id"]]
 
-    def exchange(self, record):
-        command = self.commands.pop(record["leaf"], None)
-        need(command and command["id"] == record["id"], "an exchange that nobody ordered")
-        self.move(command["debit"], None, record["paid"])
-        self.move(None, command["credit"], record["delivered"])
-        for fill in record["fills"]:
-            self.move(None, fill["receives"], fill["took"])
-            self.move(fill["gives"], None, fill["gave"])
+    def exchange(self, command, exchange):
+        same = (exchange["id"], exchange["leaf"]) == (command["id"], command["leaf_of"])
+        need(same, "an exchange that nobody ordered")
+        paid, delivered = exchange["paid"], exchange["delivered"]
+        if command["spend"]:
+            within = paid == command["exact"] and delivered >= command["limit"]
+        else:
+            within = delivered == command["exact"] and paid <= command["limit"]
+        need(within, "an exchange beyond its limit")
+        moves = [(command["debit"], -paid), (command["credit"], delivered)]
+        for fill in exchange["fills"]:
+            moves += [(fill["receives"], fill["took"]), (fill["gives"], -fill["gave"])]
+            provider = self.quotes.get(fill["quote"])
+            own = provider == self.owner(fill["gives"]) == self.owner(fill["receives"])
+            need(own, "a fill of a quote that is not there")
+        sums = {}
+        for account, signed in moves:
+            asset = self.places[account][1]
+            sums[asset] = sums.get(asset, 0) + signed
+            self.posted[account] += signed
+        need(not any(sums.values()), "an exchange makes money")
+
+    def step(self, step):
+        node = step["node"]
+        need(node in self.decided and node not in self.gone, f"nobody decided on node {node}")
+        if step["seat"] == 2:
+            self.voting.add(node)
+        elif step["seat"] == 3:
+            self.voting.discard(node)
+            self.gone.add(node)
 
 
 def shown(record, genesis=None):
@@ -963,7 +1398,9 @@ def verify_ledger(folder, policy, genesis):
     for data in records:
         ledger.take(data)
     need(ledger.first_leaf == len(records), "the log does not end with a block")
-    balances = {name: str(posted) for name, posted in zip(genesis.accounts, genesis.posted)}
+    voting = sorted(genesis.cosigners[node] for node in ledger.voting)
+    need(policy.node_keys() == voting, "the policy names other nodes than those that vote")
+    balances = {name: str(posted) for name, posted in zip(ledger.names, ledger.posted)}
     c = ledger.counts
     summary = (
         f"{ledger.height} blocks, {newest.size} leaves: {c['batches']} batches with {c['signatures']}"
