@@ -223,6 +223,9 @@ fn python(kit: &Path) -> Result<()> {
         expected["balances"]
     );
     ensure!(found["checkpoints"].as_array().is_some_and(|all| all.len() == 3), "it says {found}");
+    let found = run(&[&["lies", "mirror"], &shared[..]].concat())?;
+    println!("Python: {found}");
+    ensure!(found["lies"] == found["refused"] && found["lies"].as_u64() > Some(15), "{found}");
     let found = run(&[&["flips", "."], &shared[..]].concat())?;
     println!("Python: {found}");
     ensure!(found["flips"] == found["refused"] && found["flips"].as_u64() > Some(200), "{found}");

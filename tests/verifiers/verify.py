@@ -7,9 +7,11 @@ Follows ops/docs/formats.md and formats-rules.md: it shares no code and no libra
   verify.py checkpoint FILE --policy FILE
   verify.py ledger FOLDER --policy FILE --genesis FILE
   verify.py flips FOLDER --policy FILE --genesis FILE
+  verify.py lies FOLDER --policy FILE --genesis FILE
 
 The first three print what they found as JSON and end with 1 when something does not hold. `flips` takes a folder with
-receipts/ and mirror/, changes single bits all over it, and counts how many of these changes are refused.
+receipts/ and mirror/, changes single bits all over it, and counts how many of these changes are refused. `lies` takes
+a mirror and tells of it what no bank has signed, with all hashes and seals made anew, as a dishonest quorum could.
 """
 
 import argparse
@@ -1451,9 +1453,88 @@ def flips(folder, policy_data, step):
     return {"flips": tried, "refused": refused, "unnoticed": unnoticed}
 
 
+def sealed_anew(records):
+    """The records with seals that follow from them, where only their bytes were changed."""
+    told, previous = [], leaf_hash(records[0])
+    for data in records:
+        if data[0] == 3:
+            data = data[:34] + previous + data[66:]
+            previous = leaf_hash(data)
+        told.append(data)
+    return told
+
+
+def lies(folder, policy, genesis_data):
+    """Tells lies about a log, each of which must be refused."""
+    mirror = Mirror(folder)
+    newest = policy.judge(mirror.read("checkpoint"))
+    records = mirror.records(newest, mirror.leaves(newest))
+    told, refused, believed = 0, 0, []
+
+    def tell(lie, records, change=None):
+        nonlocal told, refused
+        genesis = Genesis(genesis_data)
+        if change:
+            genesis.state_root = lambda: bytes.fromhex(decoded[0]["state_root"])
+            change(genesis)
+        told += 1
+        try:
+            ledger = Ledger(genesis)
+            for data in sealed_anew(records):
+                ledger.take(data)
+            believed.append(lie)
+        except Refused:
+            refused += 1
+
+    def with_record(at, data):
+        return [*records[:at], data, *records[at + 1 :]]
+
+    decoded = [read_record(data) for data in records]
+    new = [at for at, one in enumerate(decoded) if one["record"] == "command" and Ledger.is_new(one)]
+    for at in (new[0], new[len(new) // 2], new[-1]):
+        data = records[at]
+        for code in (101, 450):
+            tell(f"{code} at leaf {at}", with_record(at, data[:2] + struct.pack("<H", code) + data[4:]))
+        for original in (0, at - 1, REPEATS_GENESIS):
+            flagged = data[:4] + b"\1\0" + struct.pack("<Q", original) + data[6:]
+            tell(f"leaf {at} repeats {original}", with_record(at, flagged))
+    root = bytearray(records[0])
+    root[40] ^= 1
+    tell("another state root of genesis", with_record(0, bytes(root)))
+
+    # The last block with a transfer once more: the banks have signed that, but once.
+    seals = [at for at, one in enumerate(decoded) if one["record"] == "seal"]
+    transfers = [at for at in new if decoded[at]["kind"] == 1]
+    seal = next(at for at in seals if at > transfers[-1])
+    block = decoded[seal]
+    again = struct.pack("<QQQ", block["height"] + 1, block["time"] + 1, seal + 1)
+    once_more = [*records[block["first_leaf"] : seal], records[seal][:2] + again + records[seal][26:]]
+    tell("a block twice", [*records[: seal + 1], *once_more])
+
+    paid = decoded[transfers[0]]["legs"][0]
+
+    def other_owner(genesis):
+        one, other = paid["debit"], paid["credit"]
+        names = genesis.accounts
+        names[one], names[other] = names[other], names[one]
+
+    def other_keys(genesis):
+        one, other = genesis.file["participants"][:2]
+        keys = one["signing_keys"], other["signing_keys"]
+        other["signing_keys"], one["signing_keys"] = keys
+
+    def not_yet(genesis):
+        genesis.time = decoded[seals[0]]["time"]
+
+    tell("accounts of others are debited", records, other_owner)
+    tell("keys of others count", records, other_keys)
+    tell("a block at the time of genesis", records, not_yet)
+    return {"lies": told, "refused": refused, "believed": believed}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["receipt", "checkpoint", "ledger", "flips"])
+    parser.add_argument("what", choices=["receipt", "checkpoint", "ledger", "flips", "lies"])
     parser.add_argument("path", type=pathlib.Path)
     parser.add_argument("--policy", type=pathlib.Path, required=True)
     parser.add_argument("--genesis", type=pathlib.Path)
@@ -1467,6 +1548,9 @@ def main():
             genesis.check_policy(policy)
         if arguments.what == "flips":
             found = flips(arguments.path, policy_data, arguments.step)
+        elif arguments.what == "lies":
+            need(genesis, "a ledger is verified from its genesis file")
+            found = lies(arguments.path, policy, arguments.genesis.read_bytes())
         elif arguments.what == "ledger":
             need(genesis, "a ledger is verified from its genesis file")
             found = verify_ledger(arguments.path, policy, genesis)
